@@ -1,0 +1,22 @@
+#!/bin/sh
+# Build a MySQL image from Debian's packages. Usage: mysql-from-debian.sh IMAGE
+#
+# The mirror is the one of the machine's own apt configuration: mmdebstrap takes it from there.
+set -eu
+image=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT INT TERM
+
+# mysql-server 9.7 is in Debian's unstable suite, whose Release file can read as expired.
+# procps and iproute2 are what verification asks about processes and sockets.
+mmdebstrap --quiet --variant=apt \
+    --aptopt='Acquire::Check-Valid-Until "false"' \
+    --aptopt='APT::Install-Recommends "false"' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --include=mysql-server,procps,iproute2 \
+    --customize-hook='chroot "$1" apt-get clean' \
+    unstable "$scratch/root.tar"
+docker import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+    --change 'EXPOSE 3306' "$scratch/root.tar" "$image"

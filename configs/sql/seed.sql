@@ -1,0 +1,30 @@
+-- What every server holds before its first start; it is part of the node image, never of a binary log.
+SET sql_log_bin = OFF;
+
+-- root comes through the socket only, as the operating system's root.
+ALTER USER 'root'@'localhost' IDENTIFIED WITH auth_socket;
+
+CREATE SCHEMA wavetank;
+
+-- One row a source, rewritten every second: now() minus ts on a replica is its lag (as in pt-heartbeat).
+CREATE TABLE wavetank.heartbeat (
+    server_id INT UNSIGNED NOT NULL PRIMARY KEY,
+    ts DATETIME(6) NOT NULL
+);
+
+-- One row a source, written by the canary check, which then looks for it on the replicas.
+CREATE TABLE wavetank.canary (
+    server_id INT UNSIGNED NOT NULL PRIMARY KEY,
+    token BINARY(16) NOT NULL
+);
+
+DELIMITER //
+-- The same event on every server; it beats where the server takes writes, also after a failover.
+CREATE EVENT wavetank.heartbeat
+ON SCHEDULE EVERY 1 SECOND
+DO
+IF NOT @@GLOBAL.read_only THEN
+    INSERT INTO wavetank.heartbeat VALUES (@@server_id, SYSDATE(6)) AS new
+    ON DUPLICATE KEY UPDATE ts = new.ts;
+END IF //
+DELIMITER ;

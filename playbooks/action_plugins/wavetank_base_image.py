@@ -1,0 +1,10 @@
+"""Find the image that holds the server: here, in a registry, or to be built."""
+
+from wavetank.action import WavetankAction
+from wavetank.images import find_base
+
+
+class ActionModule(WavetankAction):
+    def step(self, arguments, task_vars):
+        base = find_base(str(arguments.get("wanted") or ""))
+        return {"base": base.name, "build": base.build or ""}

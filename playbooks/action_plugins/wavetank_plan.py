@@ -1,0 +1,19 @@
+"""Plan the instance from the inventory and what was asked for; refuse in one line what cannot work."""
+
+from wavetank.action import WavetankAction
+from wavetank.instance import OPTIONS
+from wavetank.planning import plan
+
+HOST_KEYS = ("server_id", "replicates_from", "my_cnf")
+
+
+class ActionModule(WavetankAction):
+    def step(self, arguments, task_vars):
+        hostvars = task_vars["hostvars"]
+        hosts = {
+            name: {key: hostvars[name][key] for key in HOST_KEYS if key in hostvars[name]}
+            for name in task_vars["groups"].get("mysql", [])
+        }
+        asked = {key: arguments["asked"][key] for key in OPTIONS}
+        topology = plan(str(arguments["topology"]), str(arguments["instance"]), hosts, asked)
+        return {"topology": topology.to_json()}

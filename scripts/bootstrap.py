@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Bring about the virtual environment that everything else runs in. Needs nothing but Python itself.
+
+Run by make before every target; where the environment is there and current, it does nothing.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parent.parent
+VENV = HOME / ".venv"
+LOCK = HOME / "requirements.lock"
+LEAST_PYTHON = (3, 11)
+LOG = VENV / "bootstrap.log"
+
+
+def main() -> int:
+    """Make the environment if it is missing, old or half-made; return the exit code."""
+    stamp = VENV / f".complete-{_fingerprint()}"
+    if stamp.exists():
+        return 0
+    if sys.version_info < LEAST_PYTHON:
+        return _refuse(f"Python {'.'.join(map(str, LEAST_PYTHON))} or later is needed, this is {sys.version.split()[0]}")
+    if importlib.util.find_spec("ensurepip") is None and not _install_venv_package():
+        return _refuse("Python's venv module is missing: install the package python3-venv")
+    print("wavetank: making the Python environment in .venv, once, about a minute", flush=True)
+    shutil.rmtree(VENV, ignore_errors=True)
+    python = VENV / "bin" / "python"
+    steps = (
+        [sys.executable, "-m", "venv", str(VENV)],
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(LOCK)],
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+         "--no-build-isolation", "--no-index", "--editable", str(HOME)],
+    )  # fmt: skip
+    for step in steps:
+        done = subprocess.run(step, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            VENV.mkdir(exist_ok=True)
+            LOG.write_text(done.stdout)
+            last = (done.stdout.strip().splitlines() or ["no output"])[-1]
+            return _refuse(f"the Python environment cannot be made: {last} (all of it: {LOG.relative_to(HOME)})")
+    stamp.touch()
+    return 0
+
+
+def _fingerprint() -> str:
+    """Return what the environment depends on: the lock, our own packaging, Python, and where the clone is."""
+    parts = (LOCK.read_bytes(), (HOME / "pyproject.toml").read_bytes(), str(HOME).encode())
+    return hashlib.sha256(b"|".join(parts)).hexdigest()[:16]
+
+
+def _install_venv_package() -> bool:
+    """Install Debian's python3-venv where we may."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    print("wavetank: installing python3-venv", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "python3-venv"]):
+        if subprocess.run(command, check=False, env=environment, stdout=subprocess.DEVNULL).returncode != 0:
+            return False
+    return True
+
+
+def _refuse(reason: str) -> int:
+    print(f"wavetank: {reason}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

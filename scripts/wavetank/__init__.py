@@ -1,0 +1,1 @@
+"""Wavetank: real MySQL topologies, brought up, proven, and broken on purpose."""

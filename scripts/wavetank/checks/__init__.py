@@ -1,0 +1,132 @@
+"""What a topology must prove. One question a file; asking never prints and never mends.
+
+A check is a module of this package with QUESTION (a sentence), concerns(topology) (the nodes it is asked
+of) and examine(node, servers) (yields findings). A new file here is a new check: the commands and the
+test suites find it by themselves, and tests/broken/ fails until it has been seen red.
+"""
+
+import importlib
+import pkgutil
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from wavetank.errors import UnreachableError
+from wavetank.node import Servers, StatementError
+from wavetank.topology import Node, Topology
+
+# Asked first: what does not answer cannot be asked anything else.
+FIRST = "reachable"
+THREADS = 12
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw that it should not have: where, what was expected, what was found, what to do next."""
+
+    node: str
+    expected: str
+    found: str
+    next_step: str
+
+
+class Check(Protocol):
+    """What a module of this package offers; see the package's docstring."""
+
+    __name__: str
+    QUESTION: str
+
+    def concerns(self, topology: Topology) -> Iterable[Node]:
+        """Return the nodes that the question is about."""
+
+    def examine(self, node: Node, servers: Servers) -> Iterator[Finding]:
+        """Ask the question of one node."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One check's word on one node; `unanswered` says why it could not be asked."""
+
+    check: str
+    node: str
+    findings: tuple[Finding, ...] = ()
+    unanswered: str = ""
+
+
+@dataclass
+class Report:
+    """All answers of one round."""
+
+    topology: str
+    seconds: float = 0.0
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def green(self) -> bool:
+        """Whether every question was asked and nothing was found."""
+        return all(not answer.findings and not answer.unanswered for answer in self.answers)
+
+    @property
+    def red(self) -> list[Answer]:
+        """The answers with findings."""
+        return [answer for answer in self.answers if answer.findings]
+
+    def lines(self) -> Iterator[str]:
+        """Yield the findings as people read them, one line each."""
+        for answer in self.red:
+            for finding in answer.findings:
+                yield (
+                    f"{self.topology} {finding.node}: {answer.check}: expected {finding.expected}, "
+                    f"found {finding.found}; next: {finding.next_step}"
+                )
+        if unanswered := [answer for answer in self.answers if answer.unanswered]:
+            nodes = ", ".join(sorted({answer.node for answer in unanswered}))
+            yield f"{self.topology} {nodes}: {len(unanswered)} questions could not be asked"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON takes it."""
+        return {"green": self.green, **asdict(self)}
+
+
+def all_checks() -> dict[str, Check]:
+    """Return every check by its name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {name: importlib.import_module(f"{__name__}.{name}") for name in names}  # type: ignore[misc]
+
+
+def ask(name: str, node: Node, servers: Servers) -> Answer:
+    """Ask one check of one node."""
+    check = all_checks()[name]
+    try:
+        return Answer(name, node.name, tuple(check.examine(node, servers)))
+    except UnreachableError as error:
+        return Answer(name, node.name, unanswered=str(error))
+    except StatementError as error:
+        finding = Finding(node.name, "an answer", f"error {error}", "make topology-up, which mends the accounts")
+        return Answer(name, node.name, (finding,))
+
+
+def ask_all(servers: Servers, names: Iterable[str] | None = None) -> Report:
+    """Ask every check, or those named, of every node it concerns, side by side."""
+    started = time.monotonic()
+    topology = servers.topology
+    checks = {name: check for name, check in all_checks().items() if names is None or name in names}
+    questions = [(name, node) for name, check in checks.items() for node in check.concerns(topology)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        first = {node.name: pool.submit(ask, FIRST, node, servers) for node in topology.nodes}
+        dead = {name for name, answer in first.items() if answer.result().findings}
+
+        def answer(question: tuple[str, Node]) -> Answer:
+            name, node = question
+            if name == FIRST:
+                return first[node.name].result()
+            return (
+                Answer(name, node.name, unanswered=f"{node.name} does not answer")
+                if node.name in dead
+                else ask(name, node, servers)
+            )
+
+        answers = list(pool.map(answer, questions))
+    return Report(topology.instance, round(time.monotonic() - started, 3), answers)

@@ -1,0 +1,25 @@
+"""Is every channel set up as declared: its source, auto-position, TLS with a verified identity?"""
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.checks import Finding
+from wavetank.drift import CHANNELS, channel_deviations
+from wavetank.node import Servers
+from wavetank.topology import Node, Topology
+
+QUESTION = "Is every channel set up as declared: its source, auto-position, TLS with a verified identity?"
+
+
+def concerns(topology: Topology) -> Iterable[Node]:
+    """Ask the replicas."""
+    return topology.replicas
+
+
+def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+    """Compare what the server says of each declared channel with the inventory."""
+    found = {row["CHANNEL_NAME"]: row for row in servers[node.name].query(CHANNELS)}
+    for channel in node.channels:
+        if channel.name not in found:
+            continue  # replication_threads reports it
+        for name, (expected, actual) in channel_deviations(found[channel.name], channel).items():
+            yield Finding(node.name, f"{name} {expected} of channel {channel.name!r}", str(actual), "make topology-up")

@@ -1,0 +1,31 @@
+"""Has a replica executed transactions that its source has not?"""
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.checks import Finding
+from wavetank.node import Servers
+from wavetank.topology import Node, Topology
+
+QUESTION = "Has the replica executed a transaction that its source never saw?"
+
+
+def concerns(topology: Topology) -> Iterable[Node]:
+    """Ask the replicas."""
+    return topology.replicas
+
+
+def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+    """Let the replica subtract the GTID set of each source from its own."""
+    server = servers[node.name]
+    for channel in node.channels:
+        # The replica is asked first: what it has by then, a healthy source has had before.
+        mine = server.value("SELECT @@GLOBAL.gtid_executed")
+        theirs = servers[channel.source].value("SELECT @@GLOBAL.gtid_executed")
+        errant = server.value("SELECT GTID_SUBTRACT(%s, %s)", [mine, theirs])
+        if errant:
+            yield Finding(
+                node.name,
+                f"no transaction beyond those of {channel.source}",
+                f"errant {errant}".replace("\n", ""),
+                f"mysqlbinlog --include-gtids shows them; make topology-up REBUILD={node.name} drops them",
+            )

@@ -1,0 +1,29 @@
+"""Does the server answer, over TLS that proves who it is?"""
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.checks import Finding
+from wavetank.errors import UnreachableError
+from wavetank.node import Servers
+from wavetank.topology import Node, Topology
+
+QUESTION = "Does the server answer, over TLS that proves who it is?"
+
+
+def concerns(topology: Topology) -> Iterable[Node]:
+    """Ask every node."""
+    return topology.nodes
+
+
+def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+    """Connect with verified TLS and ask the server what it is called."""
+    try:
+        found = servers[node.name].value("SELECT @@report_host")
+    except UnreachableError as error:
+        container = servers.topology.container(node)
+        yield Finding(
+            node.name, "an answer over verified TLS", str(error), f"docker logs {container}, then make topology-up"
+        )
+        return
+    if found != node.name:
+        yield Finding(node.name, f"the server of {node.name}", f"the server of {found}", "make topology-up")

@@ -1,0 +1,33 @@
+"""Is the server's id the declared one, and nobody else's?"""
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.checks import Finding
+from wavetank.errors import UnreachableError
+from wavetank.node import Servers
+from wavetank.topology import Node, Topology
+
+QUESTION = "Are the server's id and UUID its own?"
+IDENTITY = "SELECT @@server_id AS server_id, @@server_uuid AS server_uuid"
+
+
+def concerns(topology: Topology) -> Iterable[Node]:
+    """Ask every node."""
+    return topology.nodes
+
+
+def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+    """Compare the server's id and UUID with those of all others that answer."""
+    mine = servers[node.name].query(IDENTITY)[0]
+    for other in servers.topology.nodes:
+        if other == node:
+            continue
+        try:
+            theirs = servers[other.name].query(IDENTITY)[0]
+        except UnreachableError:
+            continue  # that is the finding of another check
+        for name, value in mine.items():
+            if theirs[name] == value:
+                yield Finding(
+                    node.name, f"a {name} of its own", f"{name} {value}, as on {other.name}", "make topology-up"
+                )

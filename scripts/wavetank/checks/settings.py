@@ -1,0 +1,26 @@
+"""Are the settings in force those of the rendered my.cnf?"""
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.checks import Finding
+from wavetank.effective import deviating_settings
+from wavetank.node import Servers
+from wavetank.topology import Node, Topology
+
+QUESTION = "Are the settings in force those of the rendered my.cnf?"
+
+
+def concerns(topology: Topology) -> Iterable[Node]:
+    """Ask every node."""
+    return topology.nodes
+
+
+def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+    """Compare every rendered setting with the server's variable."""
+    for deviation in deviating_settings(servers[node.name]):
+        yield Finding(
+            node.name,
+            f"{deviation.name} = {deviation.expected}",
+            f"{deviation.name} = {deviation.found}",
+            "make topology-up sets it back; to keep it, state it as my_cnf in the inventory",
+        )

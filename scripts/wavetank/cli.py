@@ -1,0 +1,122 @@
+"""The command `wavetank`: arguments in, exit code out. What is done is decided elsewhere."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from wavetank.errors import UnreachableError, UsageError
+from wavetank.instance import (
+    HOME,
+    INVENTORIES,
+
+    Instance,
+    find_instance,
+    instance_names,
+    topology_names,
+    topology_summary,
+)
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__.split(":")[0] + "."
+)
+
+DEFAULT_TOPOLOGY = "master-slave"
+FINDING, USAGE = 1, 2
+
+InstanceName = Annotated[str, typer.Option("--instance", envvar="INSTANCE", help="Which instance.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+def main() -> NoReturn:
+    """Run the command; refusals become one line on standard error."""
+    try:
+        app()
+    except UsageError as refusal:
+        _refuse(str(refusal))
+    except UnreachableError as error:
+        _refuse(f"{error} (make status shows the instance, make topology-up mends it)")
+    sys.exit(0)
+
+
+def _refuse(reason: str) -> NoReturn:
+    print(f"wavetank: {reason}", file=sys.stderr)
+    sys.exit(USAGE)
+
+
+def _playbook(name: str, inventory: Path, *arguments: str) -> NoReturn:
+    """Become ansible-playbook."""
+    os.environ["ANSIBLE_CONFIG"] = str(HOME / "ansible.cfg")
+    program = Path(sys.executable).with_name("ansible-playbook")
+    os.chdir(HOME)
+    sys.stdout.flush()
+    os.execv(program, [str(program), "-i", str(inventory), f"playbooks/{name}.yml", *arguments])
+
+
+def _known_instance(name: str) -> Instance:
+    """Return an instance that exists; where only one does, an empty name means that one."""
+    there = instance_names()
+    instance = find_instance(name or (there[0] if len(there) == 1 else DEFAULT_TOPOLOGY))
+    instance.topology()
+    return instance
+
+
+@app.command()
+def up(
+    topology: Annotated[str, typer.Option(envvar="TOPOLOGY", help="Which inventory file.")] = "",
+    instance: InstanceName = "",
+    check: Annotated[bool, typer.Option("--check", help="Say what would change; change nothing.")] = False,
+) -> None:
+    """Bring a topology up, or mend a running one, and prove it."""
+    from wavetank.inventory import readable_inventory
+
+    running = find_instance(instance) if instance else None
+    remembered = running.topology().name if running and running.exists else ""
+    name = topology or remembered or DEFAULT_TOPOLOGY
+    inventory = readable_inventory(name)
+    if instance:
+        os.environ["INSTANCE"] = instance
+    _playbook("topology_up", inventory, *(["--check"] if check else []))
+
+
+@app.command()
+def down(instance: InstanceName = "") -> None:
+    """Remove an instance: its containers, volumes, network and files, and nothing else."""
+    known = _known_instance(instance)
+    os.environ["INSTANCE"] = known.name
+    _playbook("topology_down", INVENTORIES / f"{known.topology().name}.yml")
+
+
+@app.command()
+def check(instance: InstanceName = "", as_json: AsJson = False) -> None:
+    """Ask every check of a running instance."""
+    from wavetank.checks import ask_all
+    from wavetank.node import Servers
+    from wavetank.report import print_report
+
+    with Servers(_known_instance(instance).topology()) as servers:
+        report = ask_all(servers)
+    if as_json:
+        print(json.dumps(report.as_dict(), indent=2))
+    else:
+        print_report(report)
+    sys.exit(0 if report.green else FINDING)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the topologies that can be brought up and the instances that have been."""
+    topologies = {name: topology_summary(name) for name in topology_names()}
+    instances = {name: Instance(name).topology().name for name in instance_names()}
+    if as_json:
+        print(json.dumps({"topologies": topologies, "instances": instances}, indent=2))
+        return
+    for name, summary in topologies.items():
+        print(f"{name:<16} {summary}")
+    for name, of in instances.items():
+        print(f"instance {name} ({of})")
+
+

@@ -1,0 +1,176 @@
+"""Containers, images and the engine. The only importer of docker."""
+
+import contextlib
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import docker.errors
+from docker.models.containers import Container
+
+from wavetank.errors import UsageError
+
+ENGINE_TIMEOUT_S = 60
+# How long a registry may take to say whether it has an image; the download itself has no bound.
+REGISTRY_TIMEOUT_S = 8
+HOME_LABEL = "wavetank.home"
+PROJECT_LABEL = "com.docker.compose.project"
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """What the engine says of a container; `publishes` are ports of the host, with their addresses."""
+
+    name: str
+    status: str
+    home: str | None
+    publishes: tuple[tuple[str, int], ...]
+
+
+@functools.cache
+def _client(timeout_s: int = ENGINE_TIMEOUT_S) -> docker.DockerClient:
+    return docker.from_env(timeout=timeout_s)
+
+
+def engine_answers() -> bool:
+    """Return whether a Docker engine answers where DOCKER_HOST, or the default socket, says."""
+    try:
+        return bool(_client().ping())
+    except (docker.errors.DockerException, OSError):
+        _client.cache_clear()
+        return False
+
+
+def containers(project: str | None = None) -> list[ContainerState]:
+    """Return all containers, or those of a compose project, stopped ones included."""
+    wanted = {"label": f"{PROJECT_LABEL}={project}"} if project else {}
+    return [_state(container) for container in _client().containers.list(all=True, filters=wanted)]
+
+
+def _state(container: Container) -> ContainerState:
+    bindings: Mapping[str, list[Mapping[str, str]] | None] = container.attrs["HostConfig"]["PortBindings"] or {}
+    return ContainerState(
+        name=container.name or "",
+        status=container.status,
+        home=container.labels.get(HOME_LABEL),
+        publishes=tuple(
+            (binding["HostIp"], int(binding["HostPort"] or 0)) for bound in bindings.values() for binding in bound or []
+        ),
+    )
+
+
+def last_words(name: str, lines: int = 200) -> str:
+    """Return the last error line in a container's log, else its last line."""
+    log = _client().containers.get(name).logs(tail=lines).decode(errors="replace").splitlines()
+    errors = [line for line in log if "[ERROR]" in line]
+    return (errors or log or ["nothing"])[-1]
+
+
+def restart(name: str) -> None:
+    """Restart a container, or start it where it is stopped."""
+    _client().containers.get(name).restart(timeout=30)
+
+
+def kill(name: str) -> None:
+    """Send SIGKILL to a container's server."""
+    _client().containers.get(name).kill()
+
+
+def remove(name: str) -> None:
+    """Remove a container, running or not; its volume stays."""
+    _client().containers.get(name).remove(force=True)
+
+
+def run(name: str, *command: str) -> str:
+    """Run a command in a running container and return what it printed.
+
+    Raises:
+        UsageError: the command failed.
+    """
+    code, output = _client().containers.get(name).exec_run(list(command))
+    if code:
+        raise UsageError(f"{' '.join(command)} failed in {name}: {output.decode(errors='replace').strip()}")
+    return str(output.decode())
+
+
+def image_id(name: str) -> str | None:
+    """Return the id of a local image, None where there is none of that name."""
+    try:
+        return str(_client().images.get(name).id)
+    except docker.errors.ImageNotFound:
+        return None
+
+
+def registry_has(image: str) -> str | None:
+    """Ask the image's registry for it; return None if it is there, else the reason why it cannot be had."""
+    try:
+        _client(REGISTRY_TIMEOUT_S).api.inspect_distribution(image)
+    except (docker.errors.DockerException, OSError) as error:
+        return _first_line(error)
+    return None
+
+
+def pull(image: str) -> None:
+    """Pull an image.
+
+    Raises:
+        UsageError: the registry does not deliver it.
+    """
+    try:
+        _client().images.pull(image)
+    except docker.errors.DockerException as error:
+        raise UsageError(f"the image {image} cannot be had: {_first_line(error)}") from error
+
+
+def seed_image(base: str, tag: str, entrypoint: Path, seed_sql: Path) -> None:
+    """Make the image `tag`: `base` with an initialised data directory in /seed.
+
+    The image appears in one step, when the data directory is complete.
+
+    Raises:
+        UsageError: the server in `base` could not make a data directory.
+    """
+    with _helper(base, "seed", {entrypoint: _ENTRYPOINT, seed_sql: "/etc/wavetank/seed.sql"}) as container:
+        if container.wait(timeout=ENGINE_TIMEOUT_S * 3)["StatusCode"] != 0:
+            raise UsageError(f"{base} could not make a data directory: {last_words(container.name or '')}")
+        repository, _, version = tag.partition(":")
+        container.commit(repository=repository, tag=version, conf={"Labels": {"wavetank.base": base}})
+
+
+def validate_configs(image: str, entrypoint: Path, candidates: Path) -> str:
+    """Let the server in `image` judge every my.cnf under `candidates`; return its complaints, '' for none."""
+    with _helper(image, "validate", {entrypoint: _ENTRYPOINT, candidates: "/candidates"}) as container:
+        failed = container.wait(timeout=ENGINE_TIMEOUT_S)["StatusCode"] != 0
+        output = container.logs().decode(errors="replace").strip()
+        return (output or f"{image} cannot validate a configuration") if failed else ""
+
+
+_ENTRYPOINT = "/usr/local/bin/wavetank-entrypoint"
+
+
+@contextlib.contextmanager
+def _helper(image: str, command: str, mounts: Mapping[Path, str]) -> Iterator[Container]:
+    """Run our entrypoint's `command` in a passing container without a network; it is gone afterwards."""
+    container = _client().containers.run(
+        image,
+        entrypoint=[_ENTRYPOINT],
+        command=[command],
+        detach=True,
+        network_mode="none",
+        labels={"wavetank.helper": command},
+        mounts=[
+            docker.types.Mount(target, str(source), type="bind", read_only=True) for source, target in mounts.items()
+        ],
+    )
+    try:
+        yield container
+    finally:
+        container.remove(force=True, v=True)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(getattr(error, "explanation", None) or error)
+    return re.sub(r"\s+", " ", text)[:200]

@@ -1,0 +1,144 @@
+"""Whether two servers hold the same data: checksums by chunk, and a verdict that holds under load."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from wavetank.node import Row, Server, query_on
+
+# Rows a chunk, where a table has one integer primary key; other tables are cut by a hash of their key.
+CHUNK_ROWS = 20_000
+HASH_CHUNKS = 64
+CATCH_UP_S = 20
+_SYSTEM = "('mysql', 'sys', 'information_schema', 'performance_schema')"
+_INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
+
+_COLUMNS = f"""
+    SELECT c.TABLE_SCHEMA AS `schema`, c.TABLE_NAME AS `table`, c.COLUMN_NAME AS name, c.COLUMN_TYPE AS type,
+           c.DATA_TYPE AS data_type, c.COLUMN_KEY = 'PRI' AS is_key, c.IS_NULLABLE = 'YES' AS nullable
+      FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME)
+     WHERE t.TABLE_TYPE = 'BASE TABLE' AND c.TABLE_SCHEMA NOT IN {_SYSTEM}
+     ORDER BY c.TABLE_SCHEMA, c.TABLE_NAME, c.ORDINAL_POSITION
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as one server has it; `columns` are (name, type, data type, in the primary key, nullable)."""
+
+    schema: str
+    name: str
+    columns: tuple[tuple[str, str, str, bool, bool], ...]
+
+    @property
+    def title(self) -> str:
+        """The table's quoted name."""
+        return f"{_quote(self.schema)}.{_quote(self.name)}"
+
+    def chunk_expression(self) -> str:
+        """Return the SQL that says in which chunk a row lies."""
+        keys = [column for column in self.columns if column[3]]
+        if len(keys) == 1 and keys[0][2] in _INTEGERS:
+            return f"FLOOR({_quote(keys[0][0])} / {CHUNK_ROWS})"
+        names = ", ".join(_quote(column[0]) for column in keys or self.columns)
+        return f"CRC32(CONCAT_WS('#', {names})) % {HASH_CHUNKS}"
+
+    def row_hash(self) -> str:
+        """Return the SQL for a row's 64-bit hash; CONCAT_WS skips NULLs, so they are named beside it."""
+        names = [_quote(column[0]) for column in self.columns]
+        nulls = [f"ISNULL({_quote(column[0])})" for column in self.columns if column[4]]
+        text = ", ".join([*names, f"CONCAT({', '.join(nulls)})"] if nulls else names)
+        return f"CAST(CONV(LEFT(SHA2(CONCAT_WS('#', {text}), 256), 16), 16, 10) AS UNSIGNED)"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A table, or a chunk of it, that two servers hold differently."""
+
+    table: str
+    expected: str
+    found: str
+
+
+def differences(source: Server, replica: Server) -> Iterator[Difference]:
+    """Yield where the replica's data is not the source's.
+
+    Chunks are compared as they are read. Those that differ, as they do under load, are compared once
+    more with the chunk locked for writing on the source and the replica at that GTID set: what differs
+    then differs.
+
+    Raises:
+        UnreachableError: one of the two does not answer.
+    """
+    theirs, ours = _tables(source), _tables(replica)
+    for title in theirs.keys() | ours.keys():
+        if title not in ours or title not in theirs:
+            yield Difference(title, _presence(title in theirs), _presence(title in ours))
+        elif ours[title] != theirs[title]:
+            yield Difference(title, f"columns {_layout(theirs[title])}", f"columns {_layout(ours[title])}")
+        else:
+            yield from _table_differences(theirs[title], source, replica)
+
+
+def _table_differences(table: Table, source: Server, replica: Server) -> Iterator[Difference]:
+    expected, found = _checksums(table, source), _checksums(table, replica)
+    for chunk in sorted(expected.keys() | found.keys()):
+        if expected.get(chunk) != found.get(chunk):
+            settled = _settled(table, chunk, source, replica)
+            if settled[0] != settled[1]:
+                yield Difference(f"{table.title} chunk {chunk}", _contents(settled[0]), _contents(settled[1]))
+
+
+def _checksums(table: Table, server: Server) -> dict[int, Row]:
+    rows = server.query(
+        f"SELECT {table.chunk_expression()} AS chunk, COUNT(*) AS n, BIT_XOR({table.row_hash()}) AS hash "
+        f"FROM {table.title} GROUP BY chunk",
+        account="admin",
+    )
+    return {int(row.pop("chunk")): row for row in rows}
+
+
+def _settled(table: Table, chunk: int, source: Server, replica: Server) -> Sequence[Row]:
+    """Return the chunk's checksum on the source and on the replica at one and the same moment."""
+    statement = (
+        f"SELECT COUNT(*) AS n, COALESCE(BIT_XOR({table.row_hash()}), 0) AS hash "
+        f"FROM {table.title} WHERE {table.chunk_expression()} = {chunk}"
+    )
+    with source.connection("admin") as locked:
+        query_on(locked, "START TRANSACTION", node=source.name)
+        try:
+            expected = query_on(locked, f"{statement} FOR SHARE", node=source.name)[0]
+            executed = query_on(locked, "SELECT @@GLOBAL.gtid_executed AS gtids", node=source.name)[0]["gtids"]
+            replica.query("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)", [executed, CATCH_UP_S], account="admin")
+            return expected, replica.query(statement, account="admin")[0]
+        finally:
+            query_on(locked, "ROLLBACK", node=source.name)
+
+
+def _tables(server: Server) -> dict[str, Table]:
+    tables: dict[str, Table] = {}
+    for row in server.query(_COLUMNS, account="admin"):
+        column = (row["name"], _text(row["type"]), row["data_type"], bool(row["is_key"]), bool(row["nullable"]))
+        title = f"{row['schema']}.{row['table']}"
+        before = tables.get(title)
+        tables[title] = Table(row["schema"], row["table"], (*(before.columns if before else ()), column))
+    return tables
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _layout(table: Table) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind, *_ in table.columns)
+
+
+def _presence(there: bool) -> str:  # noqa: FBT001
+    return "the table" if there else "no such table"
+
+
+def _contents(row: Row) -> str:
+    return f"{row['n']} rows with checksum {row['hash']:016x}"
+
+
+def _quote(identifier: str) -> str:
+    return "`" + identifier.replace("`", "``") + "`"

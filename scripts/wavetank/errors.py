@@ -1,0 +1,14 @@
+"""The two ways in which Wavetank says no."""
+
+
+class UsageError(Exception):
+    """Bad input or an environment that cannot work: one line, exit code 2, nothing changed."""
+
+
+class UnreachableError(Exception):
+    """A server does not answer; `node` says which one."""
+
+    def __init__(self, node: str, reason: str) -> None:
+        """Keep the node's name beside the driver's own reason."""
+        super().__init__(f"{node} does not answer: {reason}")
+        self.node = node

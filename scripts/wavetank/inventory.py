@@ -1,0 +1,34 @@
+"""Whether an inventory file can be read at all, before Ansible is asked to."""
+
+from pathlib import Path
+
+import yaml
+
+from wavetank.errors import UsageError
+from wavetank.instance import INVENTORIES, topology_names
+
+
+def readable_inventory(topology: str) -> Path:
+    """Return the inventory file of a topology.
+
+    Raises:
+        UsageError: there is no such file, or it is not an inventory with a group mysql.
+    """
+    path = INVENTORIES / f"{topology}.yml"
+    if topology not in topology_names():
+        raise UsageError(f"no topology {topology!r}; there are: {', '.join(topology_names())}")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path.name}:{mark.line + 1}" if mark else path.name
+        raise UsageError(f"{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("mysql"), dict):
+        raise UsageError(f"{path.name} has no group 'mysql' with hosts")
+    hosts = content["mysql"].get("hosts")
+    if not isinstance(hosts, dict) or not hosts:
+        raise UsageError(f"{path.name}: the group 'mysql' has no hosts")
+    for name, host in hosts.items():
+        if host is not None and not isinstance(host, dict):
+            raise UsageError(f"{path.name}: {name} is {host!r}, not a mapping like {{server_id: 1}}")
+    return path

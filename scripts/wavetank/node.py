@@ -1,0 +1,157 @@
+"""MySQL servers: connections and statements. The only importer of mysql.connector in the core."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import mysql.connector
+from mysql.connector.abstracts import MySQLConnectionAbstract
+
+from wavetank.errors import UnreachableError
+from wavetank.instance import Instance
+from wavetank.topology import Topology
+
+Row = dict[str, Any]
+StatementError = mysql.connector.Error
+
+CONNECT_TIMEOUT_S = 3
+# A question that takes longer is a finding in itself; data comparison sets its own.
+READ_TIMEOUT_S = 30
+
+
+class Server:
+    """One server of an instance, reached through its published loopback port with TLS verified.
+
+    Connections are kept and lent to one user at a time, so that a Server may be shared by threads.
+    """
+
+    def __init__(self, name: str, port: int, instance: Instance) -> None:
+        """Remember where the server is; nothing is connected yet."""
+        self.name = name
+        self.port = port
+        self._instance = instance
+        self._idle: dict[str, list[MySQLConnectionAbstract]] = {}
+        self._lock = threading.Lock()
+
+    def connect(self, account: str) -> MySQLConnectionAbstract:
+        """Open a connection of the caller's own as `account`.
+
+        Raises:
+            UnreachableError: the server does not answer, or refuses the account.
+        """
+        try:
+            return mysql.connector.connect(  # type: ignore[return-value]
+                host="127.0.0.1",
+                port=self.port,
+                user=account,
+                password=self._instance.password(account),
+                ssl_ca=str(self._instance.ca),
+                ssl_verify_cert=True,
+                ssl_verify_identity=True,
+                connection_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=READ_TIMEOUT_S,
+                autocommit=True,
+            )
+        except (mysql.connector.Error, OSError) as error:
+            raise UnreachableError(self.name, _reason(error)) from error
+
+    @contextlib.contextmanager
+    def connection(self, account: str = "monitor") -> Iterator[MySQLConnectionAbstract]:
+        """Lend a connection as `account`; one that saw an error is not lent again."""
+        with self._lock:
+            idle = self._idle.setdefault(account, [])
+            lent = idle.pop() if idle else None
+        lent = lent or self.connect(account)
+        try:
+            yield lent
+        except BaseException:
+            lent.close()
+            raise
+        with self._lock:
+            idle.append(lent)
+
+    def query(self, statement: str, parameters: Sequence[Any] = (), *, account: str = "monitor") -> list[Row]:
+        """Run one statement and return its rows, each as a dict by column name.
+
+        Raises:
+            UnreachableError: the server does not answer, or went away during the statement.
+            StatementError: the server refuses the statement.
+        """
+        with self.connection(account) as connection:
+            return query_on(connection, statement, parameters, node=self.name)
+
+    def value(self, statement: str, parameters: Sequence[Any] = (), *, account: str = "monitor") -> Any:  # noqa: ANN401
+        """Return the first column of the first row, None where there is no row."""
+        rows = self.query(statement, parameters, account=account)
+        return next(iter(rows[0].values())) if rows else None
+
+    def execute(self, *statements: str, account: str = "admin") -> None:
+        """Run statements that return nothing, in one session."""
+        with self.connection(account) as connection:
+            for statement in statements:
+                query_on(connection, statement, node=self.name)
+
+    def variables(self) -> dict[str, str]:
+        """Return the server's global variables by name."""
+        return {row["Variable_name"]: row["Value"] for row in self.query("SHOW GLOBAL VARIABLES")}
+
+    def variables_set_by_hand(self) -> set[str]:
+        """Return the names of the variables that somebody has set since the server started."""
+        rows = self.query(
+            "SELECT VARIABLE_NAME FROM performance_schema.variables_info WHERE VARIABLE_SOURCE = 'DYNAMIC'"
+        )
+        return {row["VARIABLE_NAME"] for row in rows}
+
+    @property
+    def my_cnf(self) -> Path:
+        """The server's rendered configuration."""
+        return self._instance.node_directory(self.name) / "my.cnf"
+
+    def close(self) -> None:
+        """Close the connections that are not lent."""
+        with self._lock:
+            for idle in self._idle.values():
+                while idle:
+                    with contextlib.suppress(mysql.connector.Error, OSError):
+                        idle.pop().close()
+
+
+class Servers:
+    """All servers of an instance, by node name."""
+
+    def __init__(self, topology: Topology) -> None:
+        """Know where they are; nothing is connected yet."""
+        self.topology = topology
+        self.instance = Instance(topology.instance)
+        self._servers = {node.name: Server(node.name, node.port, self.instance) for node in topology.nodes}
+
+    def __getitem__(self, name: str) -> Server:
+        """Return the server of the node called `name`."""
+        return self._servers[name]
+
+    def __enter__(self) -> "Servers":
+        """Use as a context, so that connections are closed at its end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close every connection."""
+        for server in self._servers.values():
+            server.close()
+
+
+def query_on(
+    connection: MySQLConnectionAbstract, statement: str, parameters: Sequence[Any] = (), *, node: str
+) -> list[Row]:
+    """Run one statement on a connection of the caller's; see Server.query for what it raises."""
+    try:
+        with connection.cursor(dictionary=True) as cursor:
+            cursor.execute(statement, tuple(parameters))
+            return list(cursor.fetchall()) if cursor.description else []  # type: ignore[arg-type]
+    except (mysql.connector.InterfaceError, mysql.connector.OperationalError) as error:
+        raise UnreachableError(node, _reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "msg", None) or error)

@@ -1,0 +1,191 @@
+"""From the inventory and what a person asked for to a topology, or to one line that says why not."""
+
+import dataclasses
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import psutil
+
+from wavetank import containers
+from wavetank.errors import UsageError
+from wavetank.instance import HOME, OPTIONS, Instance, find_instance, instance_names
+from wavetank.sizes import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
+from wavetank.topology import Node, Sizing, Topology, read_nodes, with_replicas
+
+FIRST_PORT = 13310
+PORT_STEP = 20
+LAST_PORT = 32000
+DEFAULT_NODE_MEMORY = "512m"
+# What a server really takes, measured idle; its limit is a bound, not a need.
+IDLE_SERVER_MEMORY = 350 * MIB
+MOST_REPLICAS = 50
+
+YES = ("1", "true", "yes", "on")
+NO = ("0", "false", "no", "off", "")
+
+
+def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any]) -> Topology:
+    """Return the topology that `hosts`, `asked` and the instance's memory make together.
+
+    Args:
+        name: the inventory file's stem.
+        instance_name: what the running copy is called.
+        hosts: the variables of the hosts of group mysql, in the inventory's order.
+        asked: OPTIONS as given by environment or -e; an empty one means "as remembered, or the default".
+
+    Raises:
+        UsageError: something in them cannot work.
+    """
+    instance = find_instance(instance_name)
+    given = dict(instance.remembered()) | {key: asked[key] for key in OPTIONS if str(asked.get(key, "")) != ""}
+    before = instance.topology() if instance.exists else None
+    if before and before.name != name:
+        raise UsageError(
+            f"{instance.name} is a {before.name} topology: name another INSTANCE=, or take it down first"
+        )
+    if "replicas" in given:
+        hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
+    port = _base_port(given.get("base_port"), before, len(hosts), instance)
+    memory = parse_size(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
+    if memory < LEAST_NODE_MEMORY:
+        raise UsageError(f"node_memory={given['node_memory']} is too little: a server needs at least 384m")
+    topology = Topology(
+        name=name,
+        instance=instance.name,
+        nodes=read_nodes(hosts, port),
+        image=before.image if before else "",
+        sizing=Sizing(memory, buffer_pool_bytes(memory), _cpus(given.get("node_cpus"))),
+        semi_sync=_flag("semi_sync", given.get("semi_sync", "")),
+        given=given,
+    )
+    _refuse_lost_nodes(before, topology)
+    _refuse_semi_sync_alone(topology)
+    return topology
+
+
+def preflight(topology: Topology) -> None:
+    """Ask this machine whether the topology fits on it, before anything is created.
+
+    Raises:
+        UsageError: a port is taken, memory is short, or the instance belongs to another clone.
+    """
+    ours = containers.containers(topology.project)
+    for state in ours:
+        if state.home not in (None, str(HOME)):
+            raise UsageError(
+                f"an instance {topology.instance!r} of the clone in {state.home} exists: name another INSTANCE="
+            )
+    running = {state.name for state in ours if state.status == "running"}
+    new = [node for node in topology.nodes if topology.container(node) not in running]
+    _refuse_taken_ports(topology, new)
+    needed = len(new) * IDLE_SERVER_MEMORY
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise UsageError(
+            f"{len(new)} servers need about {needed // MIB} MiB and {available // MIB} MiB are free: "
+            "take another instance down or ask for fewer replicas"
+        )
+
+
+def with_image(topology: Topology, image: str) -> Topology:
+    """Return the topology on `image`."""
+    return dataclasses.replace(topology, image=image)
+
+
+def _base_port(asked: Any, before: Topology | None, count: int, instance: Instance) -> int:  # noqa: ANN401
+    """Return the first port of the instance: as asked, as before, else the first free block."""
+    if asked not in (None, ""):
+        port = _count("base_port", asked, LAST_PORT)
+        if port < 1024:  # noqa: PLR2004 - the privileged ports
+            raise UsageError(f"base_port={asked} is privileged: take one from 1024 to {LAST_PORT}")
+        return port
+    if before:
+        return before.nodes[0].port
+    claimed = {
+        node.port for name in instance_names() if name != instance.name for node in Instance(name).topology().nodes
+    } | {port for state in containers.containers() for _, port in state.publishes}
+    for start in range(FIRST_PORT, LAST_PORT, PORT_STEP):
+        block = range(start, start + count)
+        if not claimed.intersection(block) and all(_is_free(port) for port in block):
+            return start
+    raise UsageError(f"no {count} free ports in a row from {FIRST_PORT} to {LAST_PORT}: name a BASE_PORT=")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _refuse_taken_ports(topology: Topology, nodes: Iterable[Node]) -> None:
+    holders = {
+        port: f"container {state.name}"
+        for state in containers.containers()
+        if state.status == "running"
+        for _, port in state.publishes
+    }
+    for node in nodes:
+        if not _is_free(node.port):
+            holder = holders.get(node.port) or _process_on(node.port)
+            raise UsageError(
+                f"port {node.port}, for {node.name} of {topology.instance}, is in use by {holder}: name another BASE_PORT="
+            )
+
+
+def _process_on(port: int) -> str:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return "another process"
+
+
+def _refuse_lost_nodes(before: Topology | None, now: Topology) -> None:
+    """Only topology-down deletes: a server that exists cannot be planned away."""
+    names = {node.name for node in now.nodes}
+    lost = [node.name for node in before.nodes if node.name not in names] if before else []
+    if lost:
+        raise UsageError(
+            f"{now.instance} has {', '.join(lost)}, which it would no longer have: only topology-down removes servers"
+        )
+
+
+def _refuse_semi_sync_alone(topology: Topology) -> None:
+    for source in topology.sources:
+        if topology.semi_sync and not topology.replicas_of(source):
+            raise UsageError(f"semi_sync=1 needs a replica to acknowledge: {source.name} has none")
+
+
+def _count(option: str, value: Any, most: int) -> int:  # noqa: ANN401
+    if not str(value).isdigit() or int(value) > most:
+        raise UsageError(f"{option}={value} is not a number from 0 to {most}")
+    return int(value)
+
+
+def _cpus(value: Any) -> float | None:  # noqa: ANN401
+    if value in (None, ""):
+        return None
+    cores = psutil.cpu_count() or 1
+    try:
+        cpus = float(value)
+    except ValueError:
+        cpus = 0.0
+    if not 0.1 <= cpus <= cores:  # noqa: PLR2004 - less does not start a server in time
+        raise UsageError(f"node_cpus={value} is not a number from 0.1 to the {cores} cores of this machine")
+    return cpus
+
+
+def _flag(option: str, value: Any) -> bool:  # noqa: ANN401
+    text = str(value).lower()
+    if text not in YES + NO:
+        raise UsageError(f"{option}={value} is neither yes nor no: use 1 or 0")
+    return text in YES
+
+

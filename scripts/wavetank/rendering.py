@@ -1,0 +1,132 @@
+"""What the inventory says, written out: compose project, my.cnf, accounts, certificates, secrets."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from wavetank import containers
+from wavetank.accounts import ACCOUNTS
+from wavetank.errors import UsageError
+from wavetank.files import PRIVATE, READABLE, ensure_secret, write_if_changed
+from wavetank.instance import HOME, STATE, Instance
+from wavetank.sizes import MIB
+from wavetank.tls import ensure_tls
+from wavetank.topology import Node, Topology
+
+ENTRYPOINT = HOME / "compose" / "entrypoint.sh"
+_VALIDATED = STATE / "validated"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One file to be: where, what, and who may read it."""
+
+    path: Path
+    content: str
+    mode: int = READABLE
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader([HOME / "configs", HOME / "compose"]),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - the output is never HTML
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render_my_cnf(topology: Topology, node: Node) -> str:
+    """Return the my.cnf of one node."""
+    return _environment().get_template("my.cnf.j2").render(topology=topology, node=node, mib=MIB)
+
+
+def render_compose(topology: Topology) -> str:
+    """Return the compose project of a topology."""
+    instance = Instance(topology.instance)
+    return (
+        _environment()
+        .get_template("project.yml.j2")
+        .render(
+            topology=topology,
+            home=str(HOME),
+            entrypoint=str(ENTRYPOINT),
+            node_directory={node.name: str(instance.node_directory(node.name)) for node in topology.nodes},
+            # A changed my.cnf needs a new start of its server: compose sees that by this label.
+            my_cnf_digest={node.name: _digest(render_my_cnf(topology, node)) for node in topology.nodes},
+        )
+    )
+
+
+def _files(topology: Topology) -> Iterator[Rendered]:
+    """Yield every templated file of an instance; its secrets must be there."""
+    instance = Instance(topology.instance)
+    passwords = {account: instance.password(account) for account in ACCOUNTS}
+    accounts = _environment().get_template("sql/accounts.sql.j2").render(passwords=passwords)
+    for node in topology.nodes:
+        directory = instance.node_directory(node.name)
+        yield Rendered(directory / "my.cnf", render_my_cnf(topology, node))
+        yield Rendered(directory / "accounts.sql", accounts, PRIVATE)
+    yield Rendered(instance.compose_file, render_compose(topology))
+
+
+def render_instance(topology: Topology, *, dry_run: bool = False) -> list[str]:
+    """Write every file of the instance; return the names of those that differed.
+
+    Raises:
+        UsageError: the server refuses a my.cnf; nothing has been written then.
+    """
+    instance = Instance(topology.instance)
+    if dry_run and not instance.exists:
+        return [str(instance.directory)]
+    _refuse_invalid_configs(topology)
+    if not dry_run:
+        write_if_changed(instance.record, topology.to_json())
+        for account in ACCOUNTS:
+            ensure_secret(instance.secret(account))
+        ensure_tls(instance, [node.name for node in topology.nodes])
+    return [
+        str(file.path.relative_to(instance.directory))
+        for file in _files(topology)
+        if write_if_changed(file.path, file.content, mode=file.mode, dry_run=dry_run)
+    ]
+
+
+def _refuse_invalid_configs(topology: Topology) -> None:
+    """Let the server itself judge the my.cnf files that it has not judged before."""
+    image = containers.image_id(topology.image) or topology.image
+    texts = {node.name: render_my_cnf(topology, node) for node in topology.nodes}
+    # What a verdict depends on: the server, and the file without the lines that only say whose it is.
+    marks = {name: _VALIDATED / _digest(image + _anonymous(text)) for name, text in texts.items()}
+    unjudged = [name for name, mark in marks.items() if not mark.exists()]
+    if not unjudged:
+        return
+    with tempfile.TemporaryDirectory(prefix="wavetank-") as scratch:
+        candidates = Path(scratch)
+        for name in unjudged:
+            write_if_changed(candidates / name / "my.cnf", texts[name])
+        candidates.chmod(0o755)
+        complaints = containers.validate_configs(topology.image, ENTRYPOINT, candidates)
+    if complaints:
+        raise UsageError(f"the server refuses the my.cnf of {complaints.splitlines()[0]}")
+    for name in unjudged:
+        write_if_changed(marks[name], "")
+
+
+def _anonymous(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def forget(instance: Instance) -> None:
+    """Remove the instance's directory."""
+    shutil.rmtree(instance.directory)

@@ -1,0 +1,34 @@
+"""A round of checks as people read it."""
+
+from rich.console import Console
+from rich.markup import escape
+
+from wavetank.checks import Report
+
+
+def print_report(report: Report) -> None:
+    """Print one line a check, and under it what it found."""
+    console = Console(highlight=False, soft_wrap=True)
+    for check in dict.fromkeys(answer.check for answer in report.answers):
+        answers = [answer for answer in report.answers if answer.check == check]
+        findings = [finding for answer in answers for finding in answer.findings]
+        asked = [answer for answer in answers if not answer.unanswered]
+        mark = "[red]✗[/]" if findings else "[green]✓[/]" if len(asked) == len(answers) else "[yellow]?[/]"
+        nodes = ", ".join(answer.node for answer in asked) or "nobody could be asked"
+        console.print(f"{mark} {check:<24}[dim]{escape(nodes)}[/]")
+        for finding in findings:
+            console.print(f"    [bold]{escape(finding.node)}[/] expected {escape(finding.expected)}")
+            console.print(f"    {' ' * len(finding.node)} found    {escape(finding.found)}")
+            console.print(f"    {' ' * len(finding.node)} next     {escape(finding.next_step)}")
+    console.print(summary(report))
+
+
+def summary(report: Report) -> str:
+    """Return one line that says how the round went."""
+    questions = len(report.answers)
+    if report.green:
+        return f"[green]{report.topology}: all {questions} answers good[/] in {report.seconds:.1f} s"
+    unanswered = sum(bool(answer.unanswered) for answer in report.answers)
+    findings = sum(len(answer.findings) for answer in report.answers)
+    extra = f", {unanswered} could not be asked" if unanswered else ""
+    return f"[red]{report.topology}: {findings} findings[/] in {questions} answers{extra}, {report.seconds:.1f} s"

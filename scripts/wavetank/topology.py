@@ -1,0 +1,254 @@
+"""The inventory as frozen dataclasses: what a topology should be.
+
+Built once, by topology-up, from the variables that Ansible read from the inventory; every other
+command reads it back from the instance's directory. Nothing here asks a server anything.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wavetank.errors import UsageError
+
+HIGHEST_SERVER_ID = 2**32 - 1
+_NODE_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_INSTANCE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LONGEST_NAME = 40
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One replication channel of a node: its name ('' is MySQL's default channel) and its source."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One MySQL server as the inventory states it; `port` is where 127.0.0.1 publishes it."""
+
+    name: str
+    server_id: int
+    port: int
+    channels: tuple[Channel, ...] = ()
+    my_cnf: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_source(self) -> bool:
+        """Whether this node heads a replication tree, and so is the one that takes writes."""
+        return not self.channels
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """What one node may use: memory in bytes; CPUs as a fraction of cores, None for no limit."""
+
+    memory: int
+    buffer_pool: int
+    cpus: float | None = None
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A whole instance: its servers and everything that holds for all of them."""
+
+    name: str
+    instance: str
+    nodes: tuple[Node, ...]
+    image: str
+    sizing: Sizing
+    semi_sync: bool = False
+    semi_sync_timeout_ms: int = 10_000
+    lag_bound_s: float = 5.0
+    given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def project(self) -> str:
+        """The name of the compose project, and the prefix of all its containers and volumes."""
+        return f"wavetank-{self.instance}"
+
+    @property
+    def sources(self) -> tuple[Node, ...]:
+        """The nodes that head a replication tree."""
+        return tuple(node for node in self.nodes if node.is_source)
+
+    @property
+    def replicas(self) -> tuple[Node, ...]:
+        """The nodes that replicate from another."""
+        return tuple(node for node in self.nodes if not node.is_source)
+
+    def node(self, name: str) -> Node:
+        """Return the node called `name`.
+
+        Raises:
+            UsageError: there is no such node.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        known = ", ".join(node.name for node in self.nodes)
+        raise UsageError(f"{self.instance} has no server {name!r}; it has {known}")
+
+    def container(self, node: Node) -> str:
+        """Return the name of the node's container."""
+        return f"{self.project}-{node.name}"
+
+    def replicas_of(self, source: Node) -> tuple[Node, ...]:
+        """Return the nodes that replicate directly from `source`."""
+        return tuple(
+            node for node in self.nodes if any(channel.source == source.name for channel in node.channels)
+        )
+
+    def tree(self, source: Node) -> Iterator[Node]:
+        """Yield `source` and every node behind it, however deep."""
+        yield source
+        for replica in self.replicas_of(source):
+            yield from self.tree(replica)
+
+    def to_json(self) -> str:
+        """Return the topology as the text that from_json() reads."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Topology":
+        """Read what to_json() wrote."""
+        raw = json.loads(text)
+        nodes = tuple(
+            Node(
+                **{
+                    **node,
+                    "channels": tuple(Channel(**channel) for channel in node["channels"]),
+                    "my_cnf": tuple((key, value) for key, value in node["my_cnf"]),
+                }
+            )
+            for node in raw.pop("nodes")
+        )
+        return cls(**{**raw, "nodes": nodes, "sizing": Sizing(**raw["sizing"])})
+
+
+def check_instance_name(name: str) -> str:
+    """Return `name` if containers, networks and folders can carry it.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    if not _INSTANCE_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise UsageError(
+            f"{name!r} cannot name an instance: use a-z, 0-9 and single '-', at most {LONGEST_NAME} characters"
+        )
+    return name
+
+
+def read_nodes(hosts: Mapping[str, Mapping[str, Any]], base_port: int) -> tuple[Node, ...]:
+    """Turn the inventory's hosts into nodes, in its order, on consecutive ports from `base_port`.
+
+    Raises:
+        UsageError: the inventory contradicts itself; the message names the host and what would be right.
+    """
+    if not hosts:
+        raise UsageError("the inventory's group 'mysql' has no hosts")
+    nodes = tuple(_read_node(name, hosts[name], base_port + at) for at, name in enumerate(hosts))
+    _refuse_shared_server_ids(nodes)
+    _refuse_unknown_sources(nodes)
+    _refuse_cycles(nodes)
+    return nodes
+
+
+def with_replicas(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[str, Mapping[str, Any]]:
+    """Return `hosts` with `count` replicas behind each source.
+
+    Replicas that are too many are dropped from the end; new ones continue the numbering of names and
+    server ids and are like the replica before them.
+
+    Raises:
+        UsageError: a replica has replicas of its own, so that a count alone does not say where they go.
+    """
+    sources = [name for name, host in hosts.items() if not host.get("replicates_from")]
+    result = {name: hosts[name] for name in sources}
+    for source in sources:
+        behind = [name for name, host in hosts.items() if _source_names(host) == [source]]
+        relay = next((name for name in behind if any(name in _source_names(h) for h in hosts.values())), None)
+        if relay:
+            raise UsageError(
+                f"replicas={count} does not say where they go, since {relay} has replicas of its own: "
+                "list the hosts in the inventory instead"
+            )
+        result |= {name: hosts[name] for name in behind[:count]}
+        for _ in range(count - len(behind)):
+            taken = {**hosts, **result}
+            result[_next_name(source, taken)] = {
+                "replicates_from": source,
+                "server_id": 1 + max(int(host.get("server_id", 0)) for host in taken.values()),
+            }
+    return result
+
+
+def _next_name(like: str, taken: Mapping[str, object]) -> str:
+    """Return the next free name that continues the numbering of `like`: db1, db2, then db3."""
+    stem = like.rstrip("0123456789")
+    number = 1 + max(int(name[len(stem) :]) for name in taken if re.fullmatch(re.escape(stem) + r"\d+", name))\
+        if stem != like else 2
+    while f"{stem}{number}" in taken:
+        number += 1
+    return f"{stem}{number}"
+
+
+def _source_names(host: Mapping[str, Any]) -> list[str]:
+    declared = host.get("replicates_from") or []
+    return [declared] if isinstance(declared, str) else list(declared)
+
+
+def _read_node(name: str, host: Mapping[str, Any], port: int) -> Node:
+    if not _NODE_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise UsageError(
+            f"{name!r} cannot name a server: use a-z, 0-9 and single '-', at most {LONGEST_NAME} characters"
+        )
+    server_id = host.get("server_id")
+    if isinstance(server_id, bool) or not str(server_id).isdigit() or not 1 <= int(str(server_id)) <= HIGHEST_SERVER_ID:
+        raise UsageError(f"{name} needs a server_id from 1 to {HIGHEST_SERVER_ID}, not {server_id!r}")
+    sources = _source_names(host)
+    # One source speaks on the default channel; several need a channel each, named after their source.
+    channels = tuple(Channel(source if len(sources) > 1 else "", source) for source in sources)
+    own = host.get("my_cnf") or {}
+    if not isinstance(own, Mapping):
+        raise UsageError(f"my_cnf of {name} is a mapping of MySQL settings to values, not {own!r}")
+    settings = tuple((str(key), str(value)) for key, value in own.items())
+    return Node(name, int(str(server_id)), port, channels, settings)
+
+
+def _refuse_shared_server_ids(nodes: tuple[Node, ...]) -> None:
+    seen: dict[int, str] = {}
+    for node in nodes:
+        if node.server_id in seen:
+            raise UsageError(
+                f"{seen[node.server_id]} and {node.name} both have server_id {node.server_id}: each needs its own"
+            )
+        seen[node.server_id] = node.name
+
+
+def _refuse_unknown_sources(nodes: tuple[Node, ...]) -> None:
+    names = [node.name for node in nodes]
+    for node in nodes:
+        for channel in node.channels:
+            if channel.source not in names:
+                raise UsageError(
+                    f"{node.name} replicates from {channel.source!r}, which is not among {', '.join(names)}"
+                )
+
+
+def _refuse_cycles(nodes: tuple[Node, ...]) -> None:
+    by_name = {node.name: node for node in nodes}
+
+    def walk(node: Node, path: tuple[str, ...]) -> None:
+        if node.name in path:
+            ring = " -> ".join([*path[path.index(node.name) :], node.name])
+            raise UsageError(f"replicates_from goes in a circle: {ring}; one of them must be a source")
+        for channel in node.channels:
+            walk(by_name[channel.source], (*path, node.name))
+
+    for node in nodes:
+        walk(node, ())
