@@ -3,6 +3,7 @@
 from wavetank.action import WavetankAction
 from wavetank.instance import OPTIONS
 from wavetank.planning import plan
+from wavetank.rebuild import check_rebuild
 
 HOST_KEYS = ("server_id", "replicates_from", "my_cnf")
 
@@ -16,4 +17,6 @@ class ActionModule(WavetankAction):
         }
         asked = {key: arguments["asked"][key] for key in OPTIONS}
         topology = plan(str(arguments["topology"]), str(arguments["instance"]), hosts, asked)
+        if name := str(arguments["rebuild"]):
+            check_rebuild(topology, name)
         return {"topology": topology.to_json()}

@@ -1,15 +1,22 @@
-"""Ask every check; fail the task with the findings."""
+"""Ask every check of the instance; fail the task with the findings."""
+
+import json
 
 from wavetank.action import WavetankAction
 from wavetank.checks import ask_all
 from wavetank.drift import wait_for_replication
+from wavetank.files import write_if_changed
+from wavetank.instance import find_instance
 from wavetank.node import Servers
 
 
 class ActionModule(WavetankAction):
     def step(self, arguments, task_vars):
-        topology = self.topology(arguments)
-        with Servers(topology) as servers:
+        instance = find_instance(arguments["instance"])
+        if self._task.check_mode and not instance.exists:
+            return {"skipped": True}
+        with Servers(instance.topology()) as servers:
             wait_for_replication(servers)
             report = ask_all(servers)
-        return {"failed": not report.green, "report": report.as_dict(), "msg": "\n".join(report.lines())}
+        write_if_changed(instance.report, json.dumps(report.as_dict(), indent=2))
+        return {"failed": not report.green, "report": report.as_dict(), "lines": list(report.lines())}

@@ -1,5 +1,6 @@
-"""What a person sees of a playbook: a line a step that did something, refusals as one line, the time it took."""
+"""What a person sees of a playbook: a line for each step that did something, a line for a refusal, an end."""
 
+import json
 import sys
 import time
 
@@ -9,7 +10,7 @@ DOCUMENTATION = """
 name: wavetank
 type: stdout
 short_description: one line a step
-description: Prints a line for each task that changed something, one line for a refusal, and the time.
+description: Prints a line for each task that changed something, one line for a refusal, and how it ended.
 """
 
 
@@ -21,36 +22,74 @@ class CallbackModule(CallbackBase):
     def __init__(self):
         super().__init__()
         self._started = time.monotonic()
-        self._task_started = self._started
         self._task = None
-        self._changed = {}
+        self._task_started = self._started
+        self._changed_now = False
+        self._changed = False
+        self._failed = False
+        self._instance = ""
         self._live = sys.stdout.isatty()
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         self._close_task()
         self._task, self._task_started = task, time.monotonic()
         if self._live:
-            print(f"\r\x1b[K  … {task.get_name().split(' : ')[-1]}", end="", flush=True)
+            print(f"\r\x1b[K  … {self._title()}", end="", flush=True)
 
     def v2_runner_on_ok(self, result):
+        data = result.result
         if result.is_changed():
-            self._changed.setdefault(self._task, []).append(result._host.get_name())
+            self._changed_now = True
+        if self._task.action == "ansible.builtin.debug":
+            self._say(f"  · {data['msg']}")
+        elif self._task.action == "wavetank_plan":
+            self._introduce(json.loads(data["topology"]))
+        elif self._task.action == "wavetank_verify" and "report" in data:
+            answers = data["report"]["answers"]
+            self._say(
+                f"  ✓ {len({answer['check'] for answer in answers})} checks, {len(answers)} answers, all good"
+                f"  {data['report']['seconds']:.1f} s"
+            )
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if ignore_errors:
             return
+        self._failed = True
         self._close_task()
-        data = result._result
-        message = str(data.get("msg") or data.get("stderr") or data)
-        print(f"wavetank: {message}", file=sys.stderr, flush=True)
+        data = result.result
+        for line in data.get("lines") or [str(data.get("msg") or data)]:
+            print(f"wavetank: {line}", file=sys.stderr, flush=True)
+        if detail := str(data.get("stderr") or "").strip():
+            print(detail[-1000:], file=sys.stderr, flush=True)
+
+    def v2_runner_item_on_failed(self, result):
+        self._failed = True
+        print(f"wavetank: {self._title()}: {result.result.get('msg')}", file=sys.stderr, flush=True)
+
+    v2_runner_on_unreachable = v2_runner_on_failed
 
     def v2_playbook_on_stats(self, stats):
         self._close_task()
-        print(f"{time.monotonic() - self._started:.1f} s")
+        if not self._failed:
+            seconds = time.monotonic() - self._started
+            outcome = "done" if self._changed else "nothing had to change"
+            self._say(f"  {self._instance + ': ' if self._instance else ''}{outcome}, {seconds:.1f} s")
+
+    def _introduce(self, topology):
+        self._instance = topology["instance"]
+        ports = [node["port"] for node in topology["nodes"]]
+        self._say(f"{self._instance}: {len(ports)} servers on 127.0.0.1:{ports[0]}-{ports[-1]}")
+
+    def _title(self):
+        return self._task.get_name().split(" : ")[-1]
 
     def _close_task(self):
-        if self._live:
-            print("\r\x1b[K", end="")
-        if hosts := self._changed.pop(self._task, None):
-            name = self._task.get_name().split(" : ")[-1]
-            print(f"  ✓ {name}  {time.monotonic() - self._task_started:.1f} s", flush=True)
+        if self._changed_now:
+            self._say(f"  ✓ {self._title()}  {time.monotonic() - self._task_started:.1f} s")
+            self._changed = True
+            self._changed_now = False
+        elif self._live:
+            print("\r\x1b[K", end="", flush=True)
+
+    def _say(self, line):
+        print(f"\r\x1b[K{line}" if self._live else line, flush=True)

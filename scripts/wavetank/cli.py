@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 
 DEFAULT_TOPOLOGY = "master-slave"
-FINDING, USAGE = 1, 2
+FINDING, USAGE, INTERRUPTED = 1, 2, 130
 
 InstanceName = Annotated[str, typer.Option("--instance", envvar="INSTANCE", help="Which instance.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -47,13 +48,20 @@ def _refuse(reason: str) -> NoReturn:
     sys.exit(USAGE)
 
 
-def _playbook(name: str, inventory: Path, *arguments: str) -> NoReturn:
-    """Become ansible-playbook."""
-    os.environ["ANSIBLE_CONFIG"] = str(HOME / "ansible.cfg")
-    program = Path(sys.executable).with_name("ansible-playbook")
-    os.chdir(HOME)
-    sys.stdout.flush()
-    os.execv(program, [str(program), "-i", str(inventory), f"playbooks/{name}.yml", *arguments])
+def _playbook(name: str, inventory: Path, instance: str, *arguments: str) -> NoReturn:
+    """Run a playbook and exit as it went: 1 where verification has findings, 2 where it was refused."""
+    report = Instance(instance).report
+    report.unlink(missing_ok=True)
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), f"playbooks/{name}.yml"]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(HOME / "ansible.cfg"), "INSTANCE": instance}
+    try:
+        code = subprocess.run([*command, *arguments], cwd=HOME, env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        print("wavetank: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    if code == 0:
+        sys.exit(0)
+    sys.exit(FINDING if report.exists() and not json.loads(report.read_text())["green"] else USAGE)
 
 
 def _known_instance(name: str) -> Instance:
@@ -77,17 +85,29 @@ def up(
     remembered = running.topology().name if running and running.exists else ""
     name = topology or remembered or DEFAULT_TOPOLOGY
     inventory = readable_inventory(name)
-    if instance:
-        os.environ["INSTANCE"] = instance
-    _playbook("topology_up", inventory, *(["--check"] if check else []))
+    _playbook("topology_up", inventory, instance or name, *(["--check"] if check else []))
 
 
 @app.command()
 def down(instance: InstanceName = "") -> None:
     """Remove an instance: its containers, volumes, network and files, and nothing else."""
     known = _known_instance(instance)
-    os.environ["INSTANCE"] = known.name
-    _playbook("topology_down", INVENTORIES / f"{known.topology().name}.yml")
+    _playbook("topology_down", INVENTORIES / f"{known.topology().name}.yml", known.name)
+
+
+@app.command()
+def prepare() -> None:
+    """Have engine and images, without an instance."""
+    _playbook("prepare", INVENTORIES / f"{DEFAULT_TOPOLOGY}.yml", DEFAULT_TOPOLOGY)
+
+
+@app.command()
+def verify(instance: InstanceName = "") -> None:
+    """Verify a running instance with pytest-testinfra: its containers, its files, and every check."""
+    known = _known_instance(instance)
+    program = Path(sys.executable).with_name("pytest")
+    os.chdir(HOME)
+    os.execv(program, [str(program), "tests/live", f"--instance={known.name}"])
 
 
 @app.command()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
@@ -22,7 +23,7 @@ PROJECT_LABEL = "com.docker.compose.project"
 
 @dataclass(frozen=True)
 class ContainerState:
-    """What the engine says of a container; `publishes` are ports of the host, with their addresses."""
+    """What the engine says of a container; `publishes` are the host's ports that it has now."""
 
     name: str
     status: str
@@ -47,19 +48,23 @@ def engine_answers() -> bool:
 def containers(project: str | None = None) -> list[ContainerState]:
     """Return all containers, or those of a compose project, stopped ones included."""
     wanted = {"label": f"{PROJECT_LABEL}={project}"} if project else {}
-    return [_state(container) for container in _client().containers.list(all=True, filters=wanted)]
+    # One call of the engine: the SDK's own list asks for each container again, which may be gone by then.
+    return [_state(raw) for raw in _client().api.containers(all=True, filters=wanted)]
 
 
-def _state(container: Container) -> ContainerState:
-    bindings: Mapping[str, list[Mapping[str, str]] | None] = container.attrs["HostConfig"]["PortBindings"] or {}
+def _state(raw: Mapping[str, Any]) -> ContainerState:
+    ports: list[Mapping[str, Any]] = raw.get("Ports") or []
     return ContainerState(
-        name=container.name or "",
-        status=container.status,
-        home=container.labels.get(HOME_LABEL),
-        publishes=tuple(
-            (binding["HostIp"], int(binding["HostPort"] or 0)) for bound in bindings.values() for binding in bound or []
-        ),
+        name=raw["Names"][0].lstrip("/"),
+        status=raw["State"],
+        home=raw["Labels"].get(HOME_LABEL),
+        publishes=tuple((port["IP"], int(port["PublicPort"])) for port in ports if "PublicPort" in port),
     )
+
+
+def is_running(name: str) -> bool:
+    """Return whether the container's server runs; a paused one does not."""
+    return str(_client().containers.get(name).status) == "running"
 
 
 def last_words(name: str, lines: int = 200) -> str:
@@ -75,8 +80,20 @@ def restart(name: str) -> None:
 
 
 def kill(name: str) -> None:
-    """Send SIGKILL to a container's server."""
-    _client().containers.get(name).kill()
+    """Send SIGKILL to a container's server and wait until it is gone."""
+    container = _client().containers.get(name)
+    container.kill()
+    container.wait(timeout=ENGINE_TIMEOUT_S)
+
+
+def pause(name: str) -> None:
+    """Freeze a container: its server keeps its connections and answers none."""
+    _client().containers.get(name).pause()
+
+
+def unpause(name: str) -> None:
+    """Let a frozen container go on."""
+    _client().containers.get(name).unpause()
 
 
 def remove(name: str) -> None:

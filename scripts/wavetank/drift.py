@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wavetank import containers
+from wavetank.accounts import ACCOUNTS
 from wavetank.effective import deviating_settings
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import Server, Servers
-from wavetank.topology import Channel, Node, Topology
+from wavetank.topology import Channel, Node
 from wavetank.waiting import wait_until
 
 START_TIMEOUT_S = 90.0
@@ -91,7 +92,8 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
             drift.settings[deviation.name] = deviation.expected
         else:
             drift.restart.append(deviation.name)
-    _compare_channels(node, server, servers.topology, drift)
+    drift.restart += [f"account {account}" for account in ACCOUNTS if server.refusal(account)]
+    _compare_channels(node, server, drift)
     closed = bool(server.value("SELECT @@GLOBAL.super_read_only"))
     writable = not server.value("SELECT @@GLOBAL.read_only")
     drift.close = not node.is_source and not closed
@@ -99,7 +101,7 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
     return drift
 
 
-def _compare_channels(node: Node, server: Server, topology: Topology, drift: Drift) -> None:
+def _compare_channels(node: Node, server: Server, drift: Drift) -> None:
     found = {row["CHANNEL_NAME"]: row for row in server.query(CHANNELS)}
     declared = {channel.name: channel for channel in node.channels}
     for name, row in found.items():

@@ -34,6 +34,11 @@ class Instance:
         return self.directory / "topology.json"
 
     @property
+    def report(self) -> Path:
+        """What the last verification by a playbook found."""
+        return self.directory / "report.json"
+
+    @property
     def compose_file(self) -> Path:
         """The rendered compose project."""
         return self.directory / "compose.yml"

@@ -35,8 +35,8 @@ class Server:
         self._idle: dict[str, list[MySQLConnectionAbstract]] = {}
         self._lock = threading.Lock()
 
-    def connect(self, account: str) -> MySQLConnectionAbstract:
-        """Open a connection of the caller's own as `account`.
+    def connect(self, account: str, read_timeout_s: int = READ_TIMEOUT_S) -> MySQLConnectionAbstract:
+        """Open a connection of the caller's own as `account`; an answer may take `read_timeout_s` seconds.
 
         Raises:
             UnreachableError: the server does not answer, or refuses the account.
@@ -51,11 +51,19 @@ class Server:
                 ssl_verify_cert=True,
                 ssl_verify_identity=True,
                 connection_timeout=CONNECT_TIMEOUT_S,
-                read_timeout=READ_TIMEOUT_S,
+                read_timeout=read_timeout_s,
                 autocommit=True,
             )
         except (mysql.connector.Error, OSError) as error:
             raise UnreachableError(self.name, _reason(error)) from error
+
+    def refusal(self, account: str) -> str:
+        """Try to log in as `account`; return why that was refused, '' where it was not."""
+        try:
+            self.connect(account).close()
+        except UnreachableError as error:
+            return str(error)
+        return ""
 
     @contextlib.contextmanager
     def connection(self, account: str = "monitor") -> Iterator[MySQLConnectionAbstract]:
@@ -63,7 +71,9 @@ class Server:
         with self._lock:
             idle = self._idle.setdefault(account, [])
             lent = idle.pop() if idle else None
-        lent = lent or self.connect(account)
+        # A kept connection may be of a server that has been restarted since.
+        if lent is None or not lent.is_connected():
+            lent = self.connect(account)
         try:
             yield lent
         except BaseException:

@@ -76,7 +76,7 @@ def preflight(topology: Topology) -> None:
             raise UsageError(
                 f"an instance {topology.instance!r} of the clone in {state.home} exists: name another INSTANCE="
             )
-    running = {state.name for state in ours if state.status == "running"}
+    running = {state.name for state in ours if state.status in ("running", "paused")}
     new = [node for node in topology.nodes if topology.container(node) not in running]
     _refuse_taken_ports(topology, new)
     needed = len(new) * IDLE_SERVER_MEMORY

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.accounts import ACCOUNTS
 from wavetank.checks import Finding
-from wavetank.errors import UnreachableError
 from wavetank.node import Servers
 from wavetank.topology import Node, Topology
 
@@ -34,7 +33,5 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
                 node.name, "no empty password", f"one of {door['account']}", "ALTER USER … IDENTIFIED BY, or drop it"
             )
     for account in ACCOUNTS:
-        try:
-            server.connect(account).close()
-        except UnreachableError as error:
-            yield Finding(node.name, f"a login of {account}", str(error), "make topology-up states the accounts anew")
+        if refusal := server.refusal(account):
+            yield Finding(node.name, f"a login of {account}", refusal, "make topology-up states the accounts anew")

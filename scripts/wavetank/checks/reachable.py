@@ -1,10 +1,11 @@
 """Does the server answer, over TLS that proves who it is?"""
 
+import contextlib
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks import Finding
 from wavetank.errors import UnreachableError
-from wavetank.node import Servers
+from wavetank.node import Servers, query_on
 from wavetank.topology import Node, Topology
 
 QUESTION = "Does the server answer, over TLS that proves who it is?"
@@ -18,7 +19,9 @@ def concerns(topology: Topology) -> Iterable[Node]:
 def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     """Connect with verified TLS and ask the server what it is called."""
     try:
-        found = servers[node.name].value("SELECT @@report_host")
+        # A connection of its own: one that was kept would wait long for a frozen server.
+        with contextlib.closing(servers[node.name].connect("monitor")) as connection:
+            found = query_on(connection, "SELECT @@report_host AS name", node=node.name)[0]["name"]
     except UnreachableError as error:
         container = servers.topology.container(node)
         yield Finding(

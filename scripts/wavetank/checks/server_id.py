@@ -1,4 +1,4 @@
-"""Is the server's id the declared one, and nobody else's?"""
+"""Is the server's id the declared one, and are id and UUID nobody else's?"""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,7 @@ from wavetank.errors import UnreachableError
 from wavetank.node import Servers
 from wavetank.topology import Node, Topology
 
-QUESTION = "Are the server's id and UUID its own?"
+QUESTION = "Is the server's id the declared one, and are id and UUID nobody else's?"
 IDENTITY = "SELECT @@server_id AS server_id, @@server_uuid AS server_uuid"
 
 
@@ -17,11 +17,11 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 
 def examine(node: Node, servers: Servers) -> Iterator[Finding]:
-    """Compare the server's id and UUID with those of all others that answer."""
+    """Compare the server's id with the declared one, and id and UUID with those of the nodes before it."""
     mine = servers[node.name].query(IDENTITY)[0]
-    for other in servers.topology.nodes:
-        if other == node:
-            continue
+    if mine["server_id"] != node.server_id:
+        yield Finding(node.name, f"server_id {node.server_id}", str(mine["server_id"]), "make topology-up")
+    for other in servers.topology.nodes[: servers.topology.nodes.index(node)]:
         try:
             theirs = servers[other.name].query(IDENTITY)[0]
         except UnreachableError:

@@ -1,0 +1,78 @@
+# Wavetank. `make` alone prints this list; every target works on a bare machine and skips what is there.
+#
+# INSTANCE= names a copy of a topology (default: the topology's name); at topology-up also
+# TOPOLOGY= REPLICAS= SEMI_SYNC=1 NODE_MEMORY=1g NODE_CPUS=1 BASE_PORT= MYSQL_IMAGE= REBUILD=<replica>
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+
+export TOPOLOGY INSTANCE BASE_PORT REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE REBUILD
+# Compiled Python is what makes the second call fast.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup engine topology-up topology-down status verify check load list test test-unit lint format bench lock
+
+help: ## This list, and the topologies there are
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r target text; do \
+		printf '  make %-15s %s\n' "$$target" "$$text"; done
+	@echo
+	@echo 'Topologies, one file each in inventories/:'
+	@for file in inventories/*.yml; do \
+		printf '  %-20s %s\n' "$$(basename "$$file" .yml)" "$$(sed -n '1s/^# *//p' "$$file")"; done
+
+setup:
+	@python3 scripts/bootstrap.py
+
+engine: setup
+	@$(BIN)/wavetank prepare
+
+topology-up: setup ## From a bare machine to a verified topology; on a running one: mend, or change nothing
+	@$(BIN)/wavetank up
+
+status: setup ## What runs, who replicates from whom, lag, how to connect; WATCH=1 keeps it on the screen
+	@$(BIN)/wavetank status $(if $(WATCH),--watch)
+
+verify: setup ## pytest-testinfra and every check against the running instance
+	@$(BIN)/wavetank verify
+
+check: setup ## Every check, side by side, in a second or two
+	@$(BIN)/wavetank check
+
+load: setup ## Bring the sample shop to ROWS= orders, the same ones for the same SEED=
+	@$(BIN)/wavetank load $(or $(ROWS),10000) $(if $(SEED),--seed $(SEED))
+
+list: setup ## The topologies that can be brought up and the instances that have been
+	@$(BIN)/wavetank list
+
+topology-down: setup ## Containers, volumes and files of this instance gone, nothing else touched
+	@$(BIN)/wavetank down
+
+test: engine ## The project's own tests, from a bare machine; TESTS= names some of them
+	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u REPLICAS -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
+		$(BIN)/pytest $(or $(TESTS),tests)
+
+test-unit: setup ## The tests that need no Docker, in seconds
+	@$(BIN)/pytest tests/unit
+
+lint: setup ## All linters
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy -p wavetank
+	@$(BIN)/yamllint --strict .
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
+	@$(BIN)/shellcheck .ci/run compose/*.sh compose/images/*.sh benchmarks/*.sh playbooks/roles/*/files/*.sh
+
+format: setup ## Let the formatter have its way
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: engine ## Measure against the plain way, both sides in one run
+	@$(BIN)/python benchmarks/bench.py
+
+lock: setup ## Pin what pyproject.toml asks for anew
+	@$(BIN)/pip-compile --quiet --upgrade --extra dev --allow-unsafe --strip-extras --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""How long topology-up takes, as a multiple of the plain way, and what a running instance takes.
+
+Usage: make bench, or .venv/bin/python benchmarks/bench.py [--servers 3,8] [--runs N] [--json FILE]
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import commands
+import psutil
+from figures import RUNNING_SERVERS, Figure, Measured, exit_code, figures_of
+from rich.console import Console
+from rich.table import Table
+from wavetank.errors import UsageError
+
+MOST_RUNS = 30
+LEAST_SERVERS, MOST_SERVERS = 2, 16
+DEFAULT_RUNS = 5
+USAGE, INTERRUPTED = 2, 130
+
+
+def main() -> int:
+    """Measure, print, and return the exit code: 0 within all bounds, 1 not, 2 could not measure."""
+    asked = _arguments()
+    # Ending in any way that can be caught removes what was made.
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
+    try:
+        commands.refuse_unless_ready(max(asked.servers))
+        try:
+            machine, measured = _measure_all(asked.servers, asked.runs)
+        finally:
+            _clean_up()
+    except UsageError as refusal:
+        print(f"bench: {refusal}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("bench: interrupted; what it made is gone", file=sys.stderr)
+        return INTERRUPTED
+    figures = figures_of(measured)
+    if asked.json:
+        _write_json(asked.json, machine, measured, figures)
+    _print_table(machine, figures)
+    return exit_code(figures)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--servers",
+        type=_server_counts,
+        default=[3, 8],
+        metavar="3,8",
+        help="sizes to measure (default: 3,8)",
+    )
+    parser.add_argument(
+        "--runs", type=_run_count, default=DEFAULT_RUNS, metavar="N", help=f"pairs (default: {DEFAULT_RUNS})"
+    )
+    parser.add_argument("--json", type=_new_file, metavar="FILE", help="write all raw figures there")
+    return parser.parse_args()
+
+
+def _server_counts(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.isdigit() and LEAST_SERVERS <= int(part) <= MOST_SERVERS for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: numbers from {LEAST_SERVERS} to {MOST_SERVERS}, with commas"
+        )
+    return sorted({int(part) for part in parts})
+
+
+def _run_count(text: str) -> int:
+    if not (text.isdigit() and 1 <= int(text) <= MOST_RUNS):
+        raise argparse.ArgumentTypeError(f"{text!r}: a number from 1 to {MOST_RUNS}")
+    return int(text)
+
+
+def _new_file(text: str) -> Path:
+    # Said now and not after minutes of measuring.
+    path = Path(text)
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written")
+    return path
+
+
+def _measure_all(servers: list[int], runs: int) -> tuple[str, Measured]:
+    """Return the machine's line and the figures of `runs` pairs a size, both sides by turns."""
+    load = os.getloadavg()[0]
+    for count in servers:
+        # Images, the environment, the server's verdicts on each my.cnf and the page cache, on both sides.
+        print(f"warming up with {count} servers, not counted", flush=True)
+        commands.topology_up(count, commands.FIRST_UP_TIMEOUT_S)
+        commands.topology_down()
+        commands.plain(count, commands.base_image())
+    image = commands.base_image()
+    machine = _machine(image, load)
+    measured = Measured()
+    for run in range(1, runs + 1):
+        for count in servers:
+            _measure_pair(count, image, measured)
+            ours, theirs = measured.topology_up[count][-1], measured.plain[count][-1]
+            print(
+                f"run {run} of {runs}, {count} servers: {ours:.2f} s, the plain way {theirs:.2f} s",
+                flush=True,
+            )
+    return machine, measured
+
+
+def _measure_pair(servers: int, image: str, measured: Measured) -> None:
+    """Add one figure a side, and those of the running instance where it has the size for them."""
+    measured.topology_up.setdefault(servers, []).append(commands.topology_up(servers))
+    if servers == RUNNING_SERVERS:
+        measured.no_change.append(commands.no_change_up(servers))
+        measured.check.append(commands.check())
+        measured.node_memory += commands.node_memory()
+    commands.topology_down()
+    measured.plain.setdefault(servers, []).append(commands.plain(servers, image))
+
+
+def _clean_up() -> None:
+    """Remove what is left of both sides; a second Ctrl-C must not leave half of it."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    commands.remove_plain()
+    commands.topology_down()
+
+
+def _machine(image: str, load: float) -> str:
+    memory = psutil.virtual_memory().total / 2**30
+    server = f"MySQL {commands.mysql_version(image)} from {image}"
+    return f"{psutil.cpu_count()} cores, {memory:.1f} GiB, {server}, load {load:.1f} at the start"
+
+
+def _write_json(path: Path, machine: str, measured: Measured, figures: list[Figure]) -> None:
+    content = {
+        "machine": machine,
+        "raw": asdict(measured),
+        "figures": [figure.as_dict() for figure in figures],
+    }
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _print_table(machine: str, figures: list[Figure]) -> None:
+    table = Table(title=machine, title_justify="left")
+    table.add_column("figure")
+    for heading in ("min", "median", "max", "unit", "bound", "verdict"):
+        table.add_column(heading, justify="right")
+    for figure in figures:
+        digits = 0 if figure.unit == "MiB" else 2
+        row = [f"{value:.{digits}f}" for value in (min(figure.samples), figure.median, max(figure.samples))]
+        bound, verdict = "", ""
+        if figure.bound is not None:
+            bound = f"{figure.judged_by} ≤ {figure.bound:g}"
+            verdict = "[green]good[/]" if figure.good else "[red]exceeded[/]"
+        table.add_row(figure.name, *row, figure.unit, bound, verdict)
+    # A log has no width of its own; a table cut to 80 columns would lose its right side.
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""The command line as the tests use it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[1]
+WAVETANK = HOME / ".venv" / "bin" / "wavetank"
+UP_TIMEOUT_S = 300
+
+
+def wavetank(*arguments: str, **options: str | int) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does, with options as environment variables."""
+    environment = {**os.environ, **{name: str(value) for name, value in options.items()}}
+    return subprocess.run(
+        [WAVETANK, *arguments],
+        env=environment,
+        cwd=HOME,
+        text=True,
+        capture_output=True,
+        timeout=UP_TIMEOUT_S,
+        check=False,
+    )
+
+
+def up(instance: str, **options: str | int) -> subprocess.CompletedProcess[str]:
+    """Bring an instance up, or mend it; fail the test with what was printed if that does not work."""
+    done = wavetank("up", INSTANCE=instance, **options)
+    assert done.returncode == 0, f"topology-up of {instance} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done

@@ -1,0 +1,26 @@
+"""Instances for the tests that need real servers: one an inventory, or the one that --instance names."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from commands import up, wavetank
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--instance", help="verify this running instance instead of bringing one up")
+
+
+@pytest.fixture(scope="session")
+def bring_up() -> Iterator[Callable[..., str]]:
+    """Bring instances up for as long as the session lasts; all of them are taken down at its end."""
+    brought: list[str] = []
+
+    def bring(instance: str, **options: str | int) -> str:
+        if instance not in brought:
+            brought.append(instance)
+            up(instance, **options)
+        return instance
+
+    yield bring
+    for instance in brought:
+        wavetank("down", INSTANCE=instance)

@@ -1,0 +1,110 @@
+"""Status agrees with what each server says when it is asked directly."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from commands import wavetank
+from wavetank import containers
+from wavetank.node import Servers
+from wavetank.status import InstanceStatus, NodeStatus, collect
+from wavetank.topology import Node, Topology
+
+MOST_SECONDS_FOR_A_FROZEN_SERVER = 4
+
+
+@pytest.fixture(scope="module")
+def status(topology: Topology) -> InstanceStatus:
+    """Return the instance as status sees it."""
+    return collect(topology)
+
+
+@pytest.fixture
+def seen(status: InstanceStatus, node: Node) -> NodeStatus:
+    """Return one node as status sees it."""
+    return next(seen for seen in status.nodes if seen.name == node.name)
+
+
+def test_a_healthy_instance_is_as_declared(status: InstanceStatus) -> None:
+    assert [remark for node in status.nodes for remark in node.remarks] == []
+
+
+def test_the_servers_say_the_same(seen: NodeStatus, servers: Servers) -> None:
+    server = servers[seen.name]
+    variables = server.variables()
+    assert seen.server_uuid == variables["server_uuid"]
+    assert seen.writability == ("super_read_only" if variables["super_read_only"] == "ON" else "writable")
+    channels = server.query(
+        "SELECT HOST FROM performance_schema.replication_connection_configuration ORDER BY CHANNEL_NAME"
+    )
+    assert sorted(seen.sources) == sorted(row["HOST"] for row in channels)
+
+
+def test_the_port_and_the_container_are_the_nodes(seen: NodeStatus, node: Node, topology: Topology) -> None:
+    assert (seen.port, seen.container, seen.container_state) == (
+        node.port,
+        topology.container(node),
+        "running",
+    )
+    assert containers.run(
+        seen.container, "mysql", "-NBe", "SELECT CURRENT_USER(), @@report_host"
+    ).split() == [
+        "root@localhost",
+        node.name,
+    ]
+
+
+def test_every_figure_of_a_channel_is_known(seen: NodeStatus) -> None:
+    for channel in seen.channels:
+        assert channel.runs
+        assert channel.lag_us is not None
+        assert channel.gap is not None
+    assert (seen.errant == 0) == bool(seen.channels)
+
+
+def test_the_command_speaks_json(topology: Topology) -> None:
+    done = wavetank("status", "--json", INSTANCE=topology.instance)
+    assert done.returncode == 0, done.stdout + done.stderr
+    read = json.loads(done.stdout)
+    assert (read["instance"], read["as_declared"]) == (topology.instance, True)
+    assert [node["name"] for node in read["nodes"]] == [node.name for node in topology.nodes]
+
+
+@pytest.fixture
+def own(topology: Topology, request: pytest.FixtureRequest) -> Topology:
+    """Return the topology, where it is the tests' own and may be disturbed for a moment."""
+    if request.config.getoption("--instance"):
+        pytest.skip("verification leaves the instance alone")
+    return topology
+
+
+@pytest.fixture
+def frozen(own: Topology) -> Iterator[str]:
+    """Pause the last node's container as long as the test lasts."""
+    node = own.nodes[-1]
+    containers.pause(own.container(node))
+    yield node.name
+    containers.unpause(own.container(node))
+
+
+def test_a_frozen_server_is_drawn_in_time(
+    own: Topology, frozen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without the engine's word status has to find out by itself.
+    monkeypatch.setattr(containers, "engine_answers", lambda: False)
+    started = time.monotonic()
+    seen = collect(own)
+    assert time.monotonic() - started < MOST_SECONDS_FOR_A_FROZEN_SERVER
+    assert [node.name for node in seen.nodes if node.unanswered] == [frozen]
+    assert not seen.as_declared
+
+
+def test_a_stopped_replica_is_seen(own: Topology, servers: Servers) -> None:
+    for node in own.replicas[:1]:
+        servers[node.name].execute("STOP REPLICA SQL_THREAD")
+        try:
+            seen = next(seen for seen in collect(own).nodes if seen.name == node.name)
+        finally:
+            servers[node.name].execute("START REPLICA SQL_THREAD")
+        assert any(remark.broken and "applier OFF" in remark.text for remark in seen.remarks)

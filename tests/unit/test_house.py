@@ -1,0 +1,323 @@
+"""The rules of the house, held by tests: who may touch what, and what is written nowhere."""
+
+import ast
+import functools
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from wavetank import checks
+from wavetank.instance import HOME, INVENTORIES, topology_names
+
+PACKAGE = HOME / "scripts" / "wavetank"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+PLAYBOOKS = HOME / "playbooks"
+TASK_FILES = sorted([*PLAYBOOKS.glob("roles/*/tasks/*.yml"), *PLAYBOOKS.glob("roles/*/handlers/*.yml")])
+YAML_FILES = sorted({*PLAYBOOKS.rglob("*.yml"), *TASK_FILES})
+TEMPLATES = sorted([*(HOME / "configs").rglob("*.j2"), *(HOME / "compose").rglob("*.j2")])
+LONGEST_TASK_FILE = 80
+
+# The one place that may name a topology: what is brought up when nobody names one.
+MAY_NAME_A_TOPOLOGY = "DEFAULT_TOPOLOGY"
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(HOME))
+
+
+def tracked(*suffixes: str) -> list[Path]:
+    """Return the files that are, or would be, in git."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],  # noqa: S607
+        cwd=HOME, capture_output=True, text=True, check=True,
+    ).stdout.split("\0")  # fmt: skip
+    files = [HOME / name for name in listed if name]
+    return [file for file in files if file.is_file() and (not suffixes or file.suffix in suffixes)]
+
+
+def imported(module: Path) -> set[str]:
+    """Return the dotted names that a module imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def importers(library: str) -> list[str]:
+    return [
+        relative(module)
+        for module in MODULES
+        if any(name == library or name.startswith(library + ".") for name in imported(module))
+    ]
+
+
+# --- who may touch what
+
+
+@pytest.mark.parametrize(
+    ("library", "module"),
+    [
+        ("docker", "containers.py"),
+        ("mysql.connector", "node.py"),
+        ("tenacity", "waiting.py"),
+        ("typer", "cli.py"),
+    ],
+)
+def test_a_library_has_one_importer(library: str, module: str) -> None:
+    assert importers(library) == [f"scripts/wavetank/{module}"]
+
+
+def test_nothing_comes_to_mysql_another_way() -> None:
+    assert importers("pymysql") == []
+    assert importers("MySQLdb") == []
+
+
+def sleeps(tree: ast.AST) -> list[int]:
+    """Return the lines that call or import a sleep."""
+    found = []
+    for node in ast.walk(tree):
+        named = isinstance(node, ast.Attribute) and node.attr == "sleep"
+        taken = isinstance(node, ast.ImportFrom) and any(alias.name == "sleep" for alias in node.names)
+        if named or taken:
+            found.append(node.lineno)  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=relative)
+def test_nobody_sleeps(module: Path) -> None:
+    assert sleeps(ast.parse(module.read_text())) == []
+
+
+def test_a_check_asks_and_neither_prints_nor_touches_containers() -> None:
+    for module in (PACKAGE / "checks").glob("*.py"):
+        assert not {name for name in imported(module) if name.startswith("wavetank.containers")}
+        calls = [node.func for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
+        assert "print" not in {call.id for call in calls if isinstance(call, ast.Name)}, relative(module)
+
+
+def test_only_the_command_line_exits() -> None:
+    for module in MODULES:
+        if module.name != "cli.py":
+            assert "sys.exit" not in module.read_text(), relative(module)
+
+
+# --- checks
+
+
+@pytest.mark.parametrize("name", sorted(checks.all_checks()))
+def test_a_check_has_a_question_and_says_of_whom_and_how(name: str) -> None:
+    check = checks.all_checks()[name]
+    assert check.__doc__
+    assert check.QUESTION.endswith("?")
+    assert "\n" not in check.QUESTION
+    for function in (check.concerns, check.examine):
+        assert callable(function)
+        assert function.__doc__
+
+
+def test_no_two_checks_ask_the_same() -> None:
+    questions = [check.QUESTION for check in checks.all_checks().values()]
+    assert sorted(questions) == sorted(set(questions))
+
+
+def test_every_file_in_checks_is_a_check() -> None:
+    files = {module.stem for module in (PACKAGE / "checks").glob("*.py")} - {"__init__"}
+    assert files == checks.all_checks().keys()
+
+
+# --- roles
+
+
+def tasks(content: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
+    """Yield every task in a playbook or task file, those in blocks included."""
+    for entry in content or []:
+        yield entry
+        for part in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks", "handlers"):
+            yield from tasks(entry.get(part))
+
+
+def content_of(file: Path) -> Any:  # noqa: ANN401
+    """Return what a YAML file says; a complaint then names the file, not only the line."""
+    with file.open() as stream:
+        return yaml.safe_load(stream)
+
+
+@pytest.mark.parametrize("file", sorted({*YAML_FILES, *INVENTORIES.rglob("*.yml")}), ids=relative)
+def test_a_yaml_file_is_one(file: Path) -> None:
+    assert content_of(file)
+
+
+def all_tasks() -> Iterator[tuple[Path, dict[str, Any]]]:
+    for file in YAML_FILES:
+        content = content_of(file)
+        if isinstance(content, list):
+            for task in tasks(content):
+                yield file, task
+
+
+def test_there_are_roles_to_hold_to_the_rules() -> None:
+    assert len(TASK_FILES) > 5
+    assert len(list(all_tasks())) > len(TASK_FILES)
+
+
+@pytest.mark.parametrize("file", TASK_FILES, ids=relative)
+def test_a_task_file_fits_on_a_screen(file: Path) -> None:
+    assert len(file.read_text().splitlines()) < LONGEST_TASK_FILE
+
+
+@pytest.mark.parametrize("file", sorted(PLAYBOOKS.glob("*.yml")), ids=relative)
+def test_a_playbook_fits_on_a_screen(file: Path) -> None:
+    assert len(file.read_text().splitlines()) < LONGEST_TASK_FILE
+
+
+COMMANDS = ("command", "shell", "raw", "script", "docker_container_exec", "expect")
+CLIENT = re.compile(r"(^|[\s/|;&(\"'])(mysql|mysqladmin|mariadb)(\s|$)")
+
+
+def client_commands() -> Iterator[str]:
+    for file, task in all_tasks():
+        for module, arguments in task.items():
+            if module.rpartition(".")[2] not in COMMANDS:
+                continue
+            said = arguments.values() if isinstance(arguments, dict) else [arguments]
+            words = [" ".join(map(str, word)) if isinstance(word, list) else str(word) for word in said]
+            if any(CLIENT.search(word) for word in words):
+                yield f"{relative(file)}: {task.get('name')}"
+
+
+def test_roles_talk_to_mysql_through_modules_and_not_through_its_client() -> None:
+    assert list(client_commands()) == []
+    for file in YAML_FILES:
+        assert not re.search(r"\bmysql\b.* (-e|--execute)\b", file.read_text()), relative(file)
+
+
+# --- one topology is not another's special case
+
+
+@functools.cache
+def groups() -> set[str]:
+    """Return the groups of servers that any inventory has."""
+    return {group for file in INVENTORIES.glob("*.yml") for group in content_of(file)}
+
+
+def names_of(text: str) -> set[str]:
+    """Return the topologies that a condition asks for by name.
+
+    Some topologies are called as the group of servers that they add; a condition on the group is fine.
+    """
+    named = {name for name in topology_names() if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)}
+    return {name for name in named if name not in groups() or "topology" in text}
+
+
+def role_conditions() -> Iterator[tuple[str, str]]:
+    for file, task in all_tasks():
+        for key in ("when", "changed_when", "failed_when", "until"):
+            if key in task:
+                yield relative(file), str(task[key])
+    for file in YAML_FILES + TEMPLATES:
+        for found in re.finditer(
+            r"{%-?\s*(?:el)?if\b(.*?)%}|{{.*?\bif\b(.*?)}}", file.read_text(), re.DOTALL
+        ):
+            yield relative(file), found[0]
+
+
+def package_conditions() -> Iterator[tuple[str, str]]:
+    for module in MODULES:
+        tree = ast.parse(module.read_text())
+        excused = {
+            inner
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            and MAY_NAME_A_TOPOLOGY in ast.unparse(node).split("=")[0]
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if node not in excused and isinstance(node, ast.Compare | ast.MatchValue | ast.If | ast.IfExp):
+                condition = node.test if isinstance(node, ast.If | ast.IfExp) else node
+                yield f"{relative(module)}:{getattr(node, 'lineno', 0)}", ast.unparse(condition)
+
+
+@pytest.mark.parametrize(
+    "conditions", [role_conditions, package_conditions], ids=["roles and templates", "package"]
+)
+def test_no_condition_asks_for_a_topology_by_name(conditions: Any) -> None:  # noqa: ANN401
+    found = list(conditions())
+    assert found
+    assert [(where, condition) for where, condition in found if names_of(condition)] == []
+
+
+def test_one_constant_names_the_default_topology() -> None:
+    naming = [
+        f"{relative(module)}: {ast.unparse(node)}"
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Constant) and node.value in topology_names() and "-" in str(node.value)
+    ]
+    assert naming == ["scripts/wavetank/cli.py: 'master-slave'"]
+
+
+# --- what is written nowhere
+
+
+def test_no_image_is_the_latest() -> None:
+    here = Path(__file__)
+    for file in tracked():
+        if file in (here, HOME / "requirements.lock") or file.suffix in {".png", ".svg", ".md"}:
+            continue
+        text = file.read_text(errors="replace")
+        assert not re.search(r"[\w}/]:latest\b|\btag: *[\"']?latest\b", text), relative(file)
+
+
+def test_every_image_that_is_named_has_a_tag() -> None:
+    from wavetank import images  # noqa: PLC0415 - read as late as possible: it is the one module that names images
+
+    for image in (images.OFFICIAL, images.FROM_DEBIAN):
+        assert re.fullmatch(r"[\w./-]+:[\w.-]+", image)
+
+
+def test_no_secret_is_in_git() -> None:
+    for file in tracked():
+        if not relative(file).startswith("tests/"):
+            text = file.read_text(errors="replace")
+            assert not re.search(r"-----BEGIN [A-Z ]*PRIVATE KEY-----", text), relative(file)
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--quiet", ".wavetank/instances/sea/secrets/admin"],  # noqa: S607
+        cwd=HOME, check=False,
+    )  # fmt: skip
+    assert ignored.returncode == 0
+
+
+# --- what the README says
+
+
+@pytest.fixture(scope="module")
+def targets() -> list[str]:
+    """Return the make targets with a help comment."""
+    makefile = HOME / "Makefile"
+    if not makefile.exists():
+        pytest.skip("there is no Makefile yet")
+    found = re.findall(r"^([\w-]+):[^#\n]*## ", makefile.read_text(), re.MULTILINE)
+    assert "topology-up" in found
+    return found
+
+
+def test_every_make_target_with_a_help_text_is_in_the_readme(targets: list[str]) -> None:
+    readme = HOME / "README.md"
+    if not readme.exists():
+        pytest.skip("there is no README.md yet")
+    text = readme.read_text()
+    assert [
+        target for target in targets if not re.search(rf"\bmake {re.escape(target)}(?![\w-])", text)
+    ] == []
+
+
+def test_every_make_target_with_a_help_text_is_phony(targets: list[str]) -> None:
+    phony = re.findall(r"^\.PHONY:(.*)$", (HOME / "Makefile").read_text(), re.MULTILINE)
+    assert set(targets) <= set(" ".join(phony).split())

@@ -1,0 +1,215 @@
+"""A round of checks, as people and as machines read it."""
+
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import mysql.connector
+import pytest
+from wavetank import checks
+from wavetank.checks import Answer, Finding, Report, all_checks, ask_all
+from wavetank.errors import UnreachableError
+from wavetank.report import print_report, summary
+from wavetank.topology import Node, Topology
+
+if TYPE_CHECKING:
+    from wavetank.node import Servers
+
+FINDING = Finding("db2", "a closed replica", "an open one", "close it")
+GOOD = Report("sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db2"), Answer("server_id", "db1")])
+RED = Report("sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db2", (FINDING,))])
+SILENT = Report(
+    "sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db3", unanswered="db3 does not answer")]
+)
+
+
+def printed(report: Report, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    print_report(report)
+    return capsys.readouterr().out.splitlines()
+
+
+# --- the report
+
+
+def test_a_finding_is_one_line_that_says_where_what_and_what_next() -> None:
+    assert list(RED.lines()) == [
+        "sea db2: writable: expected a closed replica, found an open one; next: close it"
+    ]
+
+
+def test_each_finding_has_a_line() -> None:
+    report = Report(
+        "sea", 1, [Answer("writable", "db2", (FINDING, FINDING)), Answer("other", "db2", (FINDING,))]
+    )
+    assert len(list(report.lines())) == 3
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "two\r\n\nlines\n"])
+def test_what_was_found_in_several_lines_is_told_in_one(text: str) -> None:
+    (line,) = Report("sea", 1, [Answer("a", "db2", (Finding("db2", "x", text, "y"),))]).lines()
+    assert "\n" not in line
+
+
+def test_nothing_found_is_no_line() -> None:
+    assert list(GOOD.lines()) == []
+
+
+def test_what_could_not_be_asked_is_a_line_too() -> None:
+    assert list(SILENT.lines()) == ["sea db3: 1 questions could not be asked"]
+
+
+@pytest.mark.parametrize(
+    ("report", "green"), [(GOOD, True), (RED, False), (SILENT, False)], ids=["good", "red", "silent"]
+)
+def test_only_a_round_where_everybody_answered_well_is_green(report: Report, green: object) -> None:
+    assert report.green is green
+    assert report.as_dict()["green"] is green
+
+
+def test_only_answers_with_findings_are_red() -> None:
+    assert (GOOD.red, RED.red, SILENT.red) == ([], [RED.answers[1]], [])
+
+
+def test_a_machine_reads_the_same() -> None:
+    told = json.loads(json.dumps(RED.as_dict()))
+    assert told["topology"] == "sea"
+    assert told["seconds"] == 0.42
+    assert told["answers"][1] == {
+        "check": "writable",
+        "node": "db2",
+        "findings": [
+            {"node": "db2", "expected": "a closed replica", "found": "an open one", "next_step": "close it"}
+        ],
+        "unanswered": "",
+    }
+
+
+# --- as people read it
+
+
+def test_a_good_round_is_a_line_a_check_and_a_sum(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(GOOD, capsys)
+    assert len(lines) == 3
+    assert lines[0].split() == ["✓", "writable", "db1,", "db2"]
+    assert lines[1].split() == ["✓", "server_id", "db1"]
+    assert lines[2] == "sea: all 3 answers good in 0.4 s"
+
+
+def test_a_finding_says_node_expected_found_and_next(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(RED, capsys)
+    assert lines[0].split()[:2] == ["✗", "writable"]
+    assert [line.split(maxsplit=1) for line in lines[1:2]] == [["db2", "expected a closed replica"]]
+    assert lines[2].split() == ["found", "an", "open", "one"]
+    assert lines[3].split() == ["next", "close", "it"]
+    assert lines[4] == "sea: 1 findings in 2 answers, 0.4 s"
+
+
+def test_who_could_not_be_asked_is_not_said_to_be_good(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(SILENT, capsys)
+    assert lines[0].split() == ["?", "writable", "db1"]
+    assert lines[-1] == "sea: 0 findings in 2 answers, 1 could not be asked, 0.4 s"
+    nobody = Report("sea", 0.1, [Answer("writable", "db1", unanswered="db1 does not answer")])
+    assert printed(nobody, capsys)[0].split(maxsplit=2) == ["?", "writable", "nobody could be asked"]
+
+
+def test_what_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    finding = Finding("db2", "[red]x[/red]", "[ERROR] [MY-010119] [/]", "grep '[bold]'")
+    lines = printed(Report("sea", 1, [Answer("a", "db2", (finding,))]), capsys)
+    assert lines[1].endswith("expected [red]x[/red]")
+    assert lines[2].endswith("[ERROR] [MY-010119] [/]")
+    assert lines[3].endswith("grep '[bold]'")
+
+
+def test_a_long_finding_is_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    finding = Finding("db2", "x " * 300, "y", "z")
+    assert len(printed(Report("sea", 1, [Answer("a", "db2", (finding,))]), capsys)) == 5
+
+
+def test_the_sum_counts_findings_and_not_answers() -> None:
+    report = Report("sea", 2.0, [Answer("a", "db2", (FINDING, FINDING)), Answer("b", "db2")])
+    assert "2 findings" in summary(report)
+    assert "in 2 answers" in summary(report)
+
+
+# --- asking
+
+
+def check(examine: Callable[[Node], Iterator[Finding]]) -> SimpleNamespace:
+    return SimpleNamespace(
+        QUESTION="?", concerns=lambda topology: topology.nodes, examine=lambda node, _servers: examine(node)
+    )
+
+
+def fine(_node: Node) -> Iterator[Finding]:
+    yield from ()
+
+
+def finds(node: Node) -> Iterator[Finding]:
+    yield Finding(node.name, "x", "y", "z")
+
+
+def dies(node: Node) -> Iterator[Finding]:
+    yield Finding(node.name, "x", "y", "z")
+    raise UnreachableError(node.name, "gone")
+
+
+def is_refused(_node: Node) -> Iterator[Finding]:
+    yield from ()
+    raise mysql.connector.ProgrammingError(msg="SELECT command denied", errno=1142)
+
+
+def dead_db2(node: Node) -> Iterator[Finding]:
+    if node.name == "db2":
+        yield Finding(node.name, "an answer", "none", "docker logs")
+
+
+@pytest.fixture
+def ask(make_topology: Callable[..., Topology], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Report]:
+    """Return a function that asks pretended checks of a topology of three."""
+
+    def run(*, only: list[str] | None = None, **examine: Callable[[Node], Iterator[Finding]]) -> Report:
+        pretended = {"reachable": check(fine)} | {name: check(ask) for name, ask in examine.items()}
+        monkeypatch.setattr(checks, "all_checks", lambda: pretended)
+        return ask_all(cast("Servers", SimpleNamespace(topology=make_topology())), only)
+
+    return run
+
+
+def test_every_check_is_asked_of_every_node_it_concerns(ask: Callable[..., Report]) -> None:
+    report = ask(one=fine, other=finds)
+    asked = [(answer.check, answer.node, len(answer.findings)) for answer in report.answers]
+    assert sorted(asked) == sorted(
+        (name, node, findings)
+        for name, findings in (("reachable", 0), ("one", 0), ("other", 1))
+        for node in ("db1", "db2", "db3")
+    )
+
+
+def test_only_the_named_checks_are_asked(ask: Callable[..., Report]) -> None:
+    assert {answer.check for answer in ask(only=["one"], one=fine, other=finds).answers} == {"one"}
+
+
+def test_a_server_that_does_not_answer_is_asked_nothing_else(ask: Callable[..., Report]) -> None:
+    report = ask(reachable=dead_db2, other=finds)
+    about = {answer.check: answer for answer in report.answers if answer.node == "db2"}
+    assert about["reachable"].findings
+    assert about["other"] == Answer("other", "db2", unanswered="db2 does not answer")
+
+
+def test_a_server_that_dies_meanwhile_is_not_said_to_be_good(ask: Callable[..., Report]) -> None:
+    report = ask(other=dies)
+    unanswered = [answer for answer in report.answers if answer.check == "other"]
+    assert {answer.unanswered for answer in unanswered} == {f"db{n} does not answer: gone" for n in (1, 2, 3)}
+    assert not report.green
+
+
+def test_a_question_that_the_server_refuses_is_a_finding(ask: Callable[..., Report]) -> None:
+    report = ask(only=["other"], other=is_refused)
+    assert all("1142" in answer.findings[0].found for answer in report.answers)
+
+
+def test_the_checks_of_the_house_are_found_by_themselves() -> None:
+    found = all_checks()
+    assert checks.FIRST in found
+    assert {"errant_transactions", "replication_threads", "writable"} <= found.keys()
