@@ -69,9 +69,7 @@ def _arguments() -> argparse.Namespace:
 def _server_counts(text: str) -> list[int]:
     parts = text.split(",")
     if not all(part.isdigit() and LEAST_SERVERS <= int(part) <= MOST_SERVERS for part in parts):
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: numbers from {LEAST_SERVERS} to {MOST_SERVERS}, with commas"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r}: numbers from {LEAST_SERVERS} to {MOST_SERVERS}, with commas")
     return sorted({int(part) for part in parts})
 
 

@@ -53,9 +53,7 @@ def refuse_unless_ready(servers: int) -> None:
     if INSTANCE.exists or containers.containers(PROJECT):
         raise UsageError("an instance bench exists already: make topology-down INSTANCE=bench")
     if any(state.name == PLAIN_CONTAINER for state in containers.containers()):
-        raise UsageError(
-            f"another benchmark runs, or was killed: docker rm --force --volumes {PLAIN_CONTAINER}"
-        )
+        raise UsageError(f"another benchmark runs, or was killed: docker rm --force --volumes {PLAIN_CONTAINER}")
     needed, available = servers * PLAIN_SERVER_MIB, psutil.virtual_memory().available // 2**20
     if needed > available:
         raise UsageError(f"{servers} plain servers need about {needed} MiB and {available} MiB are free")

@@ -25,18 +25,19 @@ def main() -> int:
     if stamp.exists():
         return 0
     if sys.version_info < LEAST_PYTHON:
-        return _refuse(f"Python {'.'.join(map(str, LEAST_PYTHON))} or later is needed, this is {sys.version.split()[0]}")
+        return _refuse(
+            f"Python {'.'.join(map(str, LEAST_PYTHON))} or later is needed, this is {sys.version.split()[0]}"
+        )
     if importlib.util.find_spec("ensurepip") is None and not _install_venv_package():
         return _refuse("Python's venv module is missing: install the package python3-venv")
     print("wavetank: making the Python environment in .venv, once, about a minute", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
-    python = VENV / "bin" / "python"
+    install = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     steps = (
         [sys.executable, "-m", "venv", str(VENV)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", str(LOCK)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-         "--no-build-isolation", "--no-index", "--editable", str(HOME)],
-    )  # fmt: skip
+        [*install, "--require-hashes", "-r", str(LOCK)],
+        [*install, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(HOME)],
+    )
     for step in steps:
         done = subprocess.run(step, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:

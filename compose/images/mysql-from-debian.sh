@@ -9,6 +9,7 @@ trap 'rm -rf "$scratch"' EXIT INT TERM
 
 # mysql-server 9.7 is in Debian's unstable suite, whose Release file can read as expired.
 # procps and iproute2 are what verification asks about processes and sockets.
+# shellcheck disable=SC2016 # the hook expands its own $1
 mmdebstrap --quiet --variant=apt \
     --aptopt='Acquire::Check-Valid-Until "false"' \
     --aptopt='APT::Install-Recommends "false"' \

@@ -13,7 +13,6 @@ from wavetank.errors import UnreachableError, UsageError
 from wavetank.instance import (
     HOME,
     INVENTORIES,
-
     Instance,
     find_instance,
     instance_names,
@@ -22,7 +21,10 @@ from wavetank.instance import (
 )
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__.split(":")[0] + "."
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=__doc__.split(":")[0] + ".",
 )
 
 DEFAULT_TOPOLOGY = "master-slave"
@@ -52,7 +54,12 @@ def _playbook(name: str, inventory: Path, instance: str, *arguments: str) -> NoR
     """Run a playbook and exit as it went: 1 where verification has findings, 2 where it was refused."""
     report = Instance(instance).report
     report.unlink(missing_ok=True)
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), f"playbooks/{name}.yml"]
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "-i",
+        str(inventory),
+        f"playbooks/{name}.yml",
+    ]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(HOME / "ansible.cfg"), "INSTANCE": instance}
     try:
         code = subprocess.run([*command, *arguments], cwd=HOME, env=environment, check=False).returncode
@@ -107,7 +114,9 @@ def verify(instance: InstanceName = "") -> None:
     known = _known_instance(instance)
     program = Path(sys.executable).with_name("pytest")
     os.chdir(HOME)
-    os.execv(program, [str(program), "tests/live", f"--instance={known.name}"])
+    os.execv(  # noqa: S606 - pytest takes our place
+        program, [str(program), "tests/live", f"--instance={known.name}"]
+    )
 
 
 @app.command()
@@ -126,6 +135,28 @@ def check(instance: InstanceName = "", as_json: AsJson = False) -> None:
     sys.exit(0 if report.green else FINDING)
 
 
+@app.command()
+def status(
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Draw again every second, until Ctrl-C.")] = False,
+) -> None:
+    """Draw who replicates from whom as the servers report it, and how to connect; 1 where anything deviates."""
+    from wavetank.status import collect
+    from wavetank.status_view import print_status, watch_status
+
+    known = _known_instance(instance)
+    if watch:
+        watch_status(lambda: collect(known.topology()), as_json=as_json)
+        return
+    seen = collect(known.topology())
+    if as_json:
+        print(json.dumps(seen.as_dict(), indent=2))
+    else:
+        print_status(seen)
+    sys.exit(0 if seen.as_declared else FINDING)
+
+
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the topologies that can be brought up and the instances that have been."""
@@ -138,5 +169,3 @@ def list_(as_json: AsJson = False) -> None:
         print(f"{name:<16} {summary}")
     for name, of in instances.items():
         print(f"instance {name} ({of})")
-
-

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import docker
 import docker.errors
@@ -62,6 +62,11 @@ def _state(raw: Mapping[str, Any]) -> ContainerState:
     )
 
 
+def _log(container: Container, lines: int | Literal["all"] = "all") -> list[str]:
+    output = container.logs(tail=lines)
+    return b"".join([output] if isinstance(output, bytes) else output).decode(errors="replace").splitlines()
+
+
 def is_running(name: str) -> bool:
     """Return whether the container's server runs; a paused one does not."""
     return str(_client().containers.get(name).status) == "running"
@@ -69,7 +74,7 @@ def is_running(name: str) -> bool:
 
 def last_words(name: str, lines: int = 200) -> str:
     """Return the last error line in a container's log, else its last line."""
-    log = _client().containers.get(name).logs(tail=lines).decode(errors="replace").splitlines()
+    log = _log(_client().containers.get(name), lines)
     errors = [line for line in log if "[ERROR]" in line]
     return (errors or log or ["nothing"])[-1]
 
@@ -101,18 +106,6 @@ def remove(name: str) -> None:
     _client().containers.get(name).remove(force=True)
 
 
-def run(name: str, *command: str) -> str:
-    """Run a command in a running container and return what it printed.
-
-    Raises:
-        UsageError: the command failed.
-    """
-    code, output = _client().containers.get(name).exec_run(list(command))
-    if code:
-        raise UsageError(f"{' '.join(command)} failed in {name}: {output.decode(errors='replace').strip()}")
-    return str(output.decode())
-
-
 def image_id(name: str) -> str | None:
     """Return the id of a local image, None where there is none of that name."""
     try:
@@ -124,7 +117,7 @@ def image_id(name: str) -> str | None:
 def registry_has(image: str) -> str | None:
     """Ask the image's registry for it; return None if it is there, else the reason why it cannot be had."""
     try:
-        _client(REGISTRY_TIMEOUT_S).api.inspect_distribution(image)
+        _client(REGISTRY_TIMEOUT_S).api.inspect_distribution(image)  # type: ignore[no-untyped-call]
     except (docker.errors.DockerException, OSError) as error:
         return _first_line(error)
     return None
@@ -161,7 +154,7 @@ def validate_configs(image: str, entrypoint: Path, candidates: Path) -> str:
     """Let the server in `image` judge every my.cnf under `candidates`; return its complaints, '' for none."""
     with _helper(image, "validate", {entrypoint: _ENTRYPOINT, candidates: "/candidates"}) as container:
         failed = container.wait(timeout=ENGINE_TIMEOUT_S)["StatusCode"] != 0
-        output = container.logs().decode(errors="replace").strip()
+        output = "\n".join(_log(container))
         return (output or f"{image} cannot validate a configuration") if failed else ""
 
 

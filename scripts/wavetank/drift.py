@@ -72,9 +72,8 @@ def _answers(server: Server, container: str) -> bool:
     except UnreachableError:
         states = {state.name: state.status for state in containers.containers()}
         if states.get(container) != "running":
-            raise UsageError(
-                f"{server.name} is not running: {containers.last_words(container) if container in states else 'no container'}"
-            ) from None
+            why = containers.last_words(container) if container in states else "it has no container"
+            raise UsageError(f"{server.name} is not running: {why}") from None
         return False
 
 
@@ -104,8 +103,8 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
 def _compare_channels(node: Node, server: Server, drift: Drift) -> None:
     found = {row["CHANNEL_NAME"]: row for row in server.query(CHANNELS)}
     declared = {channel.name: channel for channel in node.channels}
-    for name, row in found.items():
-        if name not in declared and row["HOST"]:
+    for name, stray in found.items():
+        if name not in declared and stray["HOST"]:
             drift.stop.append(name)
             drift.forget.append(name)
     for name, channel in declared.items():
@@ -130,7 +129,9 @@ def wait_for_replication(servers: Servers) -> None:
             if row is None or row["receiver"] == "OFF" or row["applier"] == "OFF":
                 return True  # nothing to wait for: it is broken, and the checks will say how
             executed = servers[channel.source].value("SELECT @@GLOBAL.gtid_executed")
-            if row["receiver"] != "ON" or not server.value("SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", [executed]):
+            if row["receiver"] != "ON" or not server.value(
+                "SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", [executed]
+            ):
                 return False
         return True
 

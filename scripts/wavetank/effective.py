@@ -10,7 +10,11 @@ from wavetank.node import Server
 # Not settings but instructions to the start, or the role of the moment, which has checks of its own.
 NOT_COMPARED = frozenset({"plugin_load_add", "super_read_only", "read_only"})
 # Options whose variable has another name, or reads back as something else than was written.
-_VARIABLE_OF = {"default_time_zone": "time_zone", "log_bin": "log_bin_basename", "relay_log": "relay_log_basename"}
+_VARIABLE_OF = {
+    "default_time_zone": "time_zone",
+    "log_bin": "log_bin_basename",
+    "relay_log": "relay_log_basename",
+}
 _SIZE_UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
 _SWITCHES = {"ON": "1", "OFF": "0", "TRUE": "1", "FALSE": "0", "YES": "1", "NO": "0"}
 

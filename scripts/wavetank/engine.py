@@ -36,23 +36,35 @@ def look_at_engine() -> Engine:
 def can_install() -> bool:
     """Return whether we may install Docker here: root on Debian or Ubuntu."""
     release = Path("/etc/os-release")
-    ids = set(re.findall(r'^ID(?:_LIKE)?="?([^"\n]*)', release.read_text(), re.MULTILINE)) if release.exists() else set()
+    ids = (
+        set(re.findall(r'^ID(?:_LIKE)?="?([^"\n]*)', release.read_text(), re.MULTILINE)) if release.exists() else set()
+    )
     return os.geteuid() == 0 and bool({"debian", "ubuntu"} & set(" ".join(ids).split()))
 
 
 def advice(engine: Engine) -> str:
     """Return the one line for somebody for whom we may not install or start anything."""
     if not engine.installed:
-        return "Docker is not here and can be installed only by root on Debian or Ubuntu: install Docker Engine and its compose plugin"
+        return (
+            "Docker is not here, and only root on Debian or Ubuntu can have it installed by us: "
+            "install Docker Engine and its compose plugin"
+        )
     if not engine.running:
         return "the Docker engine does not answer: start it (sudo service docker start), or join the docker group"
-    return "docker compose is missing or older than 2.18: install the compose plugin (docker-compose-plugin or docker-compose-v2)"
+    return (
+        "docker compose is missing or older than 2.18: install the compose plugin "
+        "(docker-compose-plugin or docker-compose-v2)"
+    )
 
 
 def _compose_version() -> tuple[int, ...]:
     try:
         result = subprocess.run(
-            ["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False, timeout=20
+            ["docker", "compose", "version", "--short"],  # noqa: S607 - whichever docker is the user's,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
         )
     except FileNotFoundError:
         return ()

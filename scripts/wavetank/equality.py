@@ -118,7 +118,13 @@ def _settled(table: Table, chunk: int, source: Server, replica: Server) -> Seque
 def _tables(server: Server) -> dict[str, Table]:
     tables: dict[str, Table] = {}
     for row in server.query(_COLUMNS, account="admin"):
-        column = (row["name"], _text(row["type"]), row["data_type"], bool(row["is_key"]), bool(row["nullable"]))
+        column = (
+            row["name"],
+            _text(row["type"]),
+            row["data_type"],
+            bool(row["is_key"]),
+            bool(row["nullable"]),
+        )
         title = f"{row['schema']}.{row['table']}"
         before = tables.get(title)
         tables[title] = Table(row["schema"], row["table"], (*(before.columns if before else ()), column))
@@ -138,7 +144,7 @@ def _presence(there: bool) -> str:  # noqa: FBT001
 
 
 def _contents(row: Row) -> str:
-    return f"{row['n']} rows with checksum {row['hash']:016x}"
+    return f"{row['n']} rows with checksum {int(row['hash']):016x}"
 
 
 def _quote(identifier: str) -> str:

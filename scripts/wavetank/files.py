@@ -21,7 +21,7 @@ def write_if_changed(path: Path, content: bytes | str, *, mode: int = READABLE, 
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.{os.getpid()}.new")
         # Opened with its final mode: a secret is never readable, not even for a moment.
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(data)
         new.replace(path)

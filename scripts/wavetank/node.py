@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
@@ -141,7 +141,7 @@ class Servers:
         """Return the server of the node called `name`."""
         return self._servers[name]
 
-    def __enter__(self) -> "Servers":
+    def __enter__(self) -> Self:
         """Use as a context, so that connections are closed at its end."""
         return self
 

@@ -41,9 +41,7 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
     given = dict(instance.remembered()) | {key: asked[key] for key in OPTIONS if str(asked.get(key, "")) != ""}
     before = instance.topology() if instance.exists else None
     if before and before.name != name:
-        raise UsageError(
-            f"{instance.name} is a {before.name} topology: name another INSTANCE=, or take it down first"
-        )
+        raise UsageError(f"{instance.name} is a {before.name} topology: name another INSTANCE=, or take it down first")
     if "replicas" in given:
         hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
     port = _base_port(given.get("base_port"), before, len(hosts), instance)
@@ -133,14 +131,16 @@ def _refuse_taken_ports(topology: Topology, nodes: Iterable[Node]) -> None:
         if not _is_free(node.port):
             holder = holders.get(node.port) or _process_on(node.port)
             raise UsageError(
-                f"port {node.port}, for {node.name} of {topology.instance}, is in use by {holder}: name another BASE_PORT="
+                f"port {node.port}, for {node.name} of {topology.instance}, is in use by {holder}: "
+                "name another BASE_PORT="
             )
 
 
 def _process_on(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            address = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:
                 return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     except psutil.Error:
         pass
@@ -187,5 +187,3 @@ def _flag(option: str, value: Any) -> bool:  # noqa: ANN401
     if text not in YES + NO:
         raise UsageError(f"{option}={value} is neither yes nor no: use 1 or 0")
     return text in YES
-
-

@@ -40,9 +40,14 @@ def rebuild(servers: Servers, name: str) -> None:
     recipient = servers[name]
     # Cloning is a write, to which super_read_only says no; the server starts closed again afterwards.
     recipient.execute(
-        "STOP REPLICA", f"SET GLOBAL clone_valid_donor_list = '{donor}:3306'", "SET GLOBAL super_read_only = OFF"
+        "STOP REPLICA",
+        f"SET GLOBAL clone_valid_donor_list = '{donor}:3306'",
+        "SET GLOBAL super_read_only = OFF",
     )
-    with contextlib.closing(recipient.connect("admin", CLONE_TIMEOUT_S)) as connection, connection.cursor() as cursor:
+    with (
+        contextlib.closing(recipient.connect("admin", CLONE_TIMEOUT_S)) as connection,
+        connection.cursor() as cursor,
+    ):
         try:
             cursor.execute(f"CLONE INSTANCE FROM 'admin'@'{donor}':3306 IDENTIFIED BY %s REQUIRE SSL", (password,))
         except StatementError as error:

@@ -28,11 +28,14 @@ from wavetank.topology import Node, Topology
 SCHEMA_FILE = HOME / "configs" / "sql" / "shop.sql"
 
 ORDERS_A_CUSTOMER = 5
-# Some 3 GB on every server; past this a typing error is likelier than a wish.
+# Some 8 GB on every server; past this a typing error is likelier than a wish.
 MOST_ORDERS = 10_000_000
 HIGHEST_SEED = 2**63 - 1
 # Orders a transaction: a killed load loses at most these, and a replica applies them at one go.
 BATCH_ORDERS = 1_000
+# What fits into one TLS record. The driver leaves Nagle's algorithm on, so that the rest of anything longer
+# waits for the server's delayed acknowledgement: 44 ms a statement.
+STATEMENT_BYTES = 16_000
 # A load that was killed a moment ago may still hold the lock until its server notices.
 LOCK_WAIT_S = 5
 
@@ -186,9 +189,7 @@ def product(seed: int, number: int) -> Product:
     thing, category = _THINGS[(number - 1) // len(_MAKES)]
     # Squared, so that most are cheap: from 2.00 to 401.99.
     price = Decimal(200 + int(40_000 * draw() ** 2)).scaleb(-2)
-    return Product(
-        number, f"WT-{number:04}", f"{_MAKES[(number - 1) % len(_MAKES)]} {thing}", category, price
-    )
+    return Product(number, f"WT-{number:04}", f"{_MAKES[(number - 1) % len(_MAKES)]} {thing}", category, price)
 
 
 def order(seed: int, number: int) -> tuple[Order, list[Item]]:
@@ -227,14 +228,14 @@ def batch(seed: int, done: int, upto: int) -> list[str]:
     customers = [customer(seed, number) for number in range(customers_of(done) + 1, customers_of(upto) + 1)]
     orders, items = zip(*(order(seed, number) for number in range(done + 1, upto + 1)), strict=True)
     return [
-        *([insert("customers", customers)] if customers else []),
-        insert("orders", orders),
-        insert("order_items", list(itertools.chain.from_iterable(items))),
+        *inserts("customers", customers),
+        *inserts("orders", orders),
+        *inserts("order_items", list(itertools.chain.from_iterable(items))),
     ]
 
 
-def insert(table: str, rows: Sequence[Any]) -> str:
-    """Return one INSERT of all `rows`, which are NamedTuples of the columns of shop.`table`.
+def inserts(table: str, rows: Sequence[Any]) -> Iterator[str]:
+    """Yield INSERTs of STATEMENT_BYTES at most that hold all `rows`, NamedTuples of columns of shop.`table`.
 
     The driver's own parameters cost more time than the servers take, so the values are written out;
     none of them comes from outside.
@@ -242,8 +243,18 @@ def insert(table: str, rows: Sequence[Any]) -> str:
     Raises:
         ValueError: a text is not one that stands in quotes as it is.
     """
-    values = ",".join(f"({','.join(map(_literal, row))})" for row in rows)
-    return f"INSERT INTO shop.{table} ({', '.join(rows[0]._fields)}) VALUES {values}"
+    into = f"INSERT INTO shop.{table} ({', '.join(rows[0]._fields)}) VALUES " if rows else ""
+    values: list[str] = []
+    length = 0
+    for row in rows:
+        value = f"({','.join(map(_literal, row))})"
+        if values and len(into) + length + len(value) > STATEMENT_BYTES:
+            yield into + ",".join(values)
+            values, length = [], 0
+        values.append(value)
+        length += len(value) + 1
+    if values:
+        yield into + ",".join(values)
 
 
 def _literal(value: int | Decimal | str | datetime) -> str:
@@ -346,9 +357,7 @@ def refuse_unfit(node: str, found: Found | None, orders: int, seed: int) -> None
         return
     afresh = f"DROP SCHEMA shop on {node} to start afresh"
     if found.seed is not None and found.seed != seed:
-        raise UsageError(
-            f"the shop on {node} was loaded with seed {found.seed}: load with that one, or {afresh}"
-        )
+        raise UsageError(f"the shop on {node} was loaded with seed {found.seed}: load with that one, or {afresh}")
     if found.orders > orders:
         raise UsageError(
             f"the shop on {node} has {found.orders} loaded orders and nothing is deleted: "
@@ -370,11 +379,7 @@ def schema_statements() -> list[str]:
 
 def schema_names() -> set[str]:
     """Return the names of the tables and views that configs/sql/shop.sql makes."""
-    return set(
-        re.findall(
-            r"^CREATE .*(?:TABLE IF NOT EXISTS|VIEW) shop\.(\w+)", SCHEMA_FILE.read_text(), re.MULTILINE
-        )
-    )
+    return set(re.findall(r"^CREATE .*(?:TABLE IF NOT EXISTS|VIEW) shop\.(\w+)", SCHEMA_FILE.read_text(), re.MULTILINE))
 
 
 def _refuse_numbers(orders: int, seed: int) -> None:
@@ -398,7 +403,7 @@ def _load(source: Server, orders: int, seed: int, report: Report) -> int:
         run("SET SESSION foreign_key_checks = OFF")
         if found.seed is None:
             products = [product(seed, number) for number in range(1, PRODUCTS + 1)]
-            _commit(run, insert("products", products), f"INSERT INTO shop.load_state VALUES (1, {seed}, 0)")
+            _commit(run, *inserts("products", products), f"INSERT INTO shop.load_state VALUES (1, {seed}, 0)")
         done = found.orders
         report(source.name, done, orders)
         while done < orders:

@@ -100,9 +100,7 @@ class NodeStatus:
     @property
     def sources(self) -> tuple[str, ...]:
         """Whom it replicates from: by its own word, or by the inventory's where it does not answer."""
-        return (
-            self.declared_sources if self.unanswered else tuple(channel.source for channel in self.channels)
-        )
+        return self.declared_sources if self.unanswered else tuple(channel.source for channel in self.channels)
 
     @property
     def writability(self) -> str:
@@ -159,8 +157,7 @@ class InstanceStatus:
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON takes it; times in microseconds."""
         nodes = [
-            asdict(node) | {"writability": node.writability, "root_command": node.root_command}
-            for node in self.nodes
+            asdict(node) | {"writability": node.writability, "root_command": node.root_command} for node in self.nodes
         ]
         extra = {"as_declared": self.as_declared, "app_command": " ".join(self.app_command)}
         return asdict(self) | extra | {"nodes": nodes}
@@ -184,9 +181,7 @@ def collect(topology: Topology) -> InstanceStatus:
         for server in servers.values():
             stack.callback(server.close)
         pool = stack.enter_context(ThreadPoolExecutor(len(topology.nodes)))
-        asked = pool.map(
-            lambda node: _ask(node, servers[node.name], _unasked(node, topology, states)), topology.nodes
-        )
+        asked = pool.map(lambda node: _ask(node, servers[node.name], _unasked(node, topology, states)), topology.nodes)
         nodes = _compare(_with_roles(tuple(asked)), servers, pool)
     return InstanceStatus(
         instance=topology.instance,
@@ -308,20 +303,14 @@ def _role(name: str, upstream: Mapping[str, Sequence[str]], *, feeds: bool) -> s
     return "peer" if name in above else "relay"
 
 
-def _compare(
-    nodes: tuple[NodeStatus, ...], servers: Mapping[str, Server], pool: Executor
-) -> tuple[NodeStatus, ...]:
+def _compare(nodes: tuple[NodeStatus, ...], servers: Mapping[str, Server], pool: Executor) -> tuple[NodeStatus, ...]:
     """Compare the GTID sets of every replica with those of its sources.
 
     The order of the three looks makes both figures sound: what a replica had before its source was asked,
     and the source has not, is errant; what the source had before the replica is asked again, and the
     replica has not, is the gap.
     """
-    wanted = [
-        node.name
-        for node in nodes
-        if not node.unanswered and any(node.name in other.sources for other in nodes)
-    ]
+    wanted = [node.name for node in nodes if not node.unanswered and any(node.name in other.sources for other in nodes)]
     executed = dict(zip(wanted, pool.map(lambda name: _executed(servers[name]), wanted), strict=True))
     known = {name: found for name, found in executed.items() if found is not None}
     return tuple(pool.map(lambda node: _compared(node, servers[node.name], known), nodes))
@@ -341,9 +330,7 @@ def _compared(node: NodeStatus, server: Server, executed: Mapping[str, str]) -> 
     def gap(source: str) -> int | None:
         if source not in executed:
             return None
-        return count_transactions(
-            server.value("SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)", [executed[source]])
-        )
+        return count_transactions(server.value("SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)", [executed[source]]))
 
     with contextlib.suppress(UnreachableError, StatementError):
         channels = tuple(replace(channel, gap=gap(channel.source)) for channel in node.channels)

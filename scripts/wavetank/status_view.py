@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 from rich.tree import Tree
 
-from wavetank.status import APP_ACCOUNT, RUNNING, ChannelStatus, InstanceStatus, NodeStatus
+from wavetank.status import APP_ACCOUNT, RUNNING, UNKNOWN, ChannelStatus, InstanceStatus, NodeStatus
 
 WATCH_PERIOD_S = 1.0
 _SEPARATOR = " · "
@@ -28,9 +28,7 @@ def print_status(status: InstanceStatus, console: Console | None = None) -> None
         console.print(line, soft_wrap=True)
 
 
-def watch_status(
-    look: Callable[[], InstanceStatus], *, as_json: bool = False, console: Console | None = None
-) -> None:
+def watch_status(look: Callable[[], InstanceStatus], *, as_json: bool = False, console: Console | None = None) -> None:
     """Draw what `look` returns, again every second, until Ctrl-C; one JSON line a look for machines.
 
     Where the output is not a terminal the pictures follow each other. What `look` raises ends the watch.
@@ -91,7 +89,10 @@ def _tree(node: NodeStatus, status: InstanceStatus, drawn: set[str]) -> Tree:
 def _label(node: NodeStatus) -> RenderableType:
     colour = _colour(node)
     role = "" if node.unanswered else node.role
-    container = (f"container {node.container_state}", "" if node.container_state == RUNNING else "red")
+    container = (
+        f"container {node.container_state}",
+        "" if node.container_state in (RUNNING, UNKNOWN) else "red",
+    )
     parts = [(role, colour), (node.writability, ""), container, (f"127.0.0.1:{node.port}", "")]
     lines = [Text.assemble((node.name, f"bold {colour}"), "  ", _joined(*parts))]
     lines += [_figures(node, channel) for channel in node.channels]

@@ -1,6 +1,6 @@
 """A certificate authority for one instance and a server certificate for each of its nodes."""
 
-import datetime
+import datetime as dt
 import ipaddress
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from cryptography.x509.oid import NameOID
 from wavetank.files import PRIVATE, write_if_changed
 from wavetank.instance import Instance
 
-LIFETIME = datetime.timedelta(days=3650)
+LIFETIME = dt.timedelta(days=3650)
 # Clocks of containers and hosts differ a little.
-BACKDATE = datetime.timedelta(hours=1)
+BACKDATE = dt.timedelta(hours=1)
 
 
 def ensure_tls(instance: Instance, nodes: list[str]) -> bool:
@@ -29,7 +29,11 @@ def ensure_tls(instance: Instance, nodes: list[str]) -> bool:
     ca_key, ca = _load_or_make_ca(instance)
     for name in missing:
         key = ec.generate_private_key(ec.SECP256R1())
-        alternatives = [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        alternatives = [
+            x509.DNSName(name),
+            x509.DNSName("localhost"),
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        ]
         certificate = (
             _builder(name, ca.subject, key.public_key())
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
@@ -73,7 +77,7 @@ def _load_or_make_ca(instance: Instance) -> tuple[ec.EllipticCurvePrivateKey, x5
 
 
 def _builder(name: str, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -90,7 +94,5 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     write_if_changed(path, pem, mode=PRIVATE)

@@ -99,9 +99,7 @@ class Topology:
 
     def replicas_of(self, source: Node) -> tuple[Node, ...]:
         """Return the nodes that replicate directly from `source`."""
-        return tuple(
-            node for node in self.nodes if any(channel.source == source.name for channel in node.channels)
-        )
+        return tuple(node for node in self.nodes if any(channel.source == source.name for channel in node.channels))
 
     def tree(self, source: Node) -> Iterator[Node]:
         """Yield `source` and every node behind it, however deep."""
@@ -190,8 +188,11 @@ def with_replicas(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[st
 def _next_name(like: str, taken: Mapping[str, object]) -> str:
     """Return the next free name that continues the numbering of `like`: db1, db2, then db3."""
     stem = like.rstrip("0123456789")
-    number = 1 + max(int(name[len(stem) :]) for name in taken if re.fullmatch(re.escape(stem) + r"\d+", name))\
-        if stem != like else 2
+    number = (
+        1 + max(int(name[len(stem) :]) for name in taken if re.fullmatch(re.escape(stem) + r"\d+", name))
+        if stem != like
+        else 2
+    )
     while f"{stem}{number}" in taken:
         number += 1
     return f"{stem}{number}"

@@ -10,7 +10,7 @@ from wavetank.errors import UsageError
 T = TypeVar("T")
 
 
-def wait_until(
+def wait_until(  # noqa: PLR0913 - all but the first two are named
     what: str,
     look: Callable[[], T],
     *,

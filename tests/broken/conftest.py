@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from wavetank.instance import Instance
 from wavetank.node import Servers
 from wavetank.topology import Topology

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import pytest
 from commands import up
-
 from wavetank import containers
 from wavetank.checks import Report, all_checks, ask_all
 from wavetank.node import Servers
@@ -190,7 +189,12 @@ def test_every_check_has_been_seen_red() -> None:
 
 def expect_red(report: Report, check: str, node: str, consequence: frozenset[str]) -> None:
     """Fail unless `check` is red for `node`, and nothing is red that need not be."""
-    found = {(answer.check, answer.node) for answer in report.red if answer.check not in consequence}
+    found = {
+        (answer.check, finding.node)
+        for answer in report.red
+        for finding in answer.findings
+        if answer.check not in consequence
+    }
     assert found == {(check, node)}, "\n".join(report.lines())
     assert any(f" {node}: {check}: expected " in line for line in report.lines())
 

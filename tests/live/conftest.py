@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-
 from wavetank.instance import INVENTORIES, Instance, topology_names
 from wavetank.node import Servers
 from wavetank.topology import Node, Topology

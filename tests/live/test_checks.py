@@ -1,7 +1,6 @@
 """Every check is green on every node it concerns."""
 
 import pytest
-
 from wavetank.checks import all_checks, ask
 from wavetank.node import Servers
 from wavetank.topology import Node, Topology

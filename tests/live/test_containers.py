@@ -3,7 +3,6 @@
 import pytest
 import testinfra
 from testinfra.host import Host
-
 from wavetank.topology import Node, Topology
 
 

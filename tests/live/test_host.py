@@ -1,15 +1,17 @@
 """What the instance leaves on this machine: ports on loopback, private files, nothing else."""
 
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import testinfra
-
 from wavetank import containers
 from wavetank.accounts import ACCOUNTS
 from wavetank.instance import HOME, Instance
 from wavetank.topology import Topology
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_ports_are_published_on_loopback_only(topology: Topology) -> None:

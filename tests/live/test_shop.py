@@ -3,7 +3,6 @@
 import contextlib
 
 import pytest
-
 from wavetank import shop
 from wavetank.equality import differences
 from wavetank.errors import UsageError
@@ -46,9 +45,7 @@ def _executed(server: Server) -> str:
 
 
 def test_the_source_holds_the_orders_that_were_asked_for(source: Server, loaded: Loaded) -> None:
-    rows = source.query(
-        "SELECT * FROM shop.orders WHERE order_id <= %s ORDER BY order_id", [ORDERS], account="app_ro"
-    )
+    rows = source.query("SELECT * FROM shop.orders WHERE order_id <= %s ORDER BY order_id", [ORDERS], account="app_ro")
 
     assert [tuple(row.values()) for row in rows] == [
         tuple(shop.order(loaded.seed, number)[0]) for number in range(1, ORDERS + 1)
@@ -59,8 +56,7 @@ def test_the_source_holds_the_orders_that_were_asked_for(source: Server, loaded:
 def _writes(server: Server) -> int:
     """Return how often the server has written to a table of the shop or made one since it started."""
     rows = server.value(
-        "SELECT SUM(COUNT_WRITE) FROM performance_schema.table_io_waits_summary_by_table "
-        "WHERE OBJECT_SCHEMA = 'shop'"
+        "SELECT SUM(COUNT_WRITE) FROM performance_schema.table_io_waits_summary_by_table WHERE OBJECT_SCHEMA = 'shop'"
     )
     made = server.query("SHOW GLOBAL STATUS WHERE Variable_name IN ('Com_create_table', 'Com_create_view')")
     return int(rows) + sum(int(row["Value"]) for row in made)
@@ -97,9 +93,7 @@ def test_every_server_holds_what_its_source_holds(servers: Servers) -> None:
 @pytest.mark.usefixtures("loaded")
 def test_the_monthly_sales_add_up_to_the_orders(source: Server) -> None:
     monthly = source.query("SELECT * FROM shop.monthly_sales", account="app_ro")
-    sums = source.query(
-        "SELECT COUNT(*) AS orders, SUM(total) AS revenue FROM shop.orders", account="app_ro"
-    )[0]
+    sums = source.query("SELECT COUNT(*) AS orders, SUM(total) AS revenue FROM shop.orders", account="app_ro")[0]
 
     assert sum(row["orders"] for row in monthly) == sums["orders"]
     assert sum(row["revenue"] for row in monthly) == sums["revenue"]

@@ -47,9 +47,7 @@ def test_the_port_and_the_container_are_the_nodes(seen: NodeStatus, node: Node, 
         topology.container(node),
         "running",
     )
-    assert containers.run(
-        seen.container, "mysql", "-NBe", "SELECT CURRENT_USER(), @@report_host"
-    ).split() == [
+    assert containers.run(seen.container, "mysql", "-NBe", "SELECT CURRENT_USER(), @@report_host").split() == [
         "root@localhost",
         node.name,
     ]
@@ -88,9 +86,7 @@ def frozen(own: Topology) -> Iterator[str]:
     containers.unpause(own.container(node))
 
 
-def test_a_frozen_server_is_drawn_in_time(
-    own: Topology, frozen: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_frozen_server_is_drawn_in_time(own: Topology, frozen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without the engine's word status has to find out by itself.
     monkeypatch.setattr(containers, "engine_answers", lambda: False)
     started = time.monotonic()

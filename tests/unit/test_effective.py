@@ -131,9 +131,7 @@ def test_only_the_servers_section_counts(tmp_path: Path) -> None:
     assert rendered_settings(file) == {"port": "3306"}
 
 
-def test_every_setting_that_is_rendered_is_compared(
-    make_topology: Callable[..., Topology], tmp_path: Path
-) -> None:
+def test_every_setting_that_is_rendered_is_compared(make_topology: Callable[..., Topology], tmp_path: Path) -> None:
     topology = make_topology(semi_sync=True)
     text = render_my_cnf(topology, topology.nodes[0])
     file = tmp_path / "my.cnf"

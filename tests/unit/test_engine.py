@@ -74,12 +74,11 @@ def test_an_engine_that_answers_counts_as_installed_wherever_it_is(
 ) -> None:
     program(docker / "docker", "2.26.1")
     monkeypatch.setattr(containers, "engine_answers", lambda: True)
+    monkeypatch.setattr("shutil.which", lambda _name, **_: None)
     assert look_at_engine() == Engine(installed=True, running=True, compose=True)
 
 
-@pytest.mark.parametrize(
-    "version", ["2.18.0", "v2.18.1", "2.26.1-4", "2.100.0", "v2.29.7-desktop.1", "5.0.0"]
-)
+@pytest.mark.parametrize("version", ["2.18.0", "v2.18.1", "2.26.1-4", "2.100.0", "v2.29.7-desktop.1", "5.0.0"])
 def test_a_compose_plugin_of_today_is_enough(docker: Path, version: str) -> None:
     program(docker / "docker", version)
     assert look_at_engine().compose
@@ -108,7 +107,7 @@ def test_a_docker_without_the_plugin_is_not(docker: Path) -> None:
         ("ID=debian\n", 1000, False),
         ("ID=fedora\n", 0, False),
         ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', 0, False),
-        ("NAME=debian\nID=alpine\n", 0, False),
+        ("NAME=debian\nID=alpine\nVARIANT_ID=debian\n", 0, False),
         ("", 0, False),
     ],
 )

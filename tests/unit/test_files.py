@@ -63,9 +63,7 @@ def test_an_interruption_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest
     assert file.read_text() == "old"
 
 
-def test_a_secret_is_private_before_it_holds_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_is_private_before_it_holds_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     fchmod = os.fchmod
 
@@ -106,6 +104,4 @@ def test_secrets_are_long_and_differ_and_need_no_quoting(tmp_path: Path) -> None
         ensure_secret(tmp_path / str(number))
     passwords = {file.read_text() for file in tmp_path.iterdir()}
     assert len(passwords) == 20
-    assert all(
-        len(password) == 32 and password.replace("-", "").replace("_", "").isalnum() for password in passwords
-    )
+    assert all(len(password) == 32 and password.replace("-", "").replace("_", "").isalnum() for password in passwords)

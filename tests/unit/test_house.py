@@ -32,17 +32,23 @@ def relative(path: Path) -> str:
 def tracked(*suffixes: str) -> list[Path]:
     """Return the files that are, or would be, in git."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],  # noqa: S607
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=HOME, capture_output=True, text=True, check=True,
     ).stdout.split("\0")  # fmt: skip
     files = [HOME / name for name in listed if name]
     return [file for file in files if file.is_file() and (not suffixes or file.suffix in suffixes)]
 
 
+@functools.cache
+def parsed(module: Path) -> ast.Module:
+    return ast.parse(module.read_text())
+
+
+@functools.cache
 def imported(module: Path) -> set[str]:
     """Return the dotted names that a module imports, wherever in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in ast.walk(parsed(module)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -92,13 +98,13 @@ def sleeps(tree: ast.AST) -> list[int]:
 
 @pytest.mark.parametrize("module", MODULES, ids=relative)
 def test_nobody_sleeps(module: Path) -> None:
-    assert sleeps(ast.parse(module.read_text())) == []
+    assert sleeps(parsed(module)) == []
 
 
 def test_a_check_asks_and_neither_prints_nor_touches_containers() -> None:
     for module in (PACKAGE / "checks").glob("*.py"):
         assert not {name for name in imported(module) if name.startswith("wavetank.containers")}
-        calls = [node.func for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call)]
+        calls = [node.func for node in ast.walk(parsed(module)) if isinstance(node, ast.Call)]
         assert "print" not in {call.id for call in calls if isinstance(call, ast.Name)}, relative(module)
 
 
@@ -222,20 +228,17 @@ def role_conditions() -> Iterator[tuple[str, str]]:
             if key in task:
                 yield relative(file), str(task[key])
     for file in YAML_FILES + TEMPLATES:
-        for found in re.finditer(
-            r"{%-?\s*(?:el)?if\b(.*?)%}|{{.*?\bif\b(.*?)}}", file.read_text(), re.DOTALL
-        ):
+        for found in re.finditer(r"{%-?\s*(?:el)?if\b(.*?)%}|{{.*?\bif\b(.*?)}}", file.read_text(), re.DOTALL):
             yield relative(file), found[0]
 
 
 def package_conditions() -> Iterator[tuple[str, str]]:
     for module in MODULES:
-        tree = ast.parse(module.read_text())
+        tree = parsed(module)
         excused = {
             inner
             for node in ast.walk(tree)
-            if isinstance(node, ast.Assign | ast.AnnAssign)
-            and MAY_NAME_A_TOPOLOGY in ast.unparse(node).split("=")[0]
+            if isinstance(node, ast.Assign | ast.AnnAssign) and MAY_NAME_A_TOPOLOGY in ast.unparse(node).split("=")[0]
             for inner in ast.walk(node)
         }
         for node in ast.walk(tree):
@@ -244,9 +247,7 @@ def package_conditions() -> Iterator[tuple[str, str]]:
                 yield f"{relative(module)}:{getattr(node, 'lineno', 0)}", ast.unparse(condition)
 
 
-@pytest.mark.parametrize(
-    "conditions", [role_conditions, package_conditions], ids=["roles and templates", "package"]
-)
+@pytest.mark.parametrize("conditions", [role_conditions, package_conditions], ids=["roles and templates", "package"])
 def test_no_condition_asks_for_a_topology_by_name(conditions: Any) -> None:  # noqa: ANN401
     found = list(conditions())
     assert found
@@ -257,7 +258,7 @@ def test_one_constant_names_the_default_topology() -> None:
     naming = [
         f"{relative(module)}: {ast.unparse(node)}"
         for module in MODULES
-        for node in ast.walk(ast.parse(module.read_text()))
+        for node in ast.walk(parsed(module))
         if isinstance(node, ast.Constant) and node.value in topology_names() and "-" in str(node.value)
     ]
     assert naming == ["scripts/wavetank/cli.py: 'master-slave'"]
@@ -288,7 +289,7 @@ def test_no_secret_is_in_git() -> None:
             text = file.read_text(errors="replace")
             assert not re.search(r"-----BEGIN [A-Z ]*PRIVATE KEY-----", text), relative(file)
     ignored = subprocess.run(
-        ["git", "check-ignore", "--quiet", ".wavetank/instances/sea/secrets/admin"],  # noqa: S607
+        ["git", "check-ignore", "--quiet", ".wavetank/instances/sea/secrets/admin"],
         cwd=HOME, check=False,
     )  # fmt: skip
     assert ignored.returncode == 0
@@ -313,9 +314,7 @@ def test_every_make_target_with_a_help_text_is_in_the_readme(targets: list[str])
     if not readme.exists():
         pytest.skip("there is no README.md yet")
     text = readme.read_text()
-    assert [
-        target for target in targets if not re.search(rf"\bmake {re.escape(target)}(?![\w-])", text)
-    ] == []
+    assert [target for target in targets if not re.search(rf"\bmake {re.escape(target)}(?![\w-])", text)] == []
 
 
 def test_every_make_target_with_a_help_text_is_phony(targets: list[str]) -> None:

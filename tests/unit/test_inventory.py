@@ -43,11 +43,12 @@ def test_an_inventory_with_servers_is_readable(write: Write, content: str) -> No
     assert readable_inventory("tank") == file
 
 
-@pytest.mark.parametrize("name", ["lake", "", "../tank", "tank.yml", "group_vars", "TANK"])
+@pytest.mark.parametrize("name", ["lake", "", "../tank", "tank.yml", "group_vars", "group_vars/all", "TANK"])
 def test_an_unknown_topology_is_refused_with_those_there_are(write: Write, tmp_path: Path, name: str) -> None:
     write(GOOD)
     (tmp_path / "other.yml").write_text(GOOD)
     (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "all.yml").write_text(GOOD)
     assert refused(name) == f"no topology {name!r}; there are: other, tank"
 
 

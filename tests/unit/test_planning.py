@@ -40,9 +40,7 @@ def _four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "cpu_count", lambda: 4)
 
 
-def refused(
-    hosts: Hosts = THREE, *, name: str = "master-slave", instance: str = "sea", **asked: object
-) -> str:
+def refused(hosts: Hosts = THREE, *, name: str = "master-slave", instance: str = "sea", **asked: object) -> str:
     """Plan what must be refused; return the one line."""
     with pytest.raises(UsageError) as refusal:
         plan(name, instance, hosts, asked)
@@ -153,9 +151,7 @@ def test_a_privileged_port_is_refused_with_the_range(port: str) -> None:
 
 @pytest.mark.parametrize("cpus", ["0", "-1", "0.05", "4.1", "9999", "all", "nan", "inf"])
 def test_cpus_that_this_machine_does_not_have_are_refused_with_the_range(cpus: str) -> None:
-    assert (
-        refused(node_cpus=cpus) == f"node_cpus={cpus} is not a number from 0.1 to the 4 cores of this machine"
-    )
+    assert refused(node_cpus=cpus) == f"node_cpus={cpus} is not a number from 0.1 to the 4 cores of this machine"
 
 
 @pytest.mark.parametrize("cpus", ["0.1", "1", "4"])
@@ -190,9 +186,7 @@ def test_a_server_that_exists_cannot_be_planned_away(record: Record) -> None:
 
 def test_another_topology_of_the_same_instance_name_is_refused(record: Record) -> None:
     record(plan("master-slave", "sea", THREE, {}))
-    assert refused(name="chain") == (
-        "sea is a master-slave topology: name another INSTANCE=, or take it down first"
-    )
+    assert refused(name="chain") == ("sea is a master-slave topology: name another INSTANCE=, or take it down first")
 
 
 def test_semi_sync_without_anybody_to_acknowledge_is_refused() -> None:
@@ -248,9 +242,7 @@ def test_ports_that_a_process_holds_are_skipped(monkeypatch: pytest.MonkeyPatch)
     assert ports(plan("master-slave", "sea", THREE, {}))[0] == FIRST_PORT + 2 * PORT_STEP
 
 
-def test_a_running_instance_keeps_its_ports(
-    record: Record, engine: "Engine", monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_running_instance_keeps_its_ports(record: Record, engine: "Engine", monkeypatch: pytest.MonkeyPatch) -> None:
     before = record(plan("master-slave", "sea", THREE, {}))
     engine.run("wavetank-sea-db1", FIRST_PORT)
     monkeypatch.setattr(planning, "_is_free", lambda _port: False)
@@ -276,9 +268,7 @@ def test_growing_moves_no_server_to_another_port(record: Record, hosts: Hosts, m
     before = record(plan("some", "sea", hosts, {}))
     most = max(len(before.replicas_of(source)) for source in before.sources)
     now = plan("some", "sea", hosts, {"replicas": most + more})
-    assert {node.name: node.port for node in before.nodes}.items() <= {
-        n.name: n.port for n in now.nodes
-    }.items()
+    assert {node.name: node.port for node in before.nodes}.items() <= {n.name: n.port for n in now.nodes}.items()
 
 
 def test_no_port_is_planned_that_another_instance_has(record: Record) -> None:
@@ -293,9 +283,7 @@ def test_no_port_is_planned_that_another_instance_has(record: Record) -> None:
         assert not set(ports(sea)) & set(ports(lake))
 
 
-def test_no_container_is_planned_that_another_instance_has(
-    record: Record, make_topology: MakeTopology
-) -> None:
+def test_no_container_is_planned_that_another_instance_has(record: Record, make_topology: MakeTopology) -> None:
     lake = record(make_topology({"b-c": {"server_id": 1}}, instance="a"))
     hosts = {"c": {"server_id": 1}}
     try:
@@ -338,9 +326,7 @@ def test_a_port_in_use_says_by_which_container(
 ) -> None:
     engine.run("shop-web-1", 13311)
     monkeypatch.setattr(planning, "_is_free", lambda port: port != 13311)
-    with pytest.raises(
-        UsageError, match=r"^port 13311, for db2 of sea, is in use by container shop-web-1: name"
-    ):
+    with pytest.raises(UsageError, match=r"^port 13311, for db2 of sea, is in use by container shop-web-1: name"):
         preflight(make_topology())
 
 
@@ -375,28 +361,20 @@ def test_a_stopped_server_must_find_its_port_free(
         preflight(make_topology())
 
 
-def test_an_instance_of_another_clone_is_refused_with_its_place(
-    make_topology: MakeTopology, engine: "Engine"
-) -> None:
+def test_an_instance_of_another_clone_is_refused_with_its_place(make_topology: MakeTopology, engine: "Engine") -> None:
     engine.run("wavetank-sea-db1", home="/home/eve/wavetank")
     with pytest.raises(UsageError) as refusal:
         preflight(make_topology())
-    assert str(refusal.value) == (
-        "an instance 'sea' of the clone in /home/eve/wavetank exists: name another INSTANCE="
-    )
+    assert str(refusal.value) == ("an instance 'sea' of the clone in /home/eve/wavetank exists: name another INSTANCE=")
 
 
 def free(monkeypatch: pytest.MonkeyPatch, memory: int) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=memory))
 
 
-def test_more_servers_than_memory_are_refused(
-    make_topology: MakeTopology, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_servers_than_memory_are_refused(make_topology: MakeTopology, monkeypatch: pytest.MonkeyPatch) -> None:
     free(monkeypatch, 3 * IDLE_SERVER_MEMORY - 1)
-    with pytest.raises(
-        UsageError, match=r"^3 servers need about 1050 MiB and 1049 MiB are free: .*fewer replicas$"
-    ):
+    with pytest.raises(UsageError, match=r"^3 servers need about 1050 MiB and 1049 MiB are free: .*fewer replicas$"):
         preflight(make_topology())
     free(monkeypatch, 3 * IDLE_SERVER_MEMORY)
     preflight(make_topology())

@@ -54,9 +54,7 @@ PROMISED = {
 
 @pytest.mark.parametrize("node", ["db1", "db2"], ids=["a source", "a replica"])
 @pytest.mark.parametrize(("setting", "value"), PROMISED.items())
-def test_my_cnf_has_each_promised_setting(
-    make_topology: MakeTopology, node: str, setting: str, value: str
-) -> None:
+def test_my_cnf_has_each_promised_setting(make_topology: MakeTopology, node: str, setting: str, value: str) -> None:
     assert mysqld(make_topology(), node).get(setting) == value
 
 
@@ -96,9 +94,7 @@ def test_semi_sync_waits_after_sync_as_long_as_said(make_topology: MakeTopology,
 
 
 def test_the_buffer_pool_follows_the_memory(make_topology: MakeTopology) -> None:
-    pools = {
-        memory: mysqld(make_topology(memory=memory))["innodb_buffer_pool_size"] for memory in (384, 512, 2048)
-    }
+    pools = {memory: mysqld(make_topology(memory=memory))["innodb_buffer_pool_size"] for memory in (384, 512, 2048)}
     assert {memory: int(pool) // MIB for memory, pool in pools.items()} == {384: 96, 512: 192, 2048: 1344}
 
 
@@ -145,9 +141,7 @@ def test_ports_are_published_on_127_0_0_1_only(make_topology: MakeTopology) -> N
         ["127.0.0.1:15001:3306"],
         ["127.0.0.1:15002:3306"],
     ]
-    assert not [
-        service for service in services.values() if "network_mode" in service or "privileged" in service
-    ]
+    assert not [service for service in services.values() if "network_mode" in service or "privileged" in service]
 
 
 def test_every_server_has_the_memory_and_cpus_of_the_topology(make_topology: MakeTopology) -> None:
@@ -166,9 +160,7 @@ def test_nothing_restarts_or_pulls_behind_anybodys_back(make_topology: MakeTopol
         assert service["pull_policy"] == "never"
 
 
-@pytest.mark.parametrize(
-    "folder", ["a space", "a$HOME b", "${x}", "$$", "it's", 'say "so"', "100% #1", "é: [x], {y}"]
-)
+@pytest.mark.parametrize("folder", ["a space", "a$HOME b", "${x}", "$$", "it's", 'say "so"', "100% #1", "é: [x], {y}"])
 def test_paths_survive_whatever_is_in_them(
     make_topology: MakeTopology, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
@@ -180,20 +172,14 @@ def test_paths_survive_whatever_is_in_them(
     monkeypatch.setattr(instance, "STATE", home / ".wavetank")
     for name, service in compose(make_topology())["services"].items():
         mounts = {mount["target"]: mount for mount in service["volumes"]}
-        assert mounts["/usr/local/bin/wavetank-entrypoint"]["source"] == str(
-            home / "compose" / "entrypoint.sh"
-        )
-        assert mounts["/etc/wavetank"]["source"] == str(
-            home / ".wavetank" / "instances" / "sea" / "nodes" / name
-        )
+        assert mounts["/usr/local/bin/wavetank-entrypoint"]["source"] == str(home / "compose" / "entrypoint.sh")
+        assert mounts["/etc/wavetank"]["source"] == str(home / ".wavetank" / "instances" / "sea" / "nodes" / name)
         assert service["labels"]["wavetank.home"] == str(home)
         assert all(mount["read_only"] for mount in mounts.values() if mount["type"] == "bind")
 
 
 @pytest.mark.parametrize("name", ["null", "true"])
-def test_a_server_may_be_called_what_yaml_takes_for_something_else(
-    make_topology: MakeTopology, name: str
-) -> None:
+def test_a_server_may_be_called_what_yaml_takes_for_something_else(make_topology: MakeTopology, name: str) -> None:
     project = compose(make_topology({name: {"server_id": 1}}))
     assert list(project["services"]) == [name]
     assert project["services"][name]["hostname"] == name
@@ -291,9 +277,7 @@ def grants(lines: list[str]) -> dict[str, dict[str, set[str]]]:
 
 def test_there_is_one_statement_a_line(accounts_sql: list[str]) -> None:
     assert not [
-        line
-        for line in accounts_sql
-        if not re.fullmatch(r"(SET|CREATE USER|ALTER USER|REVOKE|GRANT) [^;]+;", line)
+        line for line in accounts_sql if not re.fullmatch(r"(SET|CREATE USER|ALTER USER|REVOKE|GRANT) [^;]+;", line)
     ]
 
 
@@ -303,9 +287,7 @@ def test_nothing_of_it_reaches_a_binary_log(accounts_sql: list[str]) -> None:
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_each_account_is_made_anew_and_requires_tls(
-    accounts_sql: list[str], sea: Instance, account: str
-) -> None:
+def test_each_account_is_made_anew_and_requires_tls(accounts_sql: list[str], sea: Instance, account: str) -> None:
     user = f"'{account}'@'%'"
     identity = f"{user} IDENTIFIED WITH caching_sha2_password BY '{sea.password(account)}' REQUIRE SSL"
     about = [line for line in accounts_sql if user in line]
@@ -338,9 +320,7 @@ def test_the_replication_account_may_replicate_and_nothing_else(accounts_sql: li
 def test_the_monitor_sees_everything_and_writes_only_the_canary(accounts_sql: list[str]) -> None:
     harmless = {"SELECT", "PROCESS", "REPLICATION CLIENT"}
     writes = {where: rights - harmless for where, rights in grants(accounts_sql)["monitor"].items()}
-    assert {where: rights for where, rights in writes.items() if rights} == {
-        "wavetank.canary": {"INSERT", "UPDATE"}
-    }
+    assert {where: rights for where, rights in writes.items() if rights} == {"wavetank.canary": {"INSERT", "UPDATE"}}
     assert "SELECT" not in grants(accounts_sql)["monitor"].get("*.*", set())
 
 
@@ -380,9 +360,7 @@ def test_each_account_has_a_password_of_its_own(sea: Instance) -> None:
 
 def test_passwords_and_keys_are_in_private_files_only(sea: Instance) -> None:
     secrets = [sea.password(account).encode() for account in ACCOUNTS] + [b"PRIVATE KEY"]
-    telling = {
-        name: mode for name, (data, mode) in files(sea.directory).items() if any(s in data for s in secrets)
-    }
+    telling = {name: mode for name, (data, mode) in files(sea.directory).items() if any(s in data for s in secrets)}
     assert {"secrets/admin", "nodes/db1/accounts.sql", "nodes/db1/server-key.pem"} <= telling.keys()
     assert set(telling.values()) == {0o600}
 
@@ -424,9 +402,7 @@ def test_a_dry_run_of_a_new_instance_writes_nothing(make_topology: MakeTopology,
     assert not state.exists()
 
 
-def test_a_dry_run_names_what_would_differ_and_writes_nothing_of_it(
-    sea: Instance, make_topology: MakeTopology
-) -> None:
+def test_a_dry_run_names_what_would_differ_and_writes_nothing_of_it(sea: Instance, make_topology: MakeTopology) -> None:
     before = files(sea.directory)
     assert sorted(render_instance(make_topology(memory=1024), dry_run=True)) == [
         "compose.yml",
@@ -437,9 +413,7 @@ def test_a_dry_run_names_what_would_differ_and_writes_nothing_of_it(
     assert files(sea.directory) == before
 
 
-def test_a_dry_run_after_an_interrupted_up_says_what_is_missing(
-    record: Record, make_topology: MakeTopology
-) -> None:
+def test_a_dry_run_after_an_interrupted_up_says_what_is_missing(record: Record, make_topology: MakeTopology) -> None:
     """The record is the first file that an up writes; the secrets come after it."""
     assert render_instance(record(make_topology()), dry_run=True)
 
@@ -499,9 +473,7 @@ def test_another_server_judges_for_itself(
     assert engine.judged == ["db1", "db2", "db3"]
 
 
-def test_only_the_instance_that_is_taken_down_is_forgotten(
-    sea: Instance, make_topology: MakeTopology
-) -> None:
+def test_only_the_instance_that_is_taken_down_is_forgotten(sea: Instance, make_topology: MakeTopology) -> None:
     render_instance(make_topology(instance="lake", base_port=15000))
     forget(sea)
     assert not sea.directory.exists()

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 FINDING = Finding("db2", "a closed replica", "an open one", "close it")
 GOOD = Report("sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db2"), Answer("server_id", "db1")])
 RED = Report("sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db2", (FINDING,))])
-SILENT = Report(
-    "sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db3", unanswered="db3 does not answer")]
-)
+SILENT = Report("sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db3", unanswered="db3 does not answer")])
 
 
 def printed(report: Report, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -33,15 +31,11 @@ def printed(report: Report, capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_a_finding_is_one_line_that_says_where_what_and_what_next() -> None:
-    assert list(RED.lines()) == [
-        "sea db2: writable: expected a closed replica, found an open one; next: close it"
-    ]
+    assert list(RED.lines()) == ["sea db2: writable: expected a closed replica, found an open one; next: close it"]
 
 
 def test_each_finding_has_a_line() -> None:
-    report = Report(
-        "sea", 1, [Answer("writable", "db2", (FINDING, FINDING)), Answer("other", "db2", (FINDING,))]
-    )
+    report = Report("sea", 1, [Answer("writable", "db2", (FINDING, FINDING)), Answer("other", "db2", (FINDING,))])
     assert len(list(report.lines())) == 3
 
 
@@ -78,9 +72,7 @@ def test_a_machine_reads_the_same() -> None:
     assert told["answers"][1] == {
         "check": "writable",
         "node": "db2",
-        "findings": [
-            {"node": "db2", "expected": "a closed replica", "found": "an open one", "next_step": "close it"}
-        ],
+        "findings": [{"node": "db2", "expected": "a closed replica", "found": "an open one", "next_step": "close it"}],
         "unanswered": "",
     }
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-
 from wavetank import shop
 from wavetank.errors import UsageError
 from wavetank.node import Servers
-from wavetank.shop import Found, Item, Loaded, Order, batch, entry_points, refuse_unfit
+from wavetank.shop import Found, Item, Loaded, Order, batch, entry_points, inserts, refuse_unfit
 from wavetank.topology import Channel, Node, Sizing, Topology
 
 ORDERS = 2_000
@@ -19,6 +18,10 @@ ORDERS = 2_000
 
 def _rows(seed: int = 1, orders: int = ORDERS) -> list[tuple[Order, list[Item]]]:
     return [shop.order(seed, number) for number in range(1, orders + 1)]
+
+
+def _values(*statements: str) -> list[str]:
+    return [row for statement in statements for row in re.findall(r"\([^()]*\)", statement.split("VALUES")[1])]
 
 
 def _topology(**sources_by_name: list[str]) -> Topology:
@@ -30,10 +33,10 @@ def _topology(**sources_by_name: list[str]) -> Topology:
 
 
 def test_a_seed_always_means_the_same_bytes() -> None:
-    statements = "\n".join(batch(1, 0, 1_000))
+    rows = _values(*batch(1, 0, 1_000))
 
     # Fixed here, so that a change that makes other rows of the same seed is seen.
-    assert zlib.crc32(statements.encode()) == 485162329
+    assert zlib.crc32("".join(rows).encode()) == 673555959
 
 
 def test_the_rows_of_a_seed_are_not_those_of_another() -> None:
@@ -42,14 +45,9 @@ def test_the_rows_of_a_seed_are_not_those_of_another() -> None:
 
 
 def test_a_load_in_two_steps_is_the_load_in_one() -> None:
-    def values(*statements: str) -> list[str]:
-        return [
-            row for statement in statements for row in re.findall(r"\([^()]*\)", statement.split("VALUES")[1])
-        ]
+    stepwise = _values(*batch(3, 0, 700), *batch(3, 700, 701), *batch(3, 701, 1_000))
 
-    stepwise = values(*batch(3, 0, 700), *batch(3, 700, 701), *batch(3, 701, 1_000))
-
-    assert Counter(stepwise) == Counter(values(*batch(3, 0, 1_000)))
+    assert Counter(stepwise) == Counter(_values(*batch(3, 0, 1_000)))
 
 
 def test_every_order_is_bought_by_a_customer_who_is_there_by_then() -> None:
@@ -100,16 +98,27 @@ def test_what_is_unique_in_the_schema_is_unique(unique: Callable[[int], str]) ->
 def test_a_statement_names_the_columns_of_its_table() -> None:
     bought, items = shop.order(1, 1)
 
-    assert shop.insert("order_items", items[:1]).startswith(
+    assert next(inserts("order_items", items[:1])).startswith(
         "INSERT INTO shop.order_items (order_id, line, product_id, quantity, price) VALUES (1,1,"
     )
-    assert f"'{bought.ordered_at}','{bought.status}',{bought.total})" in shop.insert("orders", [bought])
+    assert next(inserts("orders", [bought])).endswith(f"'{bought.ordered_at}','{bought.status}',{bought.total})")
+
+
+def test_no_statement_is_longer_than_one_tls_record() -> None:
+    statements = batch(1, 9_000_000, 9_001_000)
+
+    assert max(map(len, statements)) <= shop.STATEMENT_BYTES
+    assert len(statements) < 12
+
+
+def test_no_rows_need_no_statement() -> None:
+    assert list(inserts("customers", [])) == []
 
 
 @pytest.mark.parametrize("name", ["O'Brien", "back\\slash"])
 def test_text_that_would_need_escaping_is_not_let_through(name: str) -> None:
     with pytest.raises(ValueError, match="escaping"):
-        shop.insert("customers", [shop.customer(1, 1)._replace(name=name)])
+        list(inserts("customers", [shop.customer(1, 1)._replace(name=name)]))
 
 
 def test_the_schema_file_falls_into_statements() -> None:

@@ -37,8 +37,7 @@ def server(name: str, *sources: str, **facts: object) -> NodeStatus:
     """Return a server that does what the inventory says, but for `facts`."""
     number = int(name.removeprefix("db"))
     channels = tuple(
-        ChannelStatus(source if len(sources) > 1 else "", source, "ON", "ON", lag_us=1_500, gap=0)
-        for source in sources
+        ChannelStatus(source if len(sources) > 1 else "", source, "ON", "ON", lag_us=1_500, gap=0) for source in sources
     )
     usual: dict[str, Any] = {
         "port": 13309 + number,
@@ -75,9 +74,7 @@ def sea(*nodes: NodeStatus, ca: str = "/w/ca.pem", secret: str = "") -> Instance
 def drawn(status: InstanceStatus, *, width: int = 80, colours: bool = False) -> list[str]:
     """Return the lines that a terminal of that width, or a log, would show."""
     file = io.StringIO()
-    print_status(
-        status, Console(file=file, width=width, highlight=False, color_system="standard" if colours else None)
-    )
+    print_status(status, Console(file=file, width=width, highlight=False, color_system="standard" if colours else None))
     return file.getvalue().splitlines()
 
 
@@ -88,9 +85,7 @@ def tree(status: InstanceStatus) -> list[str]:
 
 
 def test_the_tree_shows_who_replicates_from_whom() -> None:
-    status = sea(
-        server("db1"), server("db2", "db1", role="relay"), server("db3", "db1"), server("db4", "db2")
-    )
+    status = sea(server("db1"), server("db2", "db1", role="relay"), server("db3", "db1"), server("db4", "db2"))
     assert tree(status) == ["db1", "├── db2", "│   └── db4", "└── db3"]
 
 
@@ -139,9 +134,7 @@ def test_a_replica_of_two_sources_is_drawn_behind_both_and_names_them() -> None:
 
 def test_a_stopped_replica_tells_the_age_of_its_data() -> None:
     stopped = ChannelStatus("", "db1", "ON", "OFF", gap=3)
-    text = "\n".join(
-        drawn(sea(server("db1"), server("db2", "db1", channels=(stopped,), heartbeat_age_us=65_000_000)))
-    )
+    text = "\n".join(drawn(sea(server("db1"), server("db2", "db1", channels=(stopped,), heartbeat_age_us=65_000_000))))
     assert "data 1 min 5 s old · gap 3 · errant 0 · receiver ON · applier OFF" in text
 
 
@@ -162,9 +155,7 @@ def test_colours_say_nothing_that_words_do_not() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_picture_keeps_its_width(width: int) -> None:
     error = "error 2003: Error reconnecting to source 'replication@db1:3306'. " * 4
-    status = sea(
-        server("db1"), server("db2", "db1", remarks=(Remark(error, broken=True),)), server("db3", "db2")
-    )
+    status = sea(server("db1"), server("db2", "db1", remarks=(Remark(error, broken=True),)), server("db3", "db2"))
     picture = drawn(status, width=width)[: -len(list(connect_lines(status)))]
     assert max(map(len, picture)) <= width
 
@@ -182,9 +173,7 @@ def test_commands_are_never_broken_and_survive_a_shell(tmp_path: Path) -> None:
     assert "  docker exec -it wavetank-sea-db2 mysql  # exited" in lines
     start = next(at for at, line in enumerate(lines) if line.startswith("  mysql "))
     pasted = "\n".join(["mysql() { printf '%s\\n' \"$@\"; }", *lines[start:]])
-    words = subprocess.run(
-        ["/bin/sh", "-c", pasted], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    words = subprocess.run(["/bin/sh", "-c", pasted], capture_output=True, text=True, check=True).stdout.splitlines()
     assert words[:6] == ["-h", "127.0.0.1", "-P", "13310", "-u", "app_rw"]
     assert words[6:] == ["--ssl-mode=VERIFY_IDENTITY", "-pa $secret", f"--ssl-ca={ca}"]
 

@@ -107,9 +107,7 @@ def test_no_two_nodes_share_a_key() -> None:
 
 
 def test_keys_are_private_and_no_node_gets_that_of_the_ca() -> None:
-    keys = [
-        path for path in SEA.directory.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()
-    ]
+    keys = [path for path in SEA.directory.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
     assert {str(key.relative_to(SEA.directory)) for key in keys} == {
         "tls/ca-key.pem",
         "nodes/db1/server-key.pem",

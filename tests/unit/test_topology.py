@@ -237,9 +237,7 @@ def test_new_names_and_ids_are_free_across_several_sources() -> None:
 def test_a_relay_is_refused_by_name_since_a_count_does_not_say_where() -> None:
     with pytest.raises(UsageError) as refusal:
         with_replicas(chain("db1", "db2", "db3"), 3)
-    assert one_line(refusal).startswith(
-        "replicas=3 does not say where they go, since db2 has replicas of its own"
-    )
+    assert one_line(refusal).startswith("replicas=3 does not say where they go, since db2 has replicas of its own")
 
 
 def test_a_server_of_several_sources_is_not_lost() -> None:

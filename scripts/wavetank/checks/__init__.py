@@ -93,7 +93,7 @@ class Report:
 def all_checks() -> dict[str, Check]:
     """Return every check by its name."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {name: importlib.import_module(f"{__name__}.{name}") for name in names}  # type: ignore[misc]
+    return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
 
 
 def ask(name: str, node: Node, servers: Servers) -> Answer:

@@ -26,11 +26,17 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     for door in server.query(DOORS, account="admin"):
         if not door["ssl_type"]:
             yield Finding(
-                node.name, "every account with REQUIRE SSL", f"{door['account']} without", "ALTER USER … REQUIRE SSL, or drop it"
+                node.name,
+                "every account with REQUIRE SSL",
+                f"{door['account']} without",
+                "ALTER USER … REQUIRE SSL, or drop it",
             )
         if door["no_password"]:
             yield Finding(
-                node.name, "no empty password", f"one of {door['account']}", "ALTER USER … IDENTIFIED BY, or drop it"
+                node.name,
+                "no empty password",
+                f"one of {door['account']}",
+                "ALTER USER … IDENTIFIED BY, or drop it",
             )
     for account in ACCOUNTS:
         if refusal := server.refusal(account):

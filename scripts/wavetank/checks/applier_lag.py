@@ -22,5 +22,8 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
         lag_us = applier_lag_us(servers[node.name], channel)
         if lag_us is not None and lag_us > bound_us:
             yield Finding(
-                node.name, f"at most {bound_us} us behind {channel.source}", f"{lag_us} us", "make status, then its workers"
+                node.name,
+                f"at most {bound_us} us behind {channel.source}",
+                f"{lag_us} us",
+                "make status, then its workers",
             )

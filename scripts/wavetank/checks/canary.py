@@ -44,7 +44,10 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
         budget_s = max(0.0, servers.topology.lag_bound_s - (time.monotonic() - written))
         if not _arrives(servers[replica.name], token, budget_s):
             yield Finding(
-                replica.name, f"a row of {node.name} within {servers.topology.lag_bound_s:g} s", "no such row", "make status"
+                replica.name,
+                f"a row of {node.name} within {servers.topology.lag_bound_s:g} s",
+                "no such row",
+                "make status",
             )
 
 

@@ -25,7 +25,10 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     except UnreachableError as error:
         container = servers.topology.container(node)
         yield Finding(
-            node.name, "an answer over verified TLS", str(error), f"docker logs {container}, then make topology-up"
+            node.name,
+            "an answer over verified TLS",
+            str(error),
+            f"docker logs {container}, then make topology-up",
         )
         return
     if found != node.name:

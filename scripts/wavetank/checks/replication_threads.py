@@ -22,7 +22,10 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     declared = {channel.name: channel for channel in node.channels}
     for name in found.keys() - declared.keys():
         yield Finding(
-            node.name, "no channel but the declared", f"{_title(name)} from {found[name]['HOST']}", "make topology-up"
+            node.name,
+            "no channel but the declared",
+            f"{_title(name)} from {found[name]['HOST']}",
+            "make topology-up",
         )
     for name, channel in declared.items():
         if name not in found:

@@ -29,5 +29,8 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
         for name, value in mine.items():
             if theirs[name] == value:
                 yield Finding(
-                    node.name, f"a {name} of its own", f"{name} {value}, as on {other.name}", "make topology-up"
+                    node.name,
+                    f"a {name} of its own",
+                    f"{name} {value}, as on {other.name}",
+                    "make topology-up",
                 )

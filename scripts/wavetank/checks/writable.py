@@ -22,5 +22,8 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
         yield Finding(node.name, "an open source (read_only=0)", state, "make topology-up opens it")
     if not node.is_source and not found["super_ro"]:
         yield Finding(
-            node.name, "a closed replica (super_read_only=1)", state, "make topology-up closes it; look for errant writes"
+            node.name,
+            "a closed replica (super_read_only=1)",
+            state,
+            "make topology-up closes it; look for errant writes",
         )
