@@ -157,6 +157,22 @@ def status(
     sys.exit(0 if seen.as_declared else FINDING)
 
 
+@app.command()
+def load(
+    rows: Annotated[int, typer.Argument(metavar="ROWS", help="How many orders the shop shall hold.")],
+    seed: Annotated[int, typer.Option("--seed", help="Which rows: the same seed gives the same ones.")] = 1,
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Fill the sample shop: ROWS orders on every source; again or more adds what is missing."""
+    from wavetank.node import Servers
+    from wavetank.shop import load_shop, progress_bar
+
+    with Servers(_known_instance(instance).topology()) as servers, progress_bar() as bar:
+        loaded = load_shop(servers, rows, seed, bar)
+    print(json.dumps(loaded.as_dict(), indent=2) if as_json else "\n".join(loaded.lines()))
+
+
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the topologies that can be brought up and the instances that have been."""

@@ -37,7 +37,9 @@ def can_install() -> bool:
     """Return whether we may install Docker here: root on Debian or Ubuntu."""
     release = Path("/etc/os-release")
     ids = (
-        set(re.findall(r'^ID(?:_LIKE)?="?([^"\n]*)', release.read_text(), re.MULTILINE)) if release.exists() else set()
+        set(re.findall(r"^ID(?:_LIKE)?=[\"']?([^\"'\n]*)", release.read_text(), re.MULTILINE))
+        if release.exists()
+        else set()
     )
     return os.geteuid() == 0 and bool({"debian", "ubuntu"} & set(" ".join(ids).split()))
 
@@ -66,7 +68,7 @@ def _compose_version() -> tuple[int, ...]:
             check=False,
             timeout=20,
         )
-    except FileNotFoundError:
+    except (OSError, subprocess.TimeoutExpired):
         return ()
     found = re.match(r"v?(\d+)\.(\d+)", result.stdout.strip())
     return (int(found[1]), int(found[2])) if found and result.returncode == 0 else ()

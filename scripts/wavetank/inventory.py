@@ -19,10 +19,13 @@ def readable_inventory(topology: str) -> Path:
         raise UsageError(f"no topology {topology!r}; there are: {', '.join(topology_names())}")
     try:
         content = yaml.safe_load(path.read_text())
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path.name} is not text in UTF-8: {error.reason}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path.name}:{mark.line + 1}" if mark else path.name
-        raise UsageError(f"{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+        raise UsageError(f"{where} is not YAML: {problem}") from error
     if not isinstance(content, dict) or not isinstance(content.get("mysql"), dict):
         raise UsageError(f"{path.name} has no group 'mysql' with hosts")
     hosts = content["mysql"].get("hosts")

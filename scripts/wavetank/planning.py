@@ -42,6 +42,7 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
     before = instance.topology() if instance.exists else None
     if before and before.name != name:
         raise UsageError(f"{instance.name} is a {before.name} topology: name another INSTANCE=, or take it down first")
+    read_nodes(hosts, FIRST_PORT)  # what is wrong in the inventory is wrong whatever was asked for
     if "replicas" in given:
         hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
     port = _base_port(given.get("base_port"), before, len(hosts), instance)
@@ -58,6 +59,7 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
         given=given,
     )
     _refuse_lost_nodes(before, topology)
+    _refuse_what_others_have(topology)
     _refuse_semi_sync_alone(topology)
     return topology
 
@@ -157,6 +159,23 @@ def _refuse_lost_nodes(before: Topology | None, now: Topology) -> None:
         )
 
 
+def _refuse_what_others_have(topology: Topology) -> None:
+    """Ports and container names of an instance are its own, also while it is stopped."""
+    for other in (Instance(name).topology() for name in instance_names() if name != topology.instance):
+        ports = {node.port: node.name for node in other.nodes}
+        names = {other.container(node) for node in other.nodes}
+        for node in topology.nodes:
+            if node.port in ports:
+                raise UsageError(
+                    f"port {node.port}, for {node.name} of {topology.instance}, belongs to {ports[node.port]} of "
+                    f"{other.instance}: name another BASE_PORT="
+                )
+            if topology.container(node) in names:
+                raise UsageError(
+                    f"{topology.container(node)} is a container of {other.instance}: name another INSTANCE="
+                )
+
+
 def _refuse_semi_sync_alone(topology: Topology) -> None:
     for source in topology.sources:
         if topology.semi_sync and not topology.replicas_of(source):
@@ -164,7 +183,7 @@ def _refuse_semi_sync_alone(topology: Topology) -> None:
 
 
 def _count(option: str, value: Any, most: int) -> int:  # noqa: ANN401
-    if not str(value).isdigit() or int(value) > most:
+    if not str(value).isdecimal() or int(value) > most:
         raise UsageError(f"{option}={value} is not a number from 0 to {most}")
     return int(value)
 

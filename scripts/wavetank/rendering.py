@@ -1,6 +1,7 @@
 """What the inventory says, written out: compose project, my.cnf, accounts, certificates, secrets."""
 
 import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Rendered:
 
 
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([HOME / "configs", HOME / "compose"]),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - the output is never HTML
@@ -40,6 +41,13 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["compose"] = _compose_string
+    return environment
+
+
+def _compose_string(value: object) -> str:
+    """Return a value as compose reads it back: quoted, and with every $ doubled, which it would interpolate."""
+    return json.dumps(str(value)).replace("$", "$$")
 
 
 def render_my_cnf(topology: Topology, node: Node) -> str:
@@ -55,9 +63,9 @@ def render_compose(topology: Topology) -> str:
         .get_template("project.yml.j2")
         .render(
             topology=topology,
-            home=str(HOME),
-            entrypoint=str(ENTRYPOINT),
-            node_directory={node.name: str(instance.node_directory(node.name)) for node in topology.nodes},
+            home=HOME,
+            entrypoint=ENTRYPOINT,
+            node_directory={node.name: instance.node_directory(node.name) for node in topology.nodes},
             # A changed my.cnf needs a new start of its server: compose sees that by this label.
             my_cnf_digest={node.name: _digest(render_my_cnf(topology, node)) for node in topology.nodes},
         )
@@ -83,7 +91,7 @@ def render_instance(topology: Topology, *, dry_run: bool = False) -> list[str]:
         UsageError: the server refuses a my.cnf; nothing has been written then.
     """
     instance = Instance(topology.instance)
-    if dry_run and not instance.exists:
+    if dry_run and not all(instance.secret(account).exists() for account in ACCOUNTS):
         return [str(instance.directory)]
     _refuse_invalid_configs(topology)
     if not dry_run:

@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from wavetank.errors import UsageError
 from wavetank.files import PRIVATE, write_if_changed
 from wavetank.instance import Instance
 
+NODE_FILES = ("server-key.pem", "server-cert.pem", "ca.pem")
 LIFETIME = dt.timedelta(days=3650)
 # Clocks of containers and hosts differ a little.
 BACKDATE = dt.timedelta(hours=1)
@@ -22,6 +24,9 @@ def ensure_tls(instance: Instance, nodes: list[str]) -> bool:
 
     A certificate names its node as the other servers call it, and localhost and 127.0.0.1 for those
     who come through the published port. Returns whether anything was made.
+
+    Raises:
+        UsageError: the CA's own key has been lost.
     """
     missing = [name for name in nodes if not _complete(instance, name)]
     if not missing and instance.ca.exists():
@@ -37,24 +42,27 @@ def ensure_tls(instance: Instance, nodes: list[str]) -> bool:
         certificate = (
             _builder(name, ca.subject, key.public_key())
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .sign(ca_key, hashes.SHA256())
         )
         directory = instance.node_directory(name)
         _write_key(directory / "server-key.pem", key)
         write_if_changed(directory / "ca.pem", _pem(ca))
-        # Last: its presence says that the others are there.
         write_if_changed(directory / "server-cert.pem", _pem(certificate))
     return True
 
 
 def _complete(instance: Instance, name: str) -> bool:
-    return instance.ca.exists() and (instance.node_directory(name) / "server-cert.pem").exists()
+    directory = instance.node_directory(name)
+    return instance.ca.exists() and all((directory / file).exists() for file in NODE_FILES)
 
 
 def _load_or_make_ca(instance: Instance) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     key_file = instance.ca.with_name("ca-key.pem")
     if instance.ca.exists():
+        if not key_file.exists():
+            raise UsageError(f"{key_file} is gone and with it every new certificate: make topology-down, then up")
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - it is ours, made below
         return key, x509.load_pem_x509_certificate(instance.ca.read_bytes())
@@ -86,6 +94,7 @@ def _builder(name: str, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATE)
         .not_valid_after(now + LIFETIME)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
 

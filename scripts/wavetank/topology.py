@@ -102,10 +102,17 @@ class Topology:
         return tuple(node for node in self.nodes if any(channel.source == source.name for channel in node.channels))
 
     def tree(self, source: Node) -> Iterator[Node]:
-        """Yield `source` and every node behind it, however deep."""
-        yield source
-        for replica in self.replicas_of(source):
-            yield from self.tree(replica)
+        """Yield `source` and every node behind it, however deep, each once."""
+        seen: list[Node] = []
+
+        def walk(node: Node) -> None:
+            if node not in seen:
+                seen.append(node)
+                for replica in self.replicas_of(node):
+                    walk(replica)
+
+        walk(source)
+        yield from seen
 
     def to_json(self) -> str:
         """Return the topology as the text that from_json() reads."""
@@ -159,48 +166,45 @@ def read_nodes(hosts: Mapping[str, Mapping[str, Any]], base_port: int) -> tuple[
 def with_replicas(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[str, Mapping[str, Any]]:
     """Return `hosts` with `count` replicas behind each source.
 
-    Replicas that are too many are dropped from the end; new ones continue the numbering of names and
-    server ids and are like the replica before them.
+    Replicas that are too many are dropped; new ones come last, so that no server changes its port, continue
+    the numbering of names and server ids, and are otherwise like the replica before them. `hosts` must be
+    such as read_nodes() accepts.
 
     Raises:
         UsageError: a replica has replicas of its own, so that a count alone does not say where they go.
     """
-    sources = [name for name, host in hosts.items() if not host.get("replicates_from")]
-    result = {name: hosts[name] for name in sources}
-    for source in sources:
-        behind = [name for name, host in hosts.items() if _source_names(host) == [source]]
-        relay = next((name for name in behind if any(name in _source_names(h) for h in hosts.values())), None)
-        if relay:
-            raise UsageError(
-                f"replicas={count} does not say where they go, since {relay} has replicas of its own: "
-                "list the hosts in the inventory instead"
-            )
-        result |= {name: hosts[name] for name in behind[:count]}
-        for _ in range(count - len(behind)):
-            taken = {**hosts, **result}
-            result[_next_name(source, taken)] = {
-                "replicates_from": source,
-                "server_id": 1 + max(int(host.get("server_id", 0)) for host in taken.values()),
-            }
+    behind = {
+        source: [name for name, host in hosts.items() if _source_names(host) == [source]]
+        for source, host in hosts.items()
+        if not _source_names(host)
+    }
+    relay = next((name for host in hosts.values() for name in _source_names(host) if name not in behind), None)
+    if relay:
+        raise UsageError(
+            f"replicas={count} does not say where they go, since {relay} has replicas of its own: "
+            "list the hosts in the inventory instead"
+        )
+    surplus = {name for replicas in behind.values() for name in replicas[count:]}
+    result = {name: host for name, host in hosts.items() if name not in surplus}
+    for number in range(count):
+        for source, replicas in behind.items():
+            if number >= len(replicas):
+                model = hosts[replicas[-1]] if replicas else {"replicates_from": source}
+                highest = max(int(host["server_id"]) for host in {**hosts, **result}.values())
+                result[_next_name(source, {**hosts, **result})] = {**model, "server_id": highest + 1}
     return result
 
 
 def _next_name(like: str, taken: Mapping[str, object]) -> str:
     """Return the next free name that continues the numbering of `like`: db1, db2, then db3."""
     stem = like.rstrip("0123456789")
-    number = (
-        1 + max(int(name[len(stem) :]) for name in taken if re.fullmatch(re.escape(stem) + r"\d+", name))
-        if stem != like
-        else 2
-    )
-    while f"{stem}{number}" in taken:
-        number += 1
-    return f"{stem}{number}"
+    numbers = [int(name[len(stem) :]) for name in taken if re.fullmatch(re.escape(stem) + "[0-9]+", name)]
+    return f"{stem}{max(numbers, default=1) + 1}"
 
 
 def _source_names(host: Mapping[str, Any]) -> list[str]:
     declared = host.get("replicates_from") or []
-    return [declared] if isinstance(declared, str) else list(declared)
+    return declared if isinstance(declared, list) else [declared]
 
 
 def _read_node(name: str, host: Mapping[str, Any], port: int) -> Node:
@@ -209,15 +213,17 @@ def _read_node(name: str, host: Mapping[str, Any], port: int) -> Node:
             f"{name!r} cannot name a server: use a-z, 0-9 and single '-', at most {LONGEST_NAME} characters"
         )
     server_id = host.get("server_id")
-    if isinstance(server_id, bool) or not str(server_id).isdigit() or not 1 <= int(str(server_id)) <= HIGHEST_SERVER_ID:
+    if not str(server_id).isdecimal() or not 1 <= int(str(server_id)) <= HIGHEST_SERVER_ID:
         raise UsageError(f"{name} needs a server_id from 1 to {HIGHEST_SERVER_ID}, not {server_id!r}")
     sources = _source_names(host)
+    if not all(isinstance(source, str) for source in sources) or len(set(sources)) < len(sources):
+        raise UsageError(f"replicates_from of {name} is a server's name or a list of different ones, not {sources!r}")
     # One source speaks on the default channel; several need a channel each, named after their source.
     channels = tuple(Channel(source if len(sources) > 1 else "", source) for source in sources)
     own = host.get("my_cnf") or {}
     if not isinstance(own, Mapping):
         raise UsageError(f"my_cnf of {name} is a mapping of MySQL settings to values, not {own!r}")
-    settings = tuple((str(key), str(value)) for key, value in own.items())
+    settings = tuple((str(key), "" if value is None else str(value)) for key, value in own.items())
     return Node(name, int(str(server_id)), port, channels, settings)
 
 

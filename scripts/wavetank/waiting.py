@@ -35,7 +35,7 @@ def wait_until(  # noqa: PLR0913 - all but the first two are named
 
     def give_up(state: tenacity.RetryCallState) -> T:
         last = state.outcome.result() if state.outcome else None
-        seen = f"; last seen: {last}" if last not in (None, False) else ""
+        seen = "" if last is None or last is False else f"; last seen: {last}"
         raise UsageError(f"waited {timeout_s:g} s for {what}{seen}{'; ' + hint if hint else ''}")
 
     return tenacity.Retrying(

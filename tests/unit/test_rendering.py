@@ -69,6 +69,7 @@ def test_a_source_and_a_replica_differ_only_in_who_they_are(make_topology: MakeT
     assert {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)} == {
         "server_id",
         "report_host",
+        "rpl_semi_sync_source_enabled",
     }
 
 
@@ -82,7 +83,7 @@ def test_semi_sync_is_in_my_cnf_only_when_asked_for(make_topology: MakeTopology)
 def test_semi_sync_waits_after_sync_as_long_as_said(make_topology: MakeTopology, node: str) -> None:
     topology = make_topology(semi_sync=True, semi_sync_timeout_ms=1234)
     settings = mysqld(topology, node)
-    assert settings["rpl_semi_sync_source_enabled"] == "ON"
+    assert settings["rpl_semi_sync_source_enabled"] == ("ON" if node == "db1" else "OFF")
     assert settings["rpl_semi_sync_replica_enabled"] == "ON"
     assert settings["rpl_semi_sync_source_wait_point"] == "AFTER_SYNC"
     assert settings["rpl_semi_sync_source_timeout"] == "1234"
@@ -229,7 +230,19 @@ def test_every_name_starts_with_wavetank() -> None:
 def test_every_image_of_ours_starts_with_wavetank() -> None:
     assert images.FROM_DEBIAN.startswith("wavetank/")
     assert re.fullmatch(r"wavetank/node:[0-9a-f]{16}", images.node_image("mysql:9.7"))
-    assert images.node_image("mysql:9.7") != images.node_image("mysql:9.6")
+
+
+@pytest.mark.parametrize("part", ["SEED_SQL", "ENTRYPOINT"])
+def test_the_node_image_changes_with_whatever_is_in_it(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = images.node_image("mysql:9.7")
+    assert images.node_image("mysql:9.7") == before
+    assert images.node_image("mysql:9.6") != before
+    other = tmp_path / "other"
+    other.write_text("something else")
+    monkeypatch.setattr(images, part, other)
+    assert images.node_image("mysql:9.7") != before
 
 
 def test_every_service_runs_the_image_of_the_topology(make_topology: MakeTopology) -> None:

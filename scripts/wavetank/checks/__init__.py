@@ -77,9 +77,9 @@ class Report:
         """Yield the findings as people read them, one line each."""
         for answer in self.red:
             for finding in answer.findings:
-                yield (
+                yield " ".join(
                     f"{self.topology} {finding.node}: {answer.check}: expected {finding.expected}, "
-                    f"found {finding.found}; next: {finding.next_step}"
+                    f"found {finding.found}; next: {finding.next_step}".split()
                 )
         if unanswered := [answer for answer in self.answers if answer.unanswered]:
             nodes = ", ".join(sorted({answer.node for answer in unanswered}))

@@ -53,7 +53,8 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
 
 def _arrives(replica: Server, token: bytes, budget_s: float) -> bool:
     try:
-        if any("OFF" in (row["receiver"], row["applier"]) for row in replica.query(CHANNELS)):
+        channels = replica.query(CHANNELS)
+        if not channels or any("OFF" in (row["receiver"], row["applier"]) for row in channels):
             return True
         wait_until("the canary", lambda: replica.value(READ, [token]), timeout_s=budget_s, interval_s=0.005)
     except UnreachableError:

@@ -15,17 +15,17 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 
 def examine(node: Node, servers: Servers) -> Iterator[Finding]:
-    """Let the replica subtract the GTID set of each source from its own."""
+    """Let the replica subtract the GTID sets of all its sources from its own."""
     server = servers[node.name]
-    for channel in node.channels:
-        # The replica is asked first: what it has by then, a healthy source has had before.
-        mine = server.value("SELECT @@GLOBAL.gtid_executed")
-        theirs = servers[channel.source].value("SELECT @@GLOBAL.gtid_executed")
-        errant = server.value("SELECT GTID_SUBTRACT(%s, %s)", [mine, theirs])
-        if errant:
-            yield Finding(
-                node.name,
-                f"no transaction beyond those of {channel.source}",
-                f"errant {errant}".replace("\n", ""),
-                f"mysqlbinlog --include-gtids shows them; make topology-up REBUILD={node.name} drops them",
-            )
+    # The replica is asked first: what it has by then, a healthy source has had before.
+    mine = server.value("SELECT @@GLOBAL.gtid_executed")
+    sources = [channel.source for channel in node.channels]
+    theirs = ",".join(servers[source].value("SELECT @@GLOBAL.gtid_executed") for source in sources)
+    errant = server.value("SELECT GTID_SUBTRACT(%s, %s)", [mine, theirs])
+    if errant:
+        yield Finding(
+            node.name,
+            f"no transaction beyond those of {', '.join(sources)}",
+            f"errant {errant}",
+            f"mysqlbinlog --include-gtids shows them; make topology-up REBUILD={node.name} drops them",
+        )
