@@ -1,17 +1,16 @@
 """What the servers are beside what the inventory says they should be: what topology-up has to mend."""
 
 import contextlib
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from wavetank import containers
 from wavetank.accounts import ACCOUNTS
 from wavetank.effective import deviating_settings
-from wavetank.errors import UnreachableError, UsageError
-from wavetank.node import Server, Servers
-from wavetank.topology import Channel, Node
+from wavetank.errors import UsageError
+from wavetank.node import Servers
+from wavetank.replication import channels_of, mending_statements
+from wavetank.topology import Node
 from wavetank.waiting import wait_until
 
 START_TIMEOUT_S = 90.0
@@ -20,29 +19,18 @@ SETTLE_TIMEOUT_S = 30.0
 
 @dataclass
 class Drift:
-    """What one node needs. Empty means: nothing."""
+    """What one node needs: a restart for these reasons, then these statements. Empty means: nothing."""
 
     node: str
     port: int
     restart: list[str] = field(default_factory=list)
-    settings: dict[str, str] = field(default_factory=dict)
-    stop: list[str] = field(default_factory=list)
-    forget: list[str] = field(default_factory=list)
-    change: list[dict[str, str]] = field(default_factory=list)
-    start: list[str] = field(default_factory=list)
-    close: bool = False
-    open: bool = False
+    statements: list[str] = field(default_factory=list)
 
     @property
     def groups(self) -> list[str]:
         """The Ansible groups that topology-up puts the node into: one for each kind of mending."""
-        needs = {
-            "needs_restart": self.restart,
-            "needs_settings": self.settings,
-            "needs_replication": self.stop or self.change or self.start,
-            "needs_access": self.close or self.open,
-        }
-        return [group for group, needed in needs.items() if needed]
+        # What a server needs after a restart is only known after it.
+        return ["needs_restart"] if self.restart else ["needs_statements"] if self.statements else []
 
 
 def wait_for_servers(servers: Servers) -> None:
@@ -54,27 +42,29 @@ def wait_for_servers(servers: Servers) -> None:
     topology = servers.topology
 
     def wait_for(node: Node) -> None:
+        container = topology.container(node)
         wait_until(
             f"{node.name} to accept connections",
-            lambda: _answers(servers[node.name], topology.container(node)),
+            lambda: servers[node.name].greets() or _refuse_if_dead(node, container),
             timeout_s=START_TIMEOUT_S,
-            interval_s=0.05,
-            hint=f"docker logs {topology.container(node)}",
+            interval_s=0.1,
+            hint=f"docker logs {container}",
         )
+        servers[node.name].query("SELECT 1", account="admin")
 
     with ThreadPoolExecutor(len(topology.nodes)) as pool:
         list(pool.map(wait_for, topology.nodes))
 
 
-def _answers(server: Server, container: str) -> bool:
-    try:
-        return bool(server.value("SELECT 1", account="admin"))
-    except UnreachableError:
-        states = {state.name: state.status for state in containers.containers()}
-        if states.get(container) != "running":
-            why = containers.last_words(container) if container in states else "it has no container"
-            raise UsageError(f"{server.name} is not running: {why}") from None
+def _refuse_if_dead(node: Node, container: str) -> bool:
+    """Return False where the server may still be starting.
+
+    Raises:
+        UsageError: its container is not running, so that no wait would help.
+    """
+    if containers.is_running(container):
         return False
+    raise UsageError(f"{node.name} is not running: {containers.last_words(container)}")
 
 
 def find_drift(servers: Servers) -> list[Drift]:
@@ -88,34 +78,20 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
     drift = Drift(node.name, node.port)
     for deviation in deviating_settings(server):
         if deviation.by_hand:
-            drift.settings[deviation.name] = deviation.expected
+            drift.statements.append(deviation.statement)
         else:
             drift.restart.append(deviation.name)
+    # The server states every account anew when it starts.
     drift.restart += [f"account {account}" for account in ACCOUNTS if server.refusal(account)]
-    _compare_channels(node, server, drift)
-    closed = bool(server.value("SELECT @@GLOBAL.super_read_only"))
-    writable = not server.value("SELECT @@GLOBAL.read_only")
-    drift.close = not node.is_source and not closed
-    drift.open = node.is_source and not writable
-    return drift
-
-
-def _compare_channels(node: Node, server: Server, drift: Drift) -> None:
-    found = {row["CHANNEL_NAME"]: row for row in server.query(CHANNELS)}
     declared = {channel.name: channel for channel in node.channels}
-    for name, stray in found.items():
-        if name not in declared and stray["HOST"]:
-            drift.stop.append(name)
-            drift.forget.append(name)
-    for name, channel in declared.items():
-        row = found.get(name)
-        if row is None or _differs(row, channel):
-            if row is not None and (row["receiver"] != "OFF" or row["applier"] != "OFF"):
-                drift.stop.append(name)
-            drift.change.append({"channel": name, "source": channel.source})
-            drift.start.append(name)
-        elif row["receiver"] == "OFF" or row["applier"] == "OFF":
-            drift.start.append(name)
+    drift.statements += mending_statements(channels_of(server), declared)
+    state = server.query("SELECT @@GLOBAL.read_only AS closed, @@GLOBAL.super_read_only AS closed_to_all")[0]
+    # Turning read_only off turns super_read_only off with it; turning super_read_only on turns both on.
+    if node.is_source and state["closed"]:
+        drift.statements.append("SET GLOBAL read_only = OFF")
+    if not node.is_source and not state["closed_to_all"]:
+        drift.statements.append("SET GLOBAL super_read_only = ON")
+    return drift
 
 
 def wait_for_replication(servers: Servers) -> None:
@@ -123,7 +99,7 @@ def wait_for_replication(servers: Servers) -> None:
 
     def settled(node: Node) -> bool:
         server = servers[node.name]
-        channels = {row["CHANNEL_NAME"]: row for row in server.query(CHANNELS)}
+        channels = channels_of(server)
         for channel in node.channels:
             row = channels.get(channel.name)
             if row is None or row["receiver"] == "OFF" or row["applier"] == "OFF":
@@ -141,37 +117,3 @@ def wait_for_replication(servers: Servers) -> None:
 
     with ThreadPoolExecutor(len(servers.topology.nodes)) as pool:
         list(pool.map(wait_for, servers.topology.replicas))
-
-
-# The state of every channel, as the server's own performance_schema tells it.
-CHANNELS = """
-    SELECT c.CHANNEL_NAME, c.HOST, c.PORT, c.USER, c.AUTO_POSITION, c.SSL_ALLOWED,
-           c.SSL_VERIFY_SERVER_CERTIFICATE, c.SSL_CA_FILE, c.CONNECTION_RETRY_INTERVAL,
-           r.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
-           r.LAST_ERROR_NUMBER AS receiver_errno, r.LAST_ERROR_MESSAGE AS receiver_error,
-           ac.DESIRED_DELAY AS delay_s
-      FROM performance_schema.replication_connection_configuration c
-      JOIN performance_schema.replication_connection_status r USING (CHANNEL_NAME)
-      JOIN performance_schema.replication_applier_status a USING (CHANNEL_NAME)
-      JOIN performance_schema.replication_applier_configuration ac USING (CHANNEL_NAME)
-     WHERE c.CHANNEL_NAME NOT LIKE 'group\\_replication\\_%'
-"""
-
-
-def channel_deviations(row: Mapping[str, Any], channel: Channel) -> dict[str, tuple[Any, Any]]:
-    """Return what of a channel's configuration is not as the inventory says: name to (expected, found)."""
-    expected = {
-        "HOST": channel.source,
-        "PORT": 3306,
-        "USER": "replication",
-        "AUTO_POSITION": "1",
-        "SSL_ALLOWED": "YES",
-        "SSL_VERIFY_SERVER_CERTIFICATE": "YES",
-        "SSL_CA_FILE": "/etc/wavetank/ca.pem",
-        "delay_s": 0,
-    }
-    return {name: (value, row[name]) for name, value in expected.items() if str(row[name]) != str(value)}
-
-
-def _differs(row: Mapping[str, Any], channel: Channel) -> bool:
-    return bool(channel_deviations(row, channel))

@@ -28,6 +28,13 @@ class Deviation:
     found: str
     by_hand: bool
 
+    @property
+    def statement(self) -> str:
+        """The statement that sets it back on a running server."""
+        value = _normal(self.expected)
+        literal = value if value.isdecimal() else "'" + self.expected.strip("'\"").replace("'", "''") + "'"
+        return f"SET GLOBAL {_VARIABLE_OF.get(self.name, self.name)} = {literal}".replace("%", "%%")
+
 
 def rendered_settings(path: Path) -> dict[str, str]:
     """Return the [mysqld] settings of a my.cnf; a repeated one counts with its last value, as in MySQL."""

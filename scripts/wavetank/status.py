@@ -13,11 +13,11 @@ from typing import Any
 
 from wavetank import containers
 from wavetank.checks.replication_threads import APPLIER_ERROR
-from wavetank.drift import CHANNELS, channel_deviations
 from wavetank.errors import UnreachableError
 from wavetank.instance import Instance
 from wavetank.lag import applier_lag_us, heartbeat_age_us
 from wavetank.node import Row, Server, StatementError
+from wavetank.replication import channel_deviations, channels_of
 from wavetank.topology import Channel, Node, Topology
 
 # Beside the time that a connection may take, node.CONNECT_TIMEOUT_S: a picture is looked at, not waited for.
@@ -221,7 +221,7 @@ def _ask(node: Node, server: Server, unasked: NodeStatus) -> NodeStatus:
         return replace(unasked, unanswered=f"container {unasked.container_state}")
     try:
         row = server.query(_SELF)[0]
-        channels = tuple(_channel(node, server, found) for found in server.query(CHANNELS) if found["HOST"])
+        channels = tuple(_channel(node, server, found) for found in channels_of(server).values())
     except UnreachableError as error:
         # The driver says in its first sentence what happened, and then what a programmer might do.
         reason = _one_line(str(error).removeprefix(f"{node.name} does not answer: "))

@@ -5,6 +5,7 @@ of) and examine(node, servers) (yields findings). A new file here is a new check
 test suites find it by themselves, and tests/broken/ fails until it has been seen red.
 """
 
+import functools
 import importlib
 import pkgutil
 import time
@@ -90,6 +91,7 @@ class Report:
         return {"green": self.green, **asdict(self)}
 
 
+@functools.cache
 def all_checks() -> dict[str, Check]:
     """Return every check by its name."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks import Finding
-from wavetank.drift import CHANNELS, channel_deviations
 from wavetank.node import Servers
+from wavetank.replication import channel_deviations, channels_of
 from wavetank.topology import Node, Topology
 
 QUESTION = "Is every channel set up as declared: its source, auto-position, TLS with a verified identity?"
@@ -17,7 +17,7 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     """Compare what the server says of each declared channel with the inventory."""
-    found = {row["CHANNEL_NAME"]: row for row in servers[node.name].query(CHANNELS)}
+    found = channels_of(servers[node.name])
     for channel in node.channels:
         if channel.name not in found:
             continue  # replication_threads reports it

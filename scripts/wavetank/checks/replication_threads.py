@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks import Finding
-from wavetank.drift import CHANNELS
 from wavetank.node import Row, Server, Servers
+from wavetank.replication import channels_of
 from wavetank.topology import Node, Topology
 
 QUESTION = "Do receiver and applier run on the channels that the inventory declares?"
@@ -18,7 +18,7 @@ def concerns(topology: Topology) -> Iterable[Node]:
 def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     """Compare the server's channels with the declared ones, then look at their threads."""
     server = servers[node.name]
-    found = {row["CHANNEL_NAME"]: row for row in server.query(CHANNELS)}
+    found = channels_of(server)
     declared = {channel.name: channel for channel in node.channels}
     for name in found.keys() - declared.keys():
         yield Finding(

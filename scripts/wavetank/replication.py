@@ -1,0 +1,95 @@
+"""Channels: what one should be, what the server says of it, and the statements that make it so."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from wavetank.node import Row, Server
+from wavetank.topology import Channel
+
+# A source that comes back is found again within a second, and waited for a day.
+RETRY_INTERVAL_S = 1
+RETRY_COUNT = 86_400
+# A source with nothing to send says so this often, well within replica_net_timeout.
+HEARTBEAT_S = 1
+
+PORT = 3306
+ACCOUNT = "replication"
+CA = "/etc/wavetank/ca.pem"
+# Stands for the account's password in a statement, so that statements can be shown and logged.
+PASSWORD = "%(replication_password)s"  # noqa: S105 - the name of a parameter
+
+_CHANNELS = r"""
+    SELECT c.CHANNEL_NAME, c.HOST, c.PORT, c.USER, c.AUTO_POSITION, c.SSL_ALLOWED,
+           c.SSL_VERIFY_SERVER_CERTIFICATE, c.SSL_CA_FILE, c.CONNECTION_RETRY_INTERVAL,
+           c.CONNECTION_RETRY_COUNT, c.HEARTBEAT_INTERVAL,
+           r.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
+           r.LAST_ERROR_NUMBER AS receiver_errno, r.LAST_ERROR_MESSAGE AS receiver_error,
+           ac.DESIRED_DELAY AS DELAY_S
+      FROM performance_schema.replication_connection_configuration c
+      JOIN performance_schema.replication_connection_status r USING (CHANNEL_NAME)
+      JOIN performance_schema.replication_applier_status a USING (CHANNEL_NAME)
+      JOIN performance_schema.replication_applier_configuration ac USING (CHANNEL_NAME)
+     WHERE c.CHANNEL_NAME NOT LIKE 'group\_replication\_%'
+       AND c.HOST <> ''
+"""
+
+
+def channels_of(server: Server) -> dict[str, Row]:
+    """Return every configured channel of a server by its name, as its performance_schema tells it."""
+    return {row["CHANNEL_NAME"]: row for row in server.query(_CHANNELS)}
+
+
+def channel_deviations(row: Mapping[str, Any], channel: Channel) -> dict[str, tuple[Any, Any]]:
+    """Return what of a channel's configuration is not as it should be: name to (expected, found)."""
+    expected = {
+        "HOST": channel.source,
+        "PORT": PORT,
+        "USER": ACCOUNT,
+        "AUTO_POSITION": 1,
+        "SSL_ALLOWED": "YES",
+        "SSL_VERIFY_SERVER_CERTIFICATE": "YES",
+        "SSL_CA_FILE": CA,
+        "CONNECTION_RETRY_INTERVAL": RETRY_INTERVAL_S,
+        "CONNECTION_RETRY_COUNT": RETRY_COUNT,
+        "HEARTBEAT_INTERVAL": float(HEARTBEAT_S),
+        "DELAY_S": 0,
+    }
+    return {name: (value, row[name]) for name, value in expected.items() if str(row[name]) != str(value)}
+
+
+def mending_statements(found: Mapping[str, Row], declared: Mapping[str, Channel]) -> Iterator[str]:
+    """Yield the statements that turn the channels found on a server into those declared; none where they are.
+
+    They hold PASSWORD where the password of the replication account goes.
+    """
+    for name in found.keys() - declared.keys():
+        yield f"STOP REPLICA FOR CHANNEL '{name}'"
+        yield f"RESET REPLICA ALL FOR CHANNEL '{name}'"
+    for name, channel in declared.items():
+        row = found.get(name)
+        if row is None or channel_deviations(row, channel):
+            if row is not None:
+                yield f"STOP REPLICA FOR CHANNEL '{name}'"
+            yield change_statement(channel)
+        if row is None or channel_deviations(row, channel) or "OFF" in (row["receiver"], row["applier"]):
+            yield f"START REPLICA FOR CHANNEL '{name}'"
+
+
+def change_statement(channel: Channel) -> str:
+    """Return the statement that points a stopped channel at its source, by GTID and over verified TLS."""
+    options = {
+        "SOURCE_HOST": f"'{channel.source}'",
+        "SOURCE_PORT": PORT,
+        "SOURCE_USER": f"'{ACCOUNT}'",
+        "SOURCE_PASSWORD": PASSWORD,
+        "SOURCE_AUTO_POSITION": 1,
+        "SOURCE_SSL": 1,
+        "SOURCE_SSL_CA": f"'{CA}'",
+        "SOURCE_SSL_VERIFY_SERVER_CERT": 1,
+        "SOURCE_CONNECT_RETRY": RETRY_INTERVAL_S,
+        "SOURCE_RETRY_COUNT": RETRY_COUNT,
+        "SOURCE_HEARTBEAT_PERIOD": HEARTBEAT_S,
+        "SOURCE_DELAY": 0,
+    }
+    assignments = ", ".join(f"{name} = {value}" for name, value in options.items())
+    return f"CHANGE REPLICATION SOURCE TO {assignments} FOR CHANNEL '{channel.name}'"
