@@ -99,7 +99,10 @@ def up(
 def down(instance: InstanceName = "") -> None:
     """Remove an instance: its containers, volumes, network and files, and nothing else."""
     known = _known_instance(instance)
-    _playbook("topology_down", INVENTORIES / f"{known.topology().name}.yml", known.name)
+    inventory = INVENTORIES / f"{known.topology().name}.yml"
+    if not inventory.exists():  # an instance outlives the file that it was made from
+        inventory = INVENTORIES / f"{DEFAULT_TOPOLOGY}.yml"
+    _playbook("topology_down", inventory, known.name)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from wavetank.node import Row, Server, query_on
 CHUNK_ROWS = 20_000
 HASH_CHUNKS = 64
 CATCH_UP_S = 20
+LOCK_WAIT_S = 5
 # Our own schema changes all the time; heartbeat and canary have checks that know how.
 _SYSTEM = "('mysql', 'sys', 'information_schema', 'performance_schema', 'wavetank')"
 _INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
@@ -35,13 +36,27 @@ class Table:
         """The table's quoted name."""
         return f"{_quote(self.schema)}.{_quote(self.name)}"
 
+    @property
+    def _keys(self) -> list[tuple[str, str, str, bool, bool]]:
+        return [column for column in self.columns if column[3]]
+
+    @property
+    def _integer_key(self) -> str | None:
+        keys = self._keys
+        return _quote(keys[0][0]) if len(keys) == 1 and keys[0][2] in _INTEGERS else None
+
     def chunk_expression(self) -> str:
         """Return the SQL that says in which chunk a row lies."""
-        keys = [column for column in self.columns if column[3]]
-        if len(keys) == 1 and keys[0][2] in _INTEGERS:
-            return f"FLOOR({_quote(keys[0][0])} / {CHUNK_ROWS})"
-        names = ", ".join(_quote(column[0]) for column in keys or self.columns)
+        if self._integer_key:
+            return f"FLOOR({self._integer_key} / {CHUNK_ROWS})"
+        names = ", ".join(_quote(column[0]) for column in self._keys or self.columns)
         return f"CRC32(CONCAT_WS('#', {names})) % {HASH_CHUNKS}"
+
+    def chunk_condition(self, chunk: int) -> str:
+        """Return the SQL that is true for the rows of a chunk; a range of the key where there can be one."""
+        if self._integer_key:
+            return f"{self._integer_key} BETWEEN {chunk * CHUNK_ROWS} AND {(chunk + 1) * CHUNK_ROWS - 1}"
+        return f"{self.chunk_expression()} = {chunk}"
 
     def row_hash(self) -> str:
         """Return the SQL for a row's 64-bit hash; CONCAT_WS skips NULLs, so they are named beside it."""
@@ -102,9 +117,10 @@ def _settled(table: Table, chunk: int, source: Server, replica: Server) -> Seque
     """Return the chunk's checksum on the source and on the replica at one and the same moment."""
     statement = (
         f"SELECT COUNT(*) AS n, COALESCE(BIT_XOR({table.row_hash()}), 0) AS hash "
-        f"FROM {table.title} WHERE {table.chunk_expression()} = {chunk}"
+        f"FROM {table.title} WHERE {table.chunk_condition(chunk)}"
     )
     with source.connection("admin") as locked:
+        query_on(locked, f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}", node=source.name)
         query_on(locked, "START TRANSACTION", node=source.name)
         try:
             expected = query_on(locked, f"{statement} FOR SHARE", node=source.name)[0]
