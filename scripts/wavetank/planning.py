@@ -46,9 +46,7 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
     if "replicas" in given:
         hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
     port = _base_port(given.get("base_port"), before, len(hosts), instance)
-    memory = parse_size(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
-    if memory < LEAST_NODE_MEMORY:
-        raise UsageError(f"node_memory={given['node_memory']} is too little: a server needs at least 384m")
+    memory = _node_memory(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
     topology = Topology(
         name=name,
         instance=instance.name,
@@ -102,9 +100,9 @@ def _base_port(asked: Any, before: Topology | None, count: int, instance: Instan
         return port
     if before:
         return before.nodes[0].port
-    claimed = {
-        node.port for name in instance_names() if name != instance.name for node in Instance(name).topology().nodes
-    } | {port for state in containers.containers() for _, port in state.publishes}
+    # Of stopped instances; what runs, ours or not, holds its ports itself. There may be no engine to ask yet.
+    others = (Instance(name).topology() for name in instance_names() if name != instance.name)
+    claimed = {node.port for other in others for node in other.nodes}
     for start in range(FIRST_PORT, LAST_PORT, PORT_STEP):
         block = range(start, start + count)
         if not claimed.intersection(block) and all(_is_free(port) for port in block):
@@ -186,6 +184,16 @@ def _count(option: str, value: Any, most: int) -> int:  # noqa: ANN401
     if not str(value).isdecimal() or int(value) > most:
         raise UsageError(f"{option}={value} is not a number from 0 to {most}")
     return int(value)
+
+
+def _node_memory(asked: str) -> int:
+    memory = parse_size(asked)
+    if memory < LEAST_NODE_MEMORY:
+        raise UsageError(f"node_memory={asked} is too little: a server needs at least {LEAST_NODE_MEMORY // MIB}m")
+    total = psutil.virtual_memory().total
+    if memory > total:
+        raise UsageError(f"node_memory={asked} is more than this machine has, which is {total // MIB}m")
+    return memory
 
 
 def _cpus(value: Any) -> float | None:  # noqa: ANN401

@@ -226,11 +226,6 @@ def test_a_second_instance_takes_the_next_block_although_the_first_does_not_run(
     assert ports(plan("master-slave", "lake", THREE, {}))[0] == FIRST_PORT + PORT_STEP
 
 
-def test_ports_that_any_container_publishes_are_skipped(engine: "Engine") -> None:
-    engine.run("somebody-elses", FIRST_PORT + 2, status="exited")
-    assert ports(plan("master-slave", "sea", THREE, {}))[0] == FIRST_PORT + PORT_STEP
-
-
 def test_ports_beside_the_block_do_not_matter(engine: "Engine") -> None:
     engine.run("somebody-elses", FIRST_PORT + 3)
     assert ports(plan("master-slave", "sea", THREE, {}))[0] == FIRST_PORT
