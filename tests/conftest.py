@@ -10,6 +10,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--instance", help="verify this running instance instead of bringing one up")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave an instance that somebody else runs as it is: what would load or stop it is not for it."""
+    if config.getoption("--instance"):
+        disturbing = [item for item in items if item.get_closest_marker("disturbs")]
+        config.hook.pytest_deselected(items=disturbing)
+        items[:] = [item for item in items if item not in disturbing]
+
+
 @pytest.fixture(scope="session")
 def bring_up() -> Iterator[Callable[..., str]]:
     """Bring instances up for as long as the session lasts; all of them are taken down at its end."""

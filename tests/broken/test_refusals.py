@@ -12,9 +12,10 @@ import pytest
 from commands import HOME, wavetank
 from wavetank import containers
 from wavetank.images import find_base
-from wavetank.instance import INVENTORIES, topology_names
+from wavetank.instance import INVENTORIES, Instance, topology_names
 from wavetank.node import Servers
 from wavetank.planning import IDLE_SERVER_MEMORY
+from wavetank.rendering import ENTRYPOINT
 
 # All that is asked for here has this word in its name, so that whatever is left of it can be found.
 WORD = "refused"
@@ -40,16 +41,26 @@ def refusal(*arguments: str, **options: str | int) -> str:
 
 def remains() -> set[str]:
     """Return the containers, networks, volumes and files that a refused command would have left."""
-    things = {f"helper {name}" for name in docker("ps", "-a", "--filter=label=wavetank.helper", "--format={{.Names}}")}
-    for kind, *listing in (("container", "ps", "-a"), ("network", "network", "ls"), ("volume", "volume", "ls")):
-        name = "{{.Names}}" if kind == "container" else "{{.Name}}"
-        things |= {f"{kind} {each}" for each in docker(*listing, f"--format={name}") if WORD in each}
+    # What runs our entrypoint without being a server is the container in which a my.cnf was judged.
+    ours = docker("ps", "-a", f"--filter=volume={ENTRYPOINT}", "--format={{.Names}}")
+    things = {f"helper {name}" for name in ours if not name.startswith("wavetank-")}
+    things |= {f"container {name}" for name in docker("ps", "-a", f"--filter=name={WORD}", "--format={{.Names}}")}
+    for kind in ("network", "volume"):
+        things |= {f"{kind} {name}" for name in docker(kind, "ls", f"--filter=name={WORD}", "--format={{.Name}}")}
     return things | {str(path) for path in (HOME / ".wavetank").rglob(f"*{WORD}*")}
 
 
 def docker(*arguments: str) -> list[str]:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays() -> Iterator[None]:
+    """Take down what a command made that should have been refused, so that only its own test fails."""
+    yield
+    if Instance(INSTANCE).exists:
+        wavetank("down", INSTANCE=INSTANCE)
 
 
 @pytest.fixture

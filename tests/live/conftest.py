@@ -1,29 +1,45 @@
 """Every test here runs against every topology that an inventory file describes, or against --instance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import yaml
+from wavetank.checks import all_checks
 from wavetank.instance import INVENTORIES, Instance, topology_names
 from wavetank.node import Servers
-from wavetank.topology import Node, Topology
+from wavetank.planning import FIRST_PORT
+from wavetank.topology import Node, Sizing, Topology, read_nodes
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Cross the tests with the topologies and, where they ask for one node, with the nodes."""
+    """Cross the tests with the topologies and, where they ask for one, with its nodes and each node's checks."""
     named = metafunc.config.getoption("--instance")
-    if "node_name" in metafunc.fixturenames:
-        pairs = [(each, node) for each in ([named] if named else topology_names()) for node in _nodes(named, each)]
-        ids = [f"{topology}-{node}" for topology, node in pairs]
-        metafunc.parametrize(("target", "node_name"), pairs, ids=ids, scope="session")
+    targets = {name: _planned(name, named) for name in ([named] if named else topology_names())}
+    if "check" in metafunc.fixturenames:
+        questions = [
+            (target, node.name, check)
+            for target, topology in targets.items()
+            for check, module in all_checks().items()
+            for node in module.concerns(topology)
+        ]
+        metafunc.parametrize(("target", "node_name", "check"), questions, ids=_ids(questions), scope="session")
+    elif "node_name" in metafunc.fixturenames:
+        nodes = [(target, node.name) for target, topology in targets.items() for node in topology.nodes]
+        metafunc.parametrize(("target", "node_name"), nodes, ids=_ids(nodes), scope="session")
     elif "target" in metafunc.fixturenames:
-        metafunc.parametrize("target", [named] if named else topology_names(), scope="session")
+        metafunc.parametrize("target", targets, scope="session")
 
 
-def _nodes(instance: str | None, topology: str) -> list[str]:
-    if instance:
-        return [node.name for node in Instance(instance).topology().nodes]
-    return list(yaml.safe_load((INVENTORIES / f"{topology}.yml").read_text())["mysql"]["hosts"])
+def _planned(target: str, named: str | None) -> Topology:
+    """Return what will run, before it does: the tests are listed by it."""
+    if named:
+        return Instance(named).topology()
+    hosts = yaml.safe_load((INVENTORIES / f"{target}.yml").read_text())["mysql"]["hosts"]
+    return Topology(target, f"test-{target}", read_nodes(hosts, FIRST_PORT), image="", sizing=Sizing(0, 0))
+
+
+def _ids(cases: Sequence[tuple[str, ...]]) -> list[str]:
+    return ["-".join(case) for case in cases]
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from wavetank.errors import UsageError
 from wavetank.node import Server, Servers, StatementError
 from wavetank.shop import Loaded
 
+pytestmark = pytest.mark.disturbs
+
 ORDERS = 2_000
 CATCH_UP_S = 30
 # MySQL's error numbers for a statement that is refused.

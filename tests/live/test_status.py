@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import testinfra
 from commands import wavetank
 from wavetank import containers
 from wavetank.node import Servers
@@ -47,10 +48,9 @@ def test_the_port_and_the_container_are_the_nodes(seen: NodeStatus, node: Node, 
         topology.container(node),
         "running",
     )
-    assert containers.run(seen.container, "mysql", "-NBe", "SELECT CURRENT_USER(), @@report_host").split() == [
-        "root@localhost",
-        node.name,
-    ]
+    host = testinfra.get_host(f"docker://{seen.container}")
+    answer = host.check_output('mysql -NBe "SELECT CURRENT_USER(), @@report_host"')
+    assert answer.split() == ["root@localhost", node.name]
 
 
 def test_every_figure_of_a_channel_is_known(seen: NodeStatus) -> None:
@@ -70,37 +70,31 @@ def test_the_command_speaks_json(topology: Topology) -> None:
 
 
 @pytest.fixture
-def own(topology: Topology, request: pytest.FixtureRequest) -> Topology:
-    """Return the topology, where it is the tests' own and may be disturbed for a moment."""
-    if request.config.getoption("--instance"):
-        pytest.skip("verification leaves the instance alone")
-    return topology
-
-
-@pytest.fixture
-def frozen(own: Topology) -> Iterator[str]:
+def frozen(topology: Topology) -> Iterator[str]:
     """Pause the last node's container as long as the test lasts."""
-    node = own.nodes[-1]
-    containers.pause(own.container(node))
+    node = topology.nodes[-1]
+    containers.pause(topology.container(node))
     yield node.name
-    containers.unpause(own.container(node))
+    containers.unpause(topology.container(node))
 
 
-def test_a_frozen_server_is_drawn_in_time(own: Topology, frozen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.disturbs
+def test_a_frozen_server_is_drawn_in_time(topology: Topology, frozen: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without the engine's word status has to find out by itself.
     monkeypatch.setattr(containers, "engine_answers", lambda: False)
     started = time.monotonic()
-    seen = collect(own)
+    seen = collect(topology)
     assert time.monotonic() - started < MOST_SECONDS_FOR_A_FROZEN_SERVER
     assert [node.name for node in seen.nodes if node.unanswered] == [frozen]
     assert not seen.as_declared
 
 
-def test_a_stopped_replica_is_seen(own: Topology, servers: Servers) -> None:
-    for node in own.replicas[:1]:
+@pytest.mark.disturbs
+def test_a_stopped_replica_is_seen(topology: Topology, servers: Servers) -> None:
+    for node in topology.replicas[:1]:
         servers[node.name].execute("STOP REPLICA SQL_THREAD")
         try:
-            seen = next(seen for seen in collect(own).nodes if seen.name == node.name)
+            seen = next(seen for seen in collect(topology).nodes if seen.name == node.name)
         finally:
             servers[node.name].execute("START REPLICA SQL_THREAD")
         assert any(remark.broken and "applier OFF" in remark.text for remark in seen.remarks)
