@@ -6,10 +6,12 @@ Run by make before every target; where the environment is there and current, it 
 
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
@@ -51,7 +53,9 @@ def main() -> int:
 
 def _fingerprint() -> str:
     """Return what the environment depends on: the lock, our own packaging, Python, and where the clone is."""
-    parts = (LOCK.read_bytes(), (HOME / "pyproject.toml").read_bytes(), str(HOME).encode())
+    packaging = tomllib.loads((HOME / "pyproject.toml").read_text())
+    ours = [packaging["project"], packaging["build-system"], packaging["tool"]["setuptools"]]
+    parts = (LOCK.read_bytes(), json.dumps(ours).encode(), sys.version.encode(), str(HOME).encode())
     return hashlib.sha256(b"|".join(parts)).hexdigest()[:16]
 
 

@@ -3,12 +3,19 @@
 import dataclasses
 
 from wavetank.action import WavetankAction
+from wavetank.containers import is_running
 from wavetank.drift import find_drift, wait_for_servers
 from wavetank.node import Servers
 
 
 class ActionModule(WavetankAction):
     def step(self, arguments, task_vars):
-        with Servers(self.topology(arguments)) as servers:
+        topology = self.topology(arguments)
+        if self._task.check_mode and not all(is_running(topology.container(node)) for node in topology.nodes):
+            return {"nodes": []}  # what would be started cannot be asked yet
+        with Servers(topology) as servers:
             wait_for_servers(servers)
-            return {"nodes": [dataclasses.asdict(drift) | {"groups": drift.groups} for drift in find_drift(servers)]}
+            found = find_drift(servers)
+        for drift in found if arguments.get("restarted") else ():
+            drift.restart.clear()  # what one restart has not mended, another will not
+        return {"nodes": [dataclasses.asdict(drift) | {"groups": drift.groups} for drift in found]}

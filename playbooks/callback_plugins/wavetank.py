@@ -1,10 +1,20 @@
 """What a person sees of a playbook: a line for each step that did something, a line for a refusal, an end."""
 
 import json
+import os
 import sys
 import time
 
+from ansible.context import CLIARGS
 from ansible.plugins.callback import CallbackBase
+
+# By whether it was only a look (--check), and whether anything changed or would have.
+OUTCOMES = {
+    (False, True): "done",
+    (False, False): "nothing had to change",
+    (True, True): "nothing changed, though it would have",
+    (True, False): "nothing would change",
+}
 
 DOCUMENTATION = """
 name: wavetank
@@ -27,7 +37,7 @@ class CallbackModule(CallbackBase):
         self._changed_now = False
         self._changed = False
         self._failed = False
-        self._instance = ""
+        self._instance = os.environ.get("INSTANCE", "")
         self._live = sys.stdout.isatty()
 
     def v2_playbook_on_task_start(self, task, is_conditional):
@@ -44,6 +54,11 @@ class CallbackModule(CallbackBase):
             self._say(f"  · {data['msg']}")
         elif self._task.action == "wavetank_plan":
             self._introduce(json.loads(data["topology"]))
+        elif self._task.action == "wavetank_drift" and CLIARGS["check"]:
+            for node in data["nodes"]:
+                needed = [f"a restart for {reason}" for reason in node["restart"]] + node["statements"]
+                for need in needed:
+                    self._say(f"  · {node['node']} needs: {need}")
         elif self._task.action == "wavetank_verify" and "report" in data:
             answers = data["report"]["answers"]
             self._say(
@@ -72,7 +87,7 @@ class CallbackModule(CallbackBase):
         self._close_task()
         if not self._failed:
             seconds = time.monotonic() - self._started
-            outcome = "done" if self._changed else "nothing had to change"
+            outcome = OUTCOMES[bool(CLIARGS["check"]), self._changed]
             self._say(f"  {self._instance + ': ' if self._instance else ''}{outcome}, {seconds:.1f} s")
 
     def _introduce(self, topology):
@@ -85,7 +100,8 @@ class CallbackModule(CallbackBase):
 
     def _close_task(self):
         if self._changed_now:
-            self._say(f"  ✓ {self._title()}  {time.monotonic() - self._task_started:.1f} s")
+            took = f"{time.monotonic() - self._task_started:.1f} s"
+            self._say(f"  · would: {self._title()}" if CLIARGS["check"] else f"  ✓ {self._title()}  {took}")
             self._changed = True
             self._changed_now = False
         elif self._live:

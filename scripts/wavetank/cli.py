@@ -24,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help=__doc__.split(":")[0] + ".",
+    help="Real MySQL topologies: brought up, proven, and broken on purpose.",
 )
 
 DEFAULT_TOPOLOGY = "master-slave"

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,13 +69,19 @@ def _log(container: Container, lines: int | Literal["all"] = "all") -> list[str]
 
 
 def is_running(name: str) -> bool:
-    """Return whether the container's server runs; a paused one does not."""
-    return str(_client().containers.get(name).status) == "running"
+    """Return whether the container is there and its server runs; a paused one does not."""
+    try:
+        return str(_client().containers.get(name).status) == "running"
+    except docker.errors.NotFound:
+        return False
 
 
 def last_words(name: str, lines: int = 200) -> str:
     """Return the last error line in a container's log, else its last line."""
-    log = _log(_client().containers.get(name), lines)
+    try:
+        log = _log(_client().containers.get(name), lines)
+    except docker.errors.NotFound:
+        return "there is no such container"
     errors = [line for line in log if "[ERROR]" in line]
     return (errors or log or ["nothing"])[-1]
 
@@ -166,6 +173,7 @@ def _helper(image: str, command: str, mounts: Mapping[Path, str]) -> Iterator[Co
     """Run our entrypoint's `command` in a passing container without a network; it is gone afterwards."""
     container = _client().containers.run(
         image,
+        name=f"wavetank-{command}-{secrets.token_hex(4)}",
         entrypoint=[_ENTRYPOINT],
         command=[command],
         detach=True,

@@ -1,6 +1,8 @@
 """A rendered my.cnf beside the settings that a server really runs with."""
 
 import configparser
+import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +33,9 @@ class Deviation:
     @property
     def statement(self) -> str:
         """The statement that sets it back on a running server."""
-        value = _normal(self.expected)
-        literal = value if value.isdecimal() else "'" + self.expected.strip("'\"").replace("'", "''") + "'"
+        number = re.fullmatch(r"([0-9.]+)([KMG]?)", self.expected.strip(), re.IGNORECASE)
+        text = self.expected.strip("'\"").replace("'", "''")
+        literal = _normal(self.expected).removesuffix(".000000") if number else f"'{text}'"
         return f"SET GLOBAL {_VARIABLE_OF.get(self.name, self.name)} = {literal}".replace("%", "%%")
 
 
@@ -63,7 +66,11 @@ def deviating_settings(server: Server) -> Iterator[Deviation]:
 
 
 def _normal(value: str) -> str:
+    """Return a value as it compares: 64M and 67108864, ON and 1, 0.5 and 0.500000 are the same."""
     text = value.strip().strip("'\"").rstrip("/").upper()
+    text = _SWITCHES.get(text, text)
     if text[-1:] in _SIZE_UNITS and text[:-1].isdigit():
-        return str(int(text[:-1]) * _SIZE_UNITS[text[-1]])
-    return _SWITCHES.get(text, text)
+        text = str(int(text[:-1]) * _SIZE_UNITS[text[-1]])
+    with contextlib.suppress(ValueError):
+        return f"{float(text):.6f}"
+    return text

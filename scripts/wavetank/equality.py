@@ -101,7 +101,9 @@ def _table_differences(table: Table, source: Server, replica: Server) -> Iterato
         if expected.get(chunk) != found.get(chunk):
             settled = _settled(table, chunk, source, replica)
             if settled[0] != settled[1]:
-                yield Difference(f"{table.title} chunk {chunk}", _contents(settled[0]), _contents(settled[1]))
+                yield Difference(
+                    f"{table.title} where {table.chunk_condition(chunk)}", _contents(settled[0]), _contents(settled[1])
+                )
 
 
 def _checksums(table: Table, server: Server) -> dict[int, Row]:

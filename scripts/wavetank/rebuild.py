@@ -16,13 +16,16 @@ _STOPPED_AFTER_CLONE = 3707
 
 
 def check_rebuild(topology: Topology, name: str) -> None:
-    """Refuse to rebuild what is not a replica.
+    """Refuse to rebuild what is not the replica of one source.
 
     Raises:
-        UsageError: there is no such server, or it is a source.
+        UsageError: there is no such server, it is a source, or it has several.
     """
-    if topology.node(name).is_source:
+    node = topology.node(name)
+    if node.is_source:
         raise UsageError(f"REBUILD={name} would replace a source's data: only replicas can be rebuilt")
+    if len(node.channels) > 1:
+        raise UsageError(f"REBUILD={name} would copy one of its {len(node.channels)} sources only: no one holds it all")
 
 
 def rebuild(servers: Servers, name: str) -> None:

@@ -34,9 +34,23 @@ _CHANNELS = r"""
 """
 
 
+_APPLIER_ERROR = """
+    SELECT LAST_ERROR_NUMBER AS errno, LAST_ERROR_MESSAGE AS message
+      FROM performance_schema.replication_applier_status_by_worker
+     WHERE CHANNEL_NAME = %s AND LAST_ERROR_NUMBER <> 0
+     ORDER BY LAST_ERROR_TIMESTAMP DESC LIMIT 1
+"""
+
+
 def channels_of(server: Server) -> dict[str, Row]:
     """Return every configured channel of a server by its name, as its performance_schema tells it."""
     return {row["CHANNEL_NAME"]: row for row in server.query(_CHANNELS)}
+
+
+def applier_error(server: Server, channel: str) -> Row | None:
+    """Return errno and message of what stopped the applier of the channel of that name last, None where nothing did."""
+    rows = server.query(_APPLIER_ERROR, [channel])
+    return rows[0] if rows else None
 
 
 def channel_deviations(row: Mapping[str, Any], channel: Channel) -> dict[str, tuple[Any, Any]]:

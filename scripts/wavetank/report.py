@@ -27,8 +27,9 @@ def summary(report: Report) -> str:
     """Return one line that says how the round went."""
     questions = len(report.answers)
     if report.green:
-        return f"[green]{report.topology}: all {questions} answers good[/] in {report.seconds:.1f} s"
+        return f"[green]{report.instance}: all {questions} answers good[/] in {report.seconds:.1f} s"
     unanswered = sum(bool(answer.unanswered) for answer in report.answers)
     findings = sum(len(answer.findings) for answer in report.answers)
     extra = f", {unanswered} could not be asked" if unanswered else ""
-    return f"[red]{report.topology}: {findings} findings[/] in {questions} answers{extra}, {report.seconds:.1f} s"
+    found = "1 finding" if findings == 1 else f"{findings} findings"
+    return f"[red]{report.instance}: {found}[/] in {questions} answers{extra}, {report.seconds:.1f} s"

@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from wavetank import containers
-from wavetank.checks.replication_threads import APPLIER_ERROR
 from wavetank.errors import UnreachableError
 from wavetank.instance import Instance
 from wavetank.lag import applier_lag_us, heartbeat_age_us
 from wavetank.node import Row, Server, StatementError
-from wavetank.replication import channel_deviations, channels_of
+from wavetank.replication import applier_error, channel_deviations, channels_of
 from wavetank.topology import Channel, Node, Topology
 
 # Beside the time that a connection may take, node.CONNECT_TIMEOUT_S: a picture is looked at, not waited for.
@@ -272,9 +271,8 @@ def _channel(node: Node, server: Server, row: Row) -> ChannelStatus:
 def _complaints(server: Server, row: Row) -> Iterator[str]:
     if row["receiver"] != "ON" and row["receiver_errno"]:
         yield f"error {row['receiver_errno']}: {row['receiver_error']}"
-    if row["applier"] != "ON":
-        for error in server.query(APPLIER_ERROR, [row["CHANNEL_NAME"]]):
-            yield f"error {error['errno']}: {error['message']}"
+    if row["applier"] != "ON" and (error := applier_error(server, row["CHANNEL_NAME"])):
+        yield f"error {error['errno']}: {error['message']}"
 
 
 def _one_line(text: str) -> str:

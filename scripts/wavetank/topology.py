@@ -26,6 +26,11 @@ class Channel:
     name: str
     source: str
 
+    @property
+    def title(self) -> str:
+        """The channel as a sentence names it."""
+        return channel_title(self.name)
+
 
 @dataclass(frozen=True)
 class Node:
@@ -133,6 +138,11 @@ class Topology:
             for node in raw.pop("nodes")
         )
         return cls(**{**raw, "nodes": nodes, "sizing": Sizing(**raw["sizing"])})
+
+
+def channel_title(name: str) -> str:
+    """Return a channel's name as a sentence uses it; MySQL's default channel has an empty one."""
+    return f"channel {name!r}" if name else "the default channel"
 
 
 def check_instance_name(name: str) -> str:

@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from wavetank.node import Servers
 
 FINDING = Finding("db2", "a closed replica", "an open one", "close it")
-GOOD = Report("sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db2"), Answer("server_id", "db1")])
-RED = Report("sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db2", (FINDING,))])
-SILENT = Report("sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db3", unanswered="db3 does not answer")])
+GOOD = Report(
+    "master-slave", "sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db2"), Answer("server_id", "db1")]
+)
+RED = Report("master-slave", "sea", 0.42, [Answer("writable", "db1"), Answer("writable", "db2", (FINDING,))])
+SILENT = Report(
+    "master-slave",
+    "sea",
+    0.42,
+    [Answer("writable", "db1"), Answer("writable", "db3", unanswered="db3 does not answer")],
+)
 
 
 def printed(report: Report, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -35,13 +42,15 @@ def test_a_finding_is_one_line_that_says_where_what_and_what_next() -> None:
 
 
 def test_each_finding_has_a_line() -> None:
-    report = Report("sea", 1, [Answer("writable", "db2", (FINDING, FINDING)), Answer("other", "db2", (FINDING,))])
+    report = Report(
+        "master-slave", "sea", 1, [Answer("writable", "db2", (FINDING, FINDING)), Answer("other", "db2", (FINDING,))]
+    )
     assert len(list(report.lines())) == 3
 
 
 @pytest.mark.parametrize("text", ["two\nlines", "two\r\n\nlines\n"])
 def test_what_was_found_in_several_lines_is_told_in_one(text: str) -> None:
-    (line,) = Report("sea", 1, [Answer("a", "db2", (Finding("db2", "x", text, "y"),))]).lines()
+    (line,) = Report("master-slave", "sea", 1, [Answer("a", "db2", (Finding("db2", "x", text, "y"),))]).lines()
     assert "\n" not in line
 
 
@@ -67,7 +76,7 @@ def test_only_answers_with_findings_are_red() -> None:
 
 def test_a_machine_reads_the_same() -> None:
     told = json.loads(json.dumps(RED.as_dict()))
-    assert told["topology"] == "sea"
+    assert (told["topology"], told["instance"]) == ("master-slave", "sea")
     assert told["seconds"] == 0.42
     assert told["answers"][1] == {
         "check": "writable",
@@ -94,20 +103,20 @@ def test_a_finding_says_node_expected_found_and_next(capsys: pytest.CaptureFixtu
     assert [line.split(maxsplit=1) for line in lines[1:2]] == [["db2", "expected a closed replica"]]
     assert lines[2].split() == ["found", "an", "open", "one"]
     assert lines[3].split() == ["next", "close", "it"]
-    assert lines[4] == "sea: 1 findings in 2 answers, 0.4 s"
+    assert lines[4] == "sea: 1 finding in 2 answers, 0.4 s"
 
 
 def test_who_could_not_be_asked_is_not_said_to_be_good(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(SILENT, capsys)
     assert lines[0].split() == ["?", "writable", "db1"]
     assert lines[-1] == "sea: 0 findings in 2 answers, 1 could not be asked, 0.4 s"
-    nobody = Report("sea", 0.1, [Answer("writable", "db1", unanswered="db1 does not answer")])
+    nobody = Report("master-slave", "sea", 0.1, [Answer("writable", "db1", unanswered="db1 does not answer")])
     assert printed(nobody, capsys)[0].split(maxsplit=2) == ["?", "writable", "nobody could be asked"]
 
 
 def test_what_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     finding = Finding("db2", "[red]x[/red]", "[ERROR] [MY-010119] [/]", "grep '[bold]'")
-    lines = printed(Report("sea", 1, [Answer("a", "db2", (finding,))]), capsys)
+    lines = printed(Report("master-slave", "sea", 1, [Answer("a", "db2", (finding,))]), capsys)
     assert lines[1].endswith("expected [red]x[/red]")
     assert lines[2].endswith("[ERROR] [MY-010119] [/]")
     assert lines[3].endswith("grep '[bold]'")
@@ -115,11 +124,11 @@ def test_what_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixtur
 
 def test_a_long_finding_is_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
     finding = Finding("db2", "x " * 300, "y", "z")
-    assert len(printed(Report("sea", 1, [Answer("a", "db2", (finding,))]), capsys)) == 5
+    assert len(printed(Report("master-slave", "sea", 1, [Answer("a", "db2", (finding,))]), capsys)) == 5
 
 
 def test_the_sum_counts_findings_and_not_answers() -> None:
-    report = Report("sea", 2.0, [Answer("a", "db2", (FINDING, FINDING)), Answer("b", "db2")])
+    report = Report("master-slave", "sea", 2.0, [Answer("a", "db2", (FINDING, FINDING)), Answer("b", "db2")])
     assert "2 findings" in summary(report)
     assert "in 2 answers" in summary(report)
 

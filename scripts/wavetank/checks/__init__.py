@@ -8,10 +8,11 @@ test suites find it by themselves, and tests/broken/ fails until it has been see
 import functools
 import importlib
 import pkgutil
+import re
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from wavetank.errors import UnreachableError
@@ -61,6 +62,7 @@ class Report:
     """All answers of one round."""
 
     topology: str
+    instance: str
     seconds: float = 0.0
     answers: list[Answer] = field(default_factory=list)
 
@@ -79,12 +81,12 @@ class Report:
         for answer in self.red:
             for finding in answer.findings:
                 yield " ".join(
-                    f"{self.topology} {finding.node}: {answer.check}: expected {finding.expected}, "
+                    f"{self.instance} {finding.node}: {answer.check}: expected {finding.expected}, "
                     f"found {finding.found}; next: {finding.next_step}".split()
                 )
         if unanswered := [answer for answer in self.answers if answer.unanswered]:
             nodes = ", ".join(sorted({answer.node for answer in unanswered}))
-            yield f"{self.topology} {nodes}: {len(unanswered)} questions could not be asked"
+            yield f"{self.instance} {nodes}: {len(unanswered)} questions could not be asked"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON takes it."""
@@ -102,12 +104,22 @@ def ask(name: str, node: Node, servers: Servers) -> Answer:
     """Ask one check of one node."""
     check = all_checks()[name]
     try:
-        return Answer(name, node.name, tuple(check.examine(node, servers)))
+        return Answer(name, node.name, tuple(_addressed(check.examine(node, servers), servers.topology)))
     except UnreachableError as error:
         return Answer(name, node.name, unanswered=str(error))
     except StatementError as error:
         finding = Finding(node.name, "an answer", f"error {error}", "make topology-up, which mends the accounts")
         return Answer(name, node.name, (finding,))
+
+
+def _addressed(findings: Iterable[Finding], topology: Topology) -> Iterator[Finding]:
+    """Yield the findings with next steps that name the instance where its name is not the topology's."""
+    for finding in findings:
+        if topology.instance == topology.name:
+            yield finding
+        else:
+            step = re.sub(r"make (topology-up|status)", rf"make \1 INSTANCE={topology.instance}", finding.next_step)
+            yield replace(finding, next_step=step)
 
 
 def ask_all(servers: Servers, names: Iterable[str] | None = None) -> Report:
@@ -131,4 +143,4 @@ def ask_all(servers: Servers, names: Iterable[str] | None = None) -> Report:
             )
 
         answers = list(pool.map(answer, questions))
-    return Report(topology.instance, round(time.monotonic() - started, 3), answers)
+    return Report(topology.name, topology.instance, round(time.monotonic() - started, 3), answers)

@@ -22,4 +22,4 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
         if channel.name not in found:
             continue  # replication_threads reports it
         for name, (expected, actual) in channel_deviations(found[channel.name], channel).items():
-            yield Finding(node.name, f"{name} {expected} of channel {channel.name!r}", str(actual), "make topology-up")
+            yield Finding(node.name, f"{name} {expected} of {channel.title}", str(actual), "make topology-up")

@@ -21,7 +21,7 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
         for difference in differences(servers[channel.source], servers[node.name]):
             yield Finding(
                 node.name,
-                f"{difference.expected} in {difference.table}, as on {channel.source}",
+                f"as on {channel.source}: {difference.table}: {difference.expected}",
                 difference.found,
                 f"make topology-up REBUILD={node.name} copies it anew",
             )

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks import Finding
 from wavetank.node import Row, Server, Servers
-from wavetank.replication import channels_of
-from wavetank.topology import Node, Topology
+from wavetank.replication import applier_error, channels_of
+from wavetank.topology import Channel, Node, Topology, channel_title
 
 QUESTION = "Do receiver and applier run on the channels that the inventory declares?"
 
@@ -21,37 +21,23 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     found = channels_of(server)
     declared = {channel.name: channel for channel in node.channels}
     for name in found.keys() - declared.keys():
-        yield Finding(
-            node.name,
-            "no channel but the declared",
-            f"{_title(name)} from {found[name]['HOST']}",
-            "make topology-up",
-        )
+        stray = f"{channel_title(name)} from {found[name]['HOST']}"
+        yield Finding(node.name, "no channel but the declared", stray, "make topology-up")
     for name, channel in declared.items():
-        if name not in found:
-            yield Finding(node.name, f"{_title(name)} from {channel.source}", "no such channel", "make topology-up")
-            continue
-        yield from _threads(node, name, found[name], server)
+        if name in found:
+            yield from _threads(node, channel, found[name], server)
+        else:
+            yield Finding(node.name, f"{channel.title} from {channel.source}", "no such channel", "make topology-up")
 
 
-def _threads(node: Node, name: str, row: Row, server: Server) -> Iterator[Finding]:
+def _threads(node: Node, channel: Channel, row: Row, server: Server) -> Iterator[Finding]:
     if row["receiver"] != "ON":
         found = f"{row['receiver']} {row['receiver_errno']} {row['receiver_error']}".replace(" 0 ", "").strip()
-        yield Finding(node.name, f"a running receiver on {_title(name)}", found, "make topology-up starts it")
+        stopped = row["receiver"] == "OFF"
+        step = "make topology-up starts it" if stopped else f"make status: does {channel.source} answer?"
+        yield Finding(node.name, f"a running receiver on {channel.title}", found, step)
     if row["applier"] != "ON":
-        error = server.query(APPLIER_ERROR, [name])
-        found = f"OFF, error {error[0]['errno']}: {error[0]['message']}" if error else "OFF"
-        step = "make topology-up REBUILD=" + node.name if error else "make topology-up starts it"
-        yield Finding(node.name, f"a running applier on {_title(name)}", found, step)
-
-
-def _title(channel: str) -> str:
-    return f"channel {channel!r}" if channel else "the default channel"
-
-
-APPLIER_ERROR = """
-    SELECT LAST_ERROR_NUMBER AS errno, LAST_ERROR_MESSAGE AS message
-      FROM performance_schema.replication_applier_status_by_worker
-     WHERE CHANNEL_NAME = %s AND LAST_ERROR_NUMBER <> 0
-     ORDER BY LAST_ERROR_TIMESTAMP DESC LIMIT 1
-"""
+        error = applier_error(server, channel.name)
+        found = f"OFF, error {error['errno']}: {error['message']}" if error else "OFF"
+        step = f"make topology-up REBUILD={node.name}" if error else "make topology-up starts it"
+        yield Finding(node.name, f"a running applier on {channel.title}", found, step)
