@@ -1,5 +1,6 @@
 """The command line as the tests use it."""
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -7,6 +8,12 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parents[1]
 WAVETANK = HOME / ".venv" / "bin" / "wavetank"
 UP_TIMEOUT_S = 300
+MARK = hashlib.sha256(str(HOME).encode()).hexdigest()[:4]
+
+
+def own(name: str) -> str:
+    """Return the name of an instance of these tests; those of another clone have other names."""
+    return f"test-{MARK}-{name}"
 
 
 def wavetank(*arguments: str, **options: str | int) -> subprocess.CompletedProcess[str]:

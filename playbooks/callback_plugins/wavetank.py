@@ -12,7 +12,7 @@ from ansible.plugins.callback import CallbackBase
 OUTCOMES = {
     (False, True): "done",
     (False, False): "nothing had to change",
-    (True, True): "nothing changed, though it would have",
+    (True, True): "nothing changed; without --check it would have",
     (True, False): "nothing would change",
 }
 
@@ -74,8 +74,9 @@ class CallbackModule(CallbackBase):
         data = result.result
         for line in data.get("lines") or [str(data.get("msg") or data)]:
             print(f"wavetank: {line}", file=sys.stderr, flush=True)
-        if detail := str(data.get("stderr") or "").strip():
-            print(detail[-1000:], file=sys.stderr, flush=True)
+        detail = str(data.get("stderr") or "").strip().splitlines()
+        if detail and "rc" in data and "cmd" in data:  # a command's own words, which its msg does not repeat
+            print(f"wavetank: {detail[-1]}", file=sys.stderr, flush=True)
 
     def v2_runner_item_on_failed(self, result):
         self._failed = True

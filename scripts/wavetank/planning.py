@@ -98,16 +98,22 @@ def _base_port(asked: Any, before: Topology | None, count: int, instance: Instan
         if port < 1024:  # noqa: PLR2004 - the privileged ports
             raise UsageError(f"base_port={asked} is privileged: take one from 1024 to {LAST_PORT}")
         return port
-    if before:
+    if before and not _never_started(before):
         return before.nodes[0].port
     # Of stopped instances; what runs, ours or not, holds its ports itself. There may be no engine to ask yet.
     others = (Instance(name).topology() for name in instance_names() if name != instance.name)
     claimed = {node.port for other in others for node in other.nodes}
-    for start in range(FIRST_PORT, LAST_PORT, PORT_STEP):
+    remembered = [before.nodes[0].port] if before else []
+    for start in [*remembered, *range(FIRST_PORT, LAST_PORT, PORT_STEP)]:
         block = range(start, start + count)
         if not claimed.intersection(block) and all(_is_free(port) for port in block):
             return start
     raise UsageError(f"no {count} free ports in a row from {FIRST_PORT} to {LAST_PORT}: name a BASE_PORT=")
+
+
+def _never_started(topology: Topology) -> bool:
+    """Return whether an up was ended before the first container; its ports may be somebody else's by now."""
+    return containers.engine_answers() and not containers.containers(topology.project)
 
 
 def _is_free(port: int) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from commands import own
 from wavetank.instance import Instance
 from wavetank.node import Servers
 from wavetank.topology import Topology
@@ -11,7 +12,7 @@ from wavetank.topology import Topology
 @pytest.fixture(scope="session")
 def servers(bring_up: Callable[..., str]) -> Iterator[Servers]:
     """The asynchronous instance, with a little data."""
-    with Servers(_topology(bring_up("test-broken"))) as servers:
+    with Servers(_topology(bring_up(own("broken")))) as servers:
         servers["db1"].execute(
             "CREATE SCHEMA IF NOT EXISTS shop",
             "CREATE TABLE shop.proof (id INT PRIMARY KEY, word VARCHAR(20) NULL)",
@@ -23,7 +24,7 @@ def servers(bring_up: Callable[..., str]) -> Iterator[Servers]:
 @pytest.fixture(scope="session")
 def semi_sync_servers(bring_up: Callable[..., str]) -> Iterator[Servers]:
     """The semi-synchronous instance."""
-    with Servers(_topology(bring_up("test-semi", SEMI_SYNC=1))) as servers:
+    with Servers(_topology(bring_up(own("semi"), SEMI_SYNC=1))) as servers:
         yield servers
 
 

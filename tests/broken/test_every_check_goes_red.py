@@ -12,6 +12,8 @@ from commands import up
 from wavetank import containers
 from wavetank.checks import Report, all_checks, ask_all
 from wavetank.node import Servers
+from wavetank.replication import channels_of
+from wavetank.waiting import wait_until
 
 Damage = Callable[[Servers], None]
 
@@ -172,12 +174,9 @@ def test_a_silent_heart_is_noticed(servers: Servers) -> None:
 def test_a_fallback_to_asynchronous_is_noticed(semi_sync_servers: Servers) -> None:
     """The replica's receiver connects while semi-sync is off, which a later ON does not change."""
     replica = semi_sync_servers["db3"]
-    replica.execute(
-        "STOP REPLICA",
-        "SET GLOBAL rpl_semi_sync_replica_enabled = OFF",
-        "START REPLICA",
-        "SET GLOBAL rpl_semi_sync_replica_enabled = ON",
-    )
+    replica.execute("STOP REPLICA", "SET GLOBAL rpl_semi_sync_replica_enabled = OFF", "START REPLICA")
+    wait_until("the receiver", lambda: channels_of(replica)[""]["receiver"] == "ON", timeout_s=10)
+    replica.execute("SET GLOBAL rpl_semi_sync_replica_enabled = ON")
     report = ask_all(semi_sync_servers)
     assert {answer.check for answer in report.red} == {"semi_sync"}
     assert {"db1", "db3"} == {answer.node for answer in report.red}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
-from commands import HOME, wavetank
+from commands import HOME, own, wavetank
 from wavetank import containers
 from wavetank.images import find_base
 from wavetank.instance import INVENTORIES, Instance, topology_names
@@ -19,7 +19,7 @@ from wavetank.rendering import ENTRYPOINT
 
 # All that is asked for here has this word in its name, so that whatever is left of it can be found.
 WORD = "refused"
-INSTANCE = f"test-{WORD}"
+INSTANCE = own(WORD)
 INVENTORY = INVENTORIES / f"zz-{WORD}.yml"
 
 Asked = dict[str, str | int]
@@ -122,7 +122,9 @@ def test_no_command_takes_a_path_for_an_instance(command: str) -> None:
     assert "'../refused' cannot name an instance" in refusal(*command.split(), INSTANCE="../refused")
 
 
-def test_an_instance_of_one_topology_is_not_brought_up_as_another(servers: Servers, inventory: Callable[..., str]) -> None:
+def test_an_instance_of_one_topology_is_not_brought_up_as_another(
+    servers: Servers, inventory: Callable[..., str]
+) -> None:
     name = inventory("mysql: {hosts: {db1: {server_id: 1}}}\n")
     line = refusal("up", TOPOLOGY=name, INSTANCE=servers.topology.instance)
     assert f"is a {servers.topology.name} topology" in line
@@ -162,12 +164,16 @@ def test_an_image_that_cannot_be_had_is_refused() -> None:
     assert "the image nosuch/image:1 is not here and cannot be pulled: " in line
 
 
-def test_an_image_without_mysql_is_refused(tmp_path: os.PathLike[str]) -> None:
-    subprocess.run(["docker", "build", "-q", "-t", "wavetank-empty:1", "-"], input=b"FROM scratch\nLABEL a=b\n", check=True)
+def test_an_image_without_mysql_is_refused() -> None:
+    image = f"wavetank-{WORD}:1"
+    subprocess.run(
+        ["docker", "build", "--quiet", f"--tag={image}", "-"],
+        input=b"FROM scratch\nLABEL without=mysql\n", capture_output=True, check=True,
+    )  # fmt: skip
     try:
-        refusal("up", INSTANCE=INSTANCE, MYSQL_IMAGE="wavetank-empty:1")
+        refusal("up", INSTANCE=INSTANCE, MYSQL_IMAGE=image)
     finally:
-        docker("rmi", "wavetank-empty:1")
+        docker("rmi", image)
 
 
 # --- ports of others
@@ -175,7 +181,9 @@ def test_an_image_without_mysql_is_refused(tmp_path: os.PathLike[str]) -> None:
 
 def test_a_port_in_use_is_refused_with_the_process_that_has_it(taken_port: int) -> None:
     line = refusal("up", INSTANCE=INSTANCE, BASE_PORT=taken_port, REPLICAS=0)
-    assert f"port {taken_port}, for db1 of {INSTANCE}, is in use by {psutil.Process().name()} (pid {os.getpid()})" in line
+    assert (
+        f"port {taken_port}, for db1 of {INSTANCE}, is in use by {psutil.Process().name()} (pid {os.getpid()})" in line
+    )
 
 
 def test_a_port_of_another_instance_is_refused(servers: Servers) -> None:
@@ -188,7 +196,14 @@ def test_a_port_of_a_container_that_is_not_ours_is_refused(taken_port: int) -> N
     port = taken_port + 1
     name = "holder-of-a-port"
     docker(
-        "run", "-d", "--rm", f"--name={name}", f"-p=127.0.0.1:{port}:3306", "--entrypoint=sleep", find_base("").name, "60"
+        "run",
+        "-d",
+        "--rm",
+        f"--name={name}",
+        f"-p=127.0.0.1:{port}:3306",
+        "--entrypoint=sleep",
+        find_base("").name,
+        "60",
     )
     try:
         line = refusal("up", INSTANCE=INSTANCE, BASE_PORT=port, REPLICAS=0)
@@ -218,6 +233,15 @@ def test_what_does_not_exist_yet_is_not_rebuilt() -> None:
 # --- inventories
 
 
+def declared(**sources: str) -> str:
+    """Return an inventory of servers by whom they replicate from, '' for nobody."""
+    hosts = {
+        name: {"server_id": number} | ({"replicates_from": source} if source else {})
+        for number, (name, source) in enumerate(sources.items(), start=1)
+    }
+    return json.dumps({"mysql": {"hosts": hosts}})
+
+
 INVENTORIES_REFUSED = {
     "no YAML": ("mysql: {hosts: {db1: {server_id: 1}\n", "zz-refused.yml:2 is not YAML: "),
     "no text": ("\x00", "zz-refused.yml is not YAML: "),
@@ -233,17 +257,16 @@ INVENTORIES_REFUSED = {
         "db1 and db2 both have server_id 7: each needs its own",
     ),
     "an unknown source": (
-        "mysql: {hosts: {db1: {server_id: 1}, db2: {server_id: 2, replicates_from: db7}}}\n",
+        declared(db1="", db2="db7"),
         "db2 replicates from 'db7', which is not among db1, db2",
     ),
     "its own source": (
-        "mysql: {hosts: {db1: {server_id: 1}, db2: {server_id: 2, replicates_from: db2}}}\n",
+        declared(db1="", db2="db2"),
         "replicates_from goes in a circle: db2 -> db2",
     ),
     "a circle": (
-        "mysql:\n  hosts:\n    db1: {server_id: 1}\n    db2: {server_id: 2, replicates_from: db4}\n"
-        "    db3: {server_id: 3, replicates_from: db2}\n    db4: {server_id: 4, replicates_from: db3}\n",
-        "replicates_from goes in a circle: db2 -> db4 -> db3 -> db2",
+        declared(db1="db3", db2="db1", db3="db2"),
+        "replicates_from goes in a circle: db1 -> db3 -> db2 -> db1",
     ),
     "one source twice": (
         "mysql: {hosts: {db1: {server_id: 1}, db2: {server_id: 2, replicates_from: [db1, db1]}}}\n",
@@ -271,19 +294,14 @@ def test_an_inventory_that_cannot_be_is_refused(title: str, inventory: Callable[
 
 
 def test_a_count_of_replicas_is_refused_where_it_does_not_say_where_they_go(inventory: Callable[[str], str]) -> None:
-    hosts = {
-        "db1": {"server_id": 1},
-        "db2": {"server_id": 2, "replicates_from": "db1"},
-        "db3": {"server_id": 3, "replicates_from": "db2"},
-    }
-    name = inventory(json.dumps({"mysql": {"hosts": hosts}}))
+    name = inventory(declared(db1="", db2="db1", db3="db2"))
     line = refusal("up", TOPOLOGY=name, INSTANCE=INSTANCE, REPLICAS=3)
     assert "replicas=3 does not say where they go, since db2 has replicas of its own" in line
 
 
 def test_more_servers_than_this_machine_has_memory_for_are_refused(inventory: Callable[[str], str]) -> None:
     count = psutil.virtual_memory().total // IDLE_SERVER_MEMORY + 1
-    name = inventory(json.dumps({"mysql": {"hosts": {f"db{n}": {"server_id": n} for n in range(1, count + 1)}}}))
+    name = inventory(declared(**{f"db{number}": "" for number in range(count)}))
     line = refusal("up", TOPOLOGY=name, INSTANCE=INSTANCE)
     assert f"{count} servers need about {count * IDLE_SERVER_MEMORY // 2**20} MiB" in line
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 import yaml
+from commands import own
 from wavetank.checks import all_checks
 from wavetank.instance import INVENTORIES, Instance, topology_names
 from wavetank.node import Servers
@@ -35,7 +36,7 @@ def _planned(target: str, named: str | None) -> Topology:
     if named:
         return Instance(named).topology()
     hosts = yaml.safe_load((INVENTORIES / f"{target}.yml").read_text())["mysql"]["hosts"]
-    return Topology(target, f"test-{target}", read_nodes(hosts, FIRST_PORT), image="", sizing=Sizing(0, 0))
+    return Topology(target, own(target), read_nodes(hosts, FIRST_PORT), image="", sizing=Sizing(0, 0))
 
 
 def _ids(cases: Sequence[tuple[str, ...]]) -> list[str]:
@@ -47,7 +48,7 @@ def topology(target: str, request: pytest.FixtureRequest) -> Topology:
     """The topology of the running instance under test."""
     name = request.config.getoption("--instance")
     if not name:
-        name = request.getfixturevalue("bring_up")(f"test-{target}", TOPOLOGY=target)
+        name = request.getfixturevalue("bring_up")(own(target), TOPOLOGY=target)
     return Instance(name).topology()
 
 

@@ -51,6 +51,7 @@ def _no_real_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Pretend an engine without containers, that knows every image and accepts every my.cnf."""
     pretended = Engine()
+    monkeypatch.setattr(containers, "engine_answers", lambda: True)
     monkeypatch.setattr(containers, "containers", pretended.containers)
     monkeypatch.setattr(containers, "validate_configs", pretended.validate_configs)
     monkeypatch.setattr(containers, "image_id", lambda name: f"sha256:{name}")

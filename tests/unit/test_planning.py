@@ -107,6 +107,7 @@ def test_nothing_else_is_remembered_than_the_options() -> None:
     assert plan("master-slave", "sea", THREE, {"colour": "red"}).given == {}
 
 
+@pytest.mark.usefixtures("engine")
 def test_a_second_up_keeps_the_image(record: Record, make_topology: MakeTopology) -> None:
     assert plan("master-slave", "sea", THREE, {}).image == ""
     record(make_topology(THREE))
@@ -177,6 +178,7 @@ def test_an_instance_name_that_cannot_be_one_is_refused() -> None:
     assert "cannot name an instance" in refused(instance="../sea")
 
 
+@pytest.mark.usefixtures("engine")
 def test_a_server_that_exists_cannot_be_planned_away(record: Record) -> None:
     record(plan("master-slave", "sea", THREE, {}))
     line = "which it would no longer have: only topology-down removes servers"
@@ -244,6 +246,15 @@ def test_a_running_instance_keeps_its_ports(record: Record, engine: "Engine", mo
     assert ports(plan("master-slave", "sea", THREE, {})) == ports(before)
 
 
+def test_an_instance_that_never_started_gives_way(
+    record: Record, engine: "Engine", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(plan("master-slave", "sea", THREE, {}))
+    assert not engine.states
+    monkeypatch.setattr(planning, "_is_free", lambda port: port >= FIRST_PORT + PORT_STEP)
+    assert ports(plan("master-slave", "sea", THREE, {}))[0] == FIRST_PORT + PORT_STEP
+
+
 def test_a_machine_without_a_free_block_is_told_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "_is_free", lambda _port: False)
     assert refused() == "no 3 free ports in a row from 13310 to 32000: name a BASE_PORT="
@@ -259,6 +270,7 @@ TWO_SOURCES: Hosts = {
 
 @pytest.mark.parametrize("hosts", [THREE, TWO_SOURCES], ids=["one source", "two sources"])
 @pytest.mark.parametrize("more", [0, 1, 2])
+@pytest.mark.usefixtures("engine")
 def test_growing_moves_no_server_to_another_port(record: Record, hosts: Hosts, more: int) -> None:
     before = record(plan("some", "sea", hosts, {}))
     most = max(len(before.replicas_of(source)) for source in before.sources)
