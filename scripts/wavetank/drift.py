@@ -8,8 +8,9 @@ from wavetank import containers
 from wavetank.accounts import ACCOUNTS
 from wavetank.effective import deviating_settings
 from wavetank.errors import UsageError
-from wavetank.node import Servers
-from wavetank.replication import channels_of, mending_statements
+from wavetank.gtid import is_hole
+from wavetank.node import Server, Servers
+from wavetank.replication import channels_of, mending_statements, restart_statements
 from wavetank.topology import Node
 from wavetank.waiting import wait_until
 
@@ -84,7 +85,15 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
     # The server states every account anew when it starts.
     drift.restart += [f"account {account}" for account in ACCOUNTS if server.refusal(account)]
     declared = {channel.name: channel for channel in node.channels}
-    drift.statements += mending_statements(channels_of(server), declared)
+    found = channels_of(server)
+    drift.statements += mending_statements(found, declared)
+    if not drift.statements:
+        drift.statements += [
+            statement
+            for channel in node.channels
+            if _has_hole(server, servers[channel.source])
+            for statement in restart_statements(channel)
+        ]
     state = server.query("SELECT @@GLOBAL.read_only AS closed, @@GLOBAL.super_read_only AS closed_to_all")[0]
     # Turning read_only off turns super_read_only off with it; turning super_read_only on turns both on.
     if node.is_source and state["closed"]:
@@ -92,6 +101,13 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
     if not node.is_source and not state["closed_to_all"]:
         drift.statements.append("SET GLOBAL super_read_only = ON")
     return drift
+
+
+def _has_hole(replica: Server, source: Server) -> bool:
+    executed = replica.value("SELECT @@GLOBAL.gtid_executed")
+    theirs = source.value("SELECT @@GLOBAL.gtid_executed")
+    missing: str = replica.value("SELECT GTID_SUBTRACT(%s, %s)", [theirs, executed])
+    return is_hole(missing, executed)
 
 
 def wait_for_replication(servers: Servers) -> None:

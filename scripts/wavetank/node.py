@@ -36,6 +36,8 @@ class Server:
         self._instance = instance
         self._idle: dict[str, list[MySQLConnectionAbstract]] = {}
         self._lock = threading.Lock()
+        # Why nobody shall ask the server for now: a frozen one would keep everybody waiting. '' for ask.
+        self.given_up = ""
 
     def greets(self) -> bool:
         """Return whether the server sends its greeting: cheaper to ask over and over than a login.
@@ -81,6 +83,8 @@ class Server:
     @contextlib.contextmanager
     def connection(self, account: str = "monitor") -> Iterator[MySQLConnectionAbstract]:
         """Lend a connection as `account`; one that saw an error is not lent again."""
+        if self.given_up:
+            raise UnreachableError(self.name, self.given_up)
         with self._lock:
             idle = self._idle.setdefault(account, [])
             lent = idle.pop() if idle else None

@@ -103,8 +103,8 @@ def _base_port(asked: Any, before: Topology | None, count: int, instance: Instan
     # Of stopped instances; what runs, ours or not, holds its ports itself. There may be no engine to ask yet.
     others = (Instance(name).topology() for name in instance_names() if name != instance.name)
     claimed = {node.port for other in others for node in other.nodes}
-    remembered = [before.nodes[0].port] if before else []
-    for start in [*remembered, *range(FIRST_PORT, LAST_PORT, PORT_STEP)]:
+    starts = list(range(FIRST_PORT, LAST_PORT, PORT_STEP))
+    for start in [before.nodes[0].port, *starts] if before else starts:
         block = range(start, start + count)
         if not claimed.intersection(block) and all(_is_free(port) for port in block):
             return start

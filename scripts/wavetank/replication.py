@@ -47,6 +47,11 @@ def channels_of(server: Server) -> dict[str, Row]:
     return {row["CHANNEL_NAME"]: row for row in server.query(_CHANNELS)}
 
 
+def replicates(row: Row) -> bool:
+    """Return whether both threads of a channel run, the receiver being connected."""
+    return bool(row["receiver"] == "ON" and row["applier"] == "ON")
+
+
 def applier_error(server: Server, channel: str) -> Row | None:
     """Return errno and message of what stopped the applier of the channel of that name last, None where nothing did."""
     rows = server.query(_APPLIER_ERROR, [channel])
@@ -87,6 +92,11 @@ def mending_statements(found: Mapping[str, Row], declared: Mapping[str, Channel]
             yield change_statement(channel)
         if row is None or channel_deviations(row, channel) or "OFF" in (row["receiver"], row["applier"]):
             yield f"START REPLICA FOR CHANNEL '{name}'"
+
+
+def restart_statements(channel: Channel) -> list[str]:
+    """Return the statements after which a channel asks its source anew for all that the replica lacks."""
+    return [f"STOP REPLICA FOR CHANNEL '{channel.name}'", f"START REPLICA FOR CHANNEL '{channel.name}'"]
 
 
 def change_statement(channel: Channel) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from wavetank import containers
 from wavetank.errors import UnreachableError
+from wavetank.gtid import count_transactions
 from wavetank.instance import Instance
 from wavetank.lag import applier_lag_us, heartbeat_age_us
 from wavetank.node import Row, Server, StatementError
@@ -339,20 +340,6 @@ def _compared(node: NodeStatus, server: Server, executed: Mapping[str, str]) -> 
             errant = count_transactions(beyond, without=node.server_uuid if node.role == "peer" else "")
         return replace(node, channels=channels, errant=errant)
     return node
-
-
-def count_transactions(gtid_set: str, without: str = "") -> int:
-    """Return how many transactions a GTID set has, those of the server with the UUID `without` left out."""
-    count = 0
-    for of_one_server in gtid_set.split(","):
-        uuid, *parts = of_one_server.strip().split(":")
-        if uuid == without:
-            continue
-        for part in parts:
-            first, _, last = part.partition("-")
-            if first.isdigit():  # else a tag, to which the intervals after it belong
-                count += int(last or first) - int(first) + 1
-    return count
 
 
 def remarks(node: Node, seen: NodeStatus, lag_bound_s: float) -> Iterator[Remark]:

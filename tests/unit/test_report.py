@@ -3,18 +3,15 @@
 import json
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
 
 import mysql.connector
 import pytest
 from wavetank import checks
 from wavetank.checks import Answer, Finding, Report, all_checks, ask_all
 from wavetank.errors import UnreachableError
+from wavetank.node import Servers
 from wavetank.report import print_report, summary
 from wavetank.topology import Node, Topology
-
-if TYPE_CHECKING:
-    from wavetank.node import Servers
 
 FINDING = Finding("db2", "a closed replica", "an open one", "close it")
 GOOD = Report(
@@ -172,7 +169,7 @@ def ask(make_topology: Callable[..., Topology], monkeypatch: pytest.MonkeyPatch)
     def run(*, only: list[str] | None = None, **examine: Callable[[Node], Iterator[Finding]]) -> Report:
         pretended = {"reachable": check(fine)} | {name: check(ask) for name, ask in examine.items()}
         monkeypatch.setattr(checks, "all_checks", lambda: pretended)
-        return ask_all(cast("Servers", SimpleNamespace(topology=make_topology())), only)
+        return ask_all(Servers(make_topology()), only)
 
     return run
 

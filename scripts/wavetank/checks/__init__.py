@@ -129,8 +129,12 @@ def ask_all(servers: Servers, names: Iterable[str] | None = None) -> Report:
     checks = {name: check for name, check in all_checks().items() if names is None or name in names}
     questions = [(name, node) for name, check in checks.items() for node in check.concerns(topology)]
     with ThreadPoolExecutor(THREADS) as pool:
+        for node in topology.nodes:
+            servers[node.name].given_up = ""
         first = {node.name: pool.submit(ask, FIRST, node, servers) for node in topology.nodes}
         dead = {name for name, answer in first.items() if answer.result().findings}
+        for name in dead:
+            servers[name].given_up = "it did not a moment ago"
 
         def answer(question: tuple[str, Node]) -> Answer:
             name, node = question

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from wavetank.checks import Finding
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import Server, Servers, StatementError
-from wavetank.replication import channels_of
+from wavetank.replication import channels_of, replicates
 from wavetank.topology import Node, Topology
 from wavetank.waiting import wait_until
 
@@ -54,7 +54,7 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
 def _arrives(replica: Server, token: bytes, budget_s: float) -> bool:
     try:
         channels = channels_of(replica).values()
-        if not channels or any("OFF" in (row["receiver"], row["applier"]) for row in channels):
+        if not channels or not all(replicates(row) for row in channels):
             return True
         wait_until("the canary", lambda: replica.value(READ, [token]), timeout_s=budget_s, interval_s=0.005)
     except UnreachableError:

@@ -1,0 +1,37 @@
+"""Has the replica executed everything that its source had a moment ago?"""
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.checks import Finding
+from wavetank.gtid import is_hole
+from wavetank.node import Servers
+from wavetank.replication import channels_of, replicates
+from wavetank.topology import Node, Topology
+
+QUESTION = "Has the replica executed every transaction that its source had a moment ago?"
+
+
+def concerns(topology: Topology) -> Iterable[Node]:
+    """Ask the replicas."""
+    return topology.replicas
+
+
+def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+    """Wait for each source's GTID set on the replica, within the lag bound.
+
+    A channel that does not run is the finding of replication_threads, and passed over here.
+    """
+    server = servers[node.name]
+    found = channels_of(server)
+    for channel in node.channels:
+        if channel.name not in found or not replicates(found[channel.name]):
+            continue
+        theirs = servers[channel.source].value("SELECT @@GLOBAL.gtid_executed")
+        bound_s = servers.topology.lag_bound_s
+        if server.value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)", [theirs, bound_s], account="admin"):
+            missing = server.value("SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)", [theirs])
+            hole = is_hole(missing, server.value("SELECT @@GLOBAL.gtid_executed"))
+            step = "make topology-up asks for them again" if hole else "make status, then the applier's workers"
+            yield Finding(
+                node.name, f"every transaction of {channel.source} within {bound_s:g} s", f"without {missing}", step
+            )

@@ -1,0 +1,43 @@
+"""What can be read from a GTID set without asking a server: which intervals it has."""
+
+from collections.abc import Mapping
+
+# Source UUID, with the tag where there is one, to the first and last number of each interval.
+Intervals = Mapping[str, list[tuple[int, int]]]
+
+
+def intervals(gtid_set: str) -> Intervals:
+    """Return the intervals of a set as MySQL writes it: uuid:1-5:8, or with tags uuid:1-5:tag:7-9.
+
+    Source: MySQL reference manual, "GTID Format and Storage".
+    """
+    result: dict[str, list[tuple[int, int]]] = {}
+    for part in filter(None, gtid_set.replace("\n", "").split(",")):
+        uuid, *tokens = part.strip().split(":")
+        key = uuid
+        for token in tokens:
+            first, _, last = token.partition("-")
+            if first.isdecimal():
+                result.setdefault(key, []).append((int(first), int(last or first)))
+            else:
+                key = f"{uuid}:{token}"
+    return result
+
+
+def count_transactions(gtid_set: str, without: str = "") -> int:
+    """Return how many transactions a set names, those of the server `without` (a UUID) left out."""
+    return sum(
+        last - first + 1
+        for key, ranges in intervals(gtid_set).items()
+        for first, last in ranges
+        if key.partition(":")[0] != without
+    )
+
+
+def is_hole(missing: str, executed: str) -> bool:
+    """Return whether transactions are missing that are older than others which have been executed.
+
+    A replica that is merely late misses the newest ones; a hole is closed only by asking for it again.
+    """
+    newest = {key: max(last for _, last in ranges) for key, ranges in intervals(executed).items()}
+    return any(ranges[0][0] < newest.get(key, 0) for key, ranges in intervals(missing).items())
