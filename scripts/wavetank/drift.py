@@ -85,15 +85,13 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
     # The server states every account anew when it starts.
     drift.restart += [f"account {account}" for account in ACCOUNTS if server.refusal(account)]
     declared = {channel.name: channel for channel in node.channels}
-    found = channels_of(server)
-    drift.statements += mending_statements(found, declared)
-    if not drift.statements:
-        drift.statements += [
-            statement
-            for channel in node.channels
-            if _has_hole(server, servers[channel.source])
-            for statement in restart_statements(channel)
-        ]
+    mending = list(mending_statements(channels_of(server), declared))
+    # A replica under its source's id has left out what the source sent meanwhile.
+    renumbered = any(statement.startswith("SET GLOBAL server_id") for statement in drift.statements)
+    for channel in node.channels if not mending else ():
+        if renumbered or _has_hole(server, servers[channel.source]):
+            mending += restart_statements(channel)
+    drift.statements += mending
     state = server.query("SELECT @@GLOBAL.read_only AS closed, @@GLOBAL.super_read_only AS closed_to_all")[0]
     # Turning read_only off turns super_read_only off with it; turning super_read_only on turns both on.
     if node.is_source and state["closed"]:

@@ -181,7 +181,8 @@ def test_a_fallback_to_asynchronous_is_noticed(semi_sync_servers: Servers) -> No
     replica = semi_sync_servers["db3"]
     replica.execute("STOP REPLICA", "SET GLOBAL rpl_semi_sync_replica_enabled = OFF", "START REPLICA")
     wait_until("the receiver", lambda: channels_of(replica)[""]["receiver"] == "ON", timeout_s=10)
-    replica.execute("SET GLOBAL rpl_semi_sync_replica_enabled = ON")
+    # Connected is not yet subscribed: a moment later it is, as an asynchronous one.
+    replica.execute("DO SLEEP(2)", "SET GLOBAL rpl_semi_sync_replica_enabled = ON")
     report = ask_all(semi_sync_servers)
     assert {answer.check for answer in report.red} == {"semi_sync"}
     assert {"db1", "db3"} == {answer.node for answer in report.red}
