@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from wavetank import containers
 from wavetank.accounts import ACCOUNTS
 from wavetank.effective import deviating_settings
-from wavetank.errors import UsageError
+from wavetank.errors import UnreachableError, UsageError
 from wavetank.gtid import is_hole
 from wavetank.node import Server, Servers
 from wavetank.replication import channels_of, mending_statements, restart_statements
@@ -126,7 +126,7 @@ def wait_for_replication(servers: Servers) -> None:
         return True
 
     def wait_for(node: Node) -> None:
-        with contextlib.suppress(UsageError):
+        with contextlib.suppress(UsageError, UnreachableError):
             wait_until(f"{node.name} to catch up", lambda: settled(node), timeout_s=SETTLE_TIMEOUT_S, interval_s=0.02)
 
     with ThreadPoolExecutor(len(servers.topology.nodes)) as pool:
