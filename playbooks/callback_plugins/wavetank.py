@@ -75,7 +75,8 @@ class CallbackModule(CallbackBase):
         for line in data.get("lines") or [str(data.get("msg") or data)]:
             print(f"wavetank: {line}", file=sys.stderr, flush=True)
         detail = str(data.get("stderr") or "").strip().splitlines()
-        if detail and "rc" in data and "cmd" in data:  # a command's own words, which its msg does not repeat
+        # A command's own words, where its msg does not repeat them as compose's does.
+        if detail and "cmd" in data and detail[-1] not in str(data.get("msg")):
             print(f"wavetank: {detail[-1]}", file=sys.stderr, flush=True)
 
     def v2_runner_item_on_failed(self, result):

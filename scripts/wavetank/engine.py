@@ -34,7 +34,9 @@ def look_at_engine() -> Engine:
 
 
 def can_install() -> bool:
-    """Return whether we may install Docker here: root on Debian or Ubuntu."""
+    """Return whether we may install Docker here: root on Debian or Ubuntu, who has not named another engine."""
+    if os.environ.get("DOCKER_HOST"):
+        return False
     release = Path("/etc/os-release")
     ids = (
         set(re.findall(r"^ID(?:_LIKE)?=[\"']?([^\"'\n]*)", release.read_text(), re.MULTILINE))
@@ -46,6 +48,8 @@ def can_install() -> bool:
 
 def advice(engine: Engine) -> str:
     """Return the one line for somebody for whom we may not install or start anything."""
+    if (named := os.environ.get("DOCKER_HOST")) and not engine.running:
+        return f"the Docker engine at {named} does not answer: start it, or unset DOCKER_HOST"
     if not engine.installed:
         return (
             "Docker is not here, and only root on Debian or Ubuntu can have it installed by us: "

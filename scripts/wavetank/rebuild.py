@@ -5,6 +5,7 @@ import contextlib
 from wavetank import containers
 from wavetank.drift import wait_for_servers
 from wavetank.errors import UsageError
+from wavetank.instance import Instance
 from wavetank.node import Servers, StatementError
 from wavetank.topology import Topology
 from wavetank.waiting import wait_until
@@ -22,6 +23,8 @@ def check_rebuild(topology: Topology, name: str) -> None:
         UsageError: there is no such server, it is a source, or it has several.
     """
     node = topology.node(name)
+    if not Instance(topology.instance).exists:
+        raise UsageError(f"REBUILD={name} mends a replica that exists: there is no instance {topology.instance!r}")
     if node.is_source:
         raise UsageError(f"REBUILD={name} would replace a source's data: only replicas can be rebuilt")
     if len(node.channels) > 1:
