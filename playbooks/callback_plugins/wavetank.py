@@ -72,7 +72,7 @@ class CallbackModule(CallbackBase):
         self._failed = True
         self._close_task()
         data = result.result
-        for line in data.get("lines") or [str(data.get("msg") or data)]:
+        for line in data.get("lines") or [" ".join(str(data.get("msg") or data).split())]:
             print(f"wavetank: {line}", file=sys.stderr, flush=True)
         detail = str(data.get("stderr") or "").strip().splitlines()
         # A command's own words, where its msg does not repeat them as compose's does.
