@@ -1,7 +1,12 @@
 """How far a replica is behind, in microseconds, from two witnesses that do not know of each other."""
 
+import contextlib
+from collections.abc import Callable
+
+from wavetank.errors import UsageError
 from wavetank.node import Server
 from wavetank.topology import Channel
+from wavetank.waiting import wait_until
 
 # The age of what is being applied now, else the time from commit on the first source to commit here of
 # what was applied last; MySQL reference manual, "Replication applier status by worker table".
@@ -34,3 +39,20 @@ def heartbeat_age_us(server: Server) -> int | None:
     """
     age = server.value(_HEARTBEAT_AGE)
     return None if age is None else int(age)
+
+
+def settled_us(look: Callable[[], int | None], bound_us: int) -> int | None:
+    """Return what `look` sees, in microseconds, after the next heartbeat where it is none or above the bound.
+
+    What a replica that has just caught up applied last was late, and a source that was opened just now has
+    not beaten yet: the next beat says how things are.
+    """
+    seen: list[int | None] = []
+
+    def within_bound() -> bool:
+        seen.append(look())
+        return seen[-1] is not None and seen[-1] <= bound_us
+
+    with contextlib.suppress(UsageError):
+        wait_until("the next heartbeat", within_bound, timeout_s=2 * HEARTBEAT_PERIOD_S, interval_s=0.05)
+    return seen[-1]

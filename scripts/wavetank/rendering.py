@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -133,8 +132,3 @@ def _anonymous(text: str) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def forget(instance: Instance) -> None:
-    """Remove the instance's directory."""
-    shutil.rmtree(instance.directory)

@@ -14,7 +14,7 @@ from wavetank.accounts import ACCOUNTS
 from wavetank.errors import UsageError
 from wavetank.instance import HOME, INVENTORIES, Instance, topology_names
 from wavetank.planning import plan
-from wavetank.rendering import forget, render_compose, render_instance, render_my_cnf
+from wavetank.rendering import render_compose, render_instance, render_my_cnf
 from wavetank.sizes import MIB
 from wavetank.topology import Topology
 
@@ -484,10 +484,3 @@ def test_another_server_judges_for_itself(
     monkeypatch.setattr("wavetank.containers.image_id", lambda _name: "sha256:another")
     render_instance(make_topology())
     assert engine.judged == ["db1", "db2", "db3"]
-
-
-def test_only_the_instance_that_is_taken_down_is_forgotten(sea: Instance, make_topology: MakeTopology) -> None:
-    render_instance(make_topology(instance="lake", base_port=15000))
-    forget(sea)
-    assert not sea.directory.exists()
-    assert Instance("lake").topology().instance == "lake"
