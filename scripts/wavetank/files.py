@@ -1,8 +1,11 @@
 """Files that are either wholly old or wholly new, and a word on whether they changed."""
 
 import os
+import re
 import secrets
 from pathlib import Path
+
+import psutil
 
 PRIVATE = 0o600
 READABLE = 0o644
@@ -26,6 +29,14 @@ def write_if_changed(path: Path, content: bytes | str, *, mode: int = READABLE, 
             file.write(data)
         new.replace(path)
     return True
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what write_if_changed() was about to rename when its process was killed, anywhere below `directory`."""
+    for path in directory.rglob(".*.new"):
+        writer = re.fullmatch(r"\..+\.(\d+)\.new", path.name)
+        if writer and not psutil.pid_exists(int(writer[1])):
+            path.unlink(missing_ok=True)
 
 
 def ensure_secret(path: Path, *, dry_run: bool = False) -> bool:

@@ -12,7 +12,7 @@ import jinja2
 from wavetank import containers
 from wavetank.accounts import ACCOUNTS
 from wavetank.errors import UsageError
-from wavetank.files import PRIVATE, READABLE, ensure_secret, write_if_changed
+from wavetank.files import PRIVATE, READABLE, ensure_secret, remove_leftovers, write_if_changed
 from wavetank.instance import HOME, STATE, Instance
 from wavetank.sizes import MIB
 from wavetank.tls import ensure_tls
@@ -94,6 +94,7 @@ def render_instance(topology: Topology, *, dry_run: bool = False) -> list[str]:
         return [str(instance.directory)]
     _refuse_invalid_configs(topology)
     if not dry_run:
+        remove_leftovers(instance.directory)
         write_if_changed(instance.record, topology.to_json())
         for account in ACCOUNTS:
             ensure_secret(instance.secret(account))

@@ -1,11 +1,12 @@
 """Files are wholly old or wholly new, and secrets are never anybody else's."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wavetank.files import PRIVATE, READABLE, ensure_secret, write_if_changed
+from wavetank.files import PRIVATE, READABLE, ensure_secret, remove_leftovers, write_if_changed
 
 
 @pytest.fixture(autouse=True, params=[0o000, 0o022, 0o077], ids=["umask 000", "umask 022", "umask 077"])
@@ -105,3 +106,13 @@ def test_secrets_are_long_and_differ_and_need_no_quoting(tmp_path: Path) -> None
     passwords = {file.read_text() for file in tmp_path.iterdir()}
     assert len(passwords) == 20
     assert all(len(password) == 32 and password.replace("-", "").replace("_", "").isalnum() for password in passwords)
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    kept = {"file", f".key.pem.{os.getpid()}.new", ".key.pem.new", f"key.pem.{gone}.new"}
+    for name in {*kept, f".key.pem.{gone}.new"}:
+        (tmp_path / "tls").mkdir(exist_ok=True)
+        (tmp_path / "tls" / name).write_text("")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in (tmp_path / "tls").iterdir()} == kept
