@@ -26,7 +26,9 @@ seed() {
         fi
         sleep 0.2
     done
-    mysql --no-defaults --user=root --socket=/run/mysqld/seed.sock </etc/wavetank/seed.sql
+    for file in /etc/wavetank/seed/*.sql; do
+        mysql --no-defaults --user=root --socket=/run/mysqld/seed.sock <"$file"
+    done
     kill -TERM "$server"
     wait "$server"
     # Every server needs a UUID and keys of its own.
@@ -49,7 +51,7 @@ serve() {
     install -d -o mysql -g mysql /run/mysqld /var/lib/mysql
     # What the server must read as mysql while the host's file is root's alone.
     install -d -o mysql -g mysql -m 0700 /run/wavetank
-    install -o mysql -g mysql -m 0400 /etc/wavetank/accounts.sql /etc/wavetank/server-key.pem /run/wavetank/
+    install -o mysql -g mysql -m 0400 /etc/wavetank/init.sql /etc/wavetank/server-key.pem /run/wavetank/
     # The clients in the container read the same file, for the socket.
     ln -sf /etc/wavetank/my.cnf /etc/my.cnf
     if [ ! -d "$DATA" ]; then

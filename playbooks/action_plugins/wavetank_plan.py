@@ -5,7 +5,7 @@ from wavetank.instance import OPTIONS
 from wavetank.planning import plan
 from wavetank.rebuild import check_rebuild
 
-HOST_KEYS = ("server_id", "replicates_from", "my_cnf")
+HOST_KEYS = ("server_id", "writable", "replicates_from", "my_cnf")
 
 
 class ActionModule(WavetankAction):
@@ -19,4 +19,4 @@ class ActionModule(WavetankAction):
         topology = plan(str(arguments["topology"]), str(arguments["instance"]), hosts, asked)
         if name := str(arguments["rebuild"]):
             check_rebuild(topology, name)
-        return {"topology": topology.to_json()}
+        return {"topology": topology.to_json(), "passive": [node.name for node in topology.nodes if node.passive]}

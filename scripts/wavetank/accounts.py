@@ -1,3 +1,3 @@
-"""The accounts of every server, one a purpose; what each may do is in configs/sql/accounts.sql.j2."""
+"""The accounts of every server, one a purpose; what each may do is in configs/sql/init.sql.j2."""
 
 ACCOUNTS = ("admin", "replication", "monitor", "app_rw", "app_ro")

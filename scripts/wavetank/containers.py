@@ -142,7 +142,7 @@ def pull(image: str) -> None:
         raise UsageError(f"the image {image} cannot be had: {_first_line(error)}") from error
 
 
-def seed_image(base: str, tag: str, entrypoint: Path, seed_sql: Path) -> None:
+def seed_image(base: str, tag: str, entrypoint: Path, seed: Path) -> None:
     """Make the image `tag`: `base` with an initialised data directory in /seed.
 
     The image appears in one step, when the data directory is complete.
@@ -150,7 +150,7 @@ def seed_image(base: str, tag: str, entrypoint: Path, seed_sql: Path) -> None:
     Raises:
         UsageError: the server in `base` could not make a data directory.
     """
-    with _helper(base, "seed", {entrypoint: _ENTRYPOINT, seed_sql: "/etc/wavetank/seed.sql"}) as container:
+    with _helper(base, "seed", {entrypoint: _ENTRYPOINT, seed: "/etc/wavetank/seed"}) as container:
         if container.wait(timeout=ENGINE_TIMEOUT_S * 3)["StatusCode"] != 0:
             raise UsageError(f"{base} could not make a data directory: {last_words(container.name or '')}")
         repository, _, version = tag.partition(":")

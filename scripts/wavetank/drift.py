@@ -16,6 +16,7 @@ from wavetank.waiting import wait_until
 
 START_TIMEOUT_S = 90.0
 SETTLE_TIMEOUT_S = 30.0
+CATCH_UP_S = 20
 
 
 @dataclass
@@ -92,6 +93,7 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
         if renumbered or _has_hole(server, servers[channel.source]):
             mending += restart_statements(channel)
     drift.statements += mending
+    drift.statements += _semi_sync_statements(node, servers)
     state = server.query("SELECT @@GLOBAL.read_only AS closed, @@GLOBAL.super_read_only AS closed_to_all")[0]
     # Turning read_only off turns super_read_only off with it; turning super_read_only on turns both on.
     if node.is_source and state["closed"]:
@@ -99,6 +101,23 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
     if not node.is_source and not state["closed_to_all"]:
         drift.statements.append("SET GLOBAL super_read_only = ON")
     return drift
+
+
+def _semi_sync_statements(node: Node, servers: Servers) -> list[str]:
+    """Return what makes a server wait for receipts exactly where there are replicas to give them."""
+    if not servers.topology.semi_sync:
+        return []
+    found = bool(servers[node.name].value("SELECT @@GLOBAL.rpl_semi_sync_source_enabled"))
+    wanted = bool(servers.topology.replicas_of(node))
+    if found == wanted:
+        return []
+    if not wanted:
+        return ["SET GLOBAL rpl_semi_sync_source_enabled = OFF"]
+    # Peers send no receipt for what they have had already: while it catches up, a server must not wait for any.
+    theirs = [servers[channel.source].value("SELECT @@GLOBAL.gtid_executed") for channel in node.channels]
+    behind = ",".join(filter(None, theirs)).replace("\n", "")
+    catch_up = [f"DO WAIT_FOR_EXECUTED_GTID_SET('{behind}', {CATCH_UP_S})"] if behind else []
+    return [*catch_up, "SET GLOBAL rpl_semi_sync_source_enabled = ON"]
 
 
 def _has_hole(replica: Server, source: Server) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from wavetank.node import Server
 
 # Not settings but instructions to the start, or the role of the moment, which has checks of its own.
-NOT_COMPARED = frozenset({"plugin_load_add", "super_read_only", "read_only"})
+NOT_COMPARED = frozenset({"plugin_load_add", "super_read_only", "read_only", "rpl_semi_sync_source_enabled"})
 # Options whose variable has another name, or reads back as something else than was written.
 _VARIABLE_OF = {
     "default_time_zone": "time_zone",

@@ -24,14 +24,15 @@ def intervals(gtid_set: str) -> Intervals:
     return result
 
 
-def count_transactions(gtid_set: str, without: str = "") -> int:
-    """Return how many transactions a set names, those of the server `without` (a UUID) left out."""
-    return sum(
-        last - first + 1
-        for key, ranges in intervals(gtid_set).items()
-        for first, last in ranges
-        if key.partition(":")[0] != without
-    )
+def count_transactions(gtid_set: str) -> int:
+    """Return how many transactions a set names."""
+    return sum(last - first + 1 for ranges in intervals(gtid_set).values() for first, last in ranges)
+
+
+def without_server(gtid_set: str, uuid: str) -> str:
+    """Return the set without the transactions of the server `uuid`; '' leaves everything in."""
+    parts = [part.strip() for part in gtid_set.split(",")]
+    return ",".join(part for part in parts if not uuid or part.partition(":")[0] != uuid)
 
 
 def is_hole(missing: str, executed: str) -> bool:

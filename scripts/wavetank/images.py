@@ -10,7 +10,7 @@ from wavetank.rendering import ENTRYPOINT
 
 OFFICIAL = "mysql:9.7"
 FROM_DEBIAN = "wavetank/mysql:9.7-debian"
-SEED_SQL = HOME / "configs" / "sql" / "seed.sql"
+SEED = HOME / "configs" / "sql" / "seed"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,11 @@ def find_base(wanted: str) -> BaseImage:
 
 def node_image(base: str) -> str:
     """Return the name of the node image over `base`: it changes with the base, the seed and the entrypoint."""
-    parts = ((containers.image_id(base) or "").encode(), SEED_SQL.read_bytes(), ENTRYPOINT.read_bytes())
+    parts = (
+        (containers.image_id(base) or "").encode(),
+        ENTRYPOINT.read_bytes(),
+        *(file.read_bytes() for file in sorted(SEED.iterdir())),
+    )
     return f"wavetank/node:{hashlib.sha256(b'|'.join(parts)).hexdigest()[:16]}"
 
 
@@ -53,5 +57,5 @@ def ensure_node_image(base: str) -> bool:
     tag = node_image(base)
     if containers.image_id(tag):
         return False
-    containers.seed_image(base, tag, ENTRYPOINT, SEED_SQL)
+    containers.seed_image(base, tag, ENTRYPOINT, SEED)
     return True

@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,8 @@ from wavetank.instance import Instance
 from wavetank.topology import Topology
 
 Row = dict[str, Any]
+# For %s in a statement by position, for %(name)s by name.
+Parameters = Sequence[Any] | Mapping[str, Any]
 StatementError = mysql.connector.Error
 
 CONNECT_TIMEOUT_S = 3
@@ -99,7 +101,7 @@ class Server:
         with self._lock:
             idle.append(lent)
 
-    def query(self, statement: str, parameters: Sequence[Any] = (), *, account: str = "monitor") -> list[Row]:
+    def query(self, statement: str, parameters: Parameters = (), *, account: str = "monitor") -> list[Row]:
         """Run one statement and return its rows, each as a dict by column name.
 
         Raises:
@@ -109,7 +111,7 @@ class Server:
         with self.connection(account) as connection:
             return query_on(connection, statement, parameters, node=self.name)
 
-    def value(self, statement: str, parameters: Sequence[Any] = (), *, account: str = "monitor") -> Any:  # noqa: ANN401
+    def value(self, statement: str, parameters: Parameters = (), *, account: str = "monitor") -> Any:  # noqa: ANN401
         """Return the first column of the first row, None where there is no row."""
         rows = self.query(statement, parameters, account=account)
         return next(iter(rows[0].values())) if rows else None
@@ -170,12 +172,12 @@ class Servers:
 
 
 def query_on(
-    connection: MySQLConnectionAbstract, statement: str, parameters: Sequence[Any] = (), *, node: str
+    connection: MySQLConnectionAbstract, statement: str, parameters: Parameters = (), *, node: str
 ) -> list[Row]:
     """Run one statement on a connection of the caller's; see Server.query for what it raises."""
     try:
         with connection.cursor(dictionary=True) as cursor:
-            cursor.execute(statement, tuple(parameters))
+            cursor.execute(statement, dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters))
             return list(cursor.fetchall()) if cursor.description else []  # type: ignore[arg-type]
     except (mysql.connector.InterfaceError, mysql.connector.OperationalError) as error:
         raise UnreachableError(node, _reason(error)) from error

@@ -11,7 +11,7 @@ from wavetank import containers
 from wavetank.errors import UsageError
 from wavetank.instance import HOME, OPTIONS, Instance, find_instance, instance_names
 from wavetank.sizes import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
-from wavetank.topology import Node, Sizing, Topology, read_nodes, with_replicas
+from wavetank.topology import Node, Sizing, Topology, read_nodes, with_active, with_replicas, with_sources
 
 FIRST_PORT = 13310
 PORT_STEP = 20
@@ -20,6 +20,9 @@ DEFAULT_NODE_MEMORY = "512m"
 # What a server really takes, measured idle; its limit is a bound, not a need.
 IDLE_SERVER_MEMORY = 350 * MIB
 MOST_REPLICAS = 50
+# Each peer has a channel to every other: what all of them write, every one applies.
+MOST_SOURCES = 9
+ALL_ACTIVE = "all"
 
 YES = ("1", "true", "yes", "on")
 NO = ("0", "false", "no", "off", "")
@@ -43,14 +46,20 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
     if before and before.name != name:
         raise UsageError(f"{instance.name} is a {before.name} topology: name another INSTANCE=, or take it down first")
     read_nodes(hosts, FIRST_PORT)  # what is wrong in the inventory is wrong whatever was asked for
+    hosts = _repointed(hosts, given.get("repointed", {}))
+    if "sources" in given:
+        hosts = with_sources(hosts, _count("sources", given["sources"], MOST_SOURCES))
     if "replicas" in given:
         hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
     port = _base_port(given.get("base_port"), before, len(hosts), instance)
     memory = _node_memory(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
+    nodes = read_nodes(hosts, port)
+    if (active := str(given.get("active", ALL_ACTIVE))) != ALL_ACTIVE:
+        nodes = with_active(nodes, active)
     topology = Topology(
         name=name,
         instance=instance.name,
-        nodes=read_nodes(hosts, port),
+        nodes=nodes,
         image=before.image if before else "",
         sizing=Sizing(memory, buffer_pool_bytes(memory), _cpus(given.get("node_cpus"))),
         semi_sync=_flag("semi_sync", given.get("semi_sync", "")),
@@ -60,6 +69,11 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
     _refuse_what_others_have(topology)
     _refuse_semi_sync_alone(topology)
     return topology
+
+
+def _repointed(hosts: Mapping[str, Mapping[str, Any]], moved: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
+    """Return `hosts` with the replicas behind the sources that they have been moved to since."""
+    return {name: {**host, "replicates_from": moved[name]} if name in moved else host for name, host in hosts.items()}
 
 
 def preflight(topology: Topology) -> None:

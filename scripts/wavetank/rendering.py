@@ -75,11 +75,11 @@ def _files(topology: Topology) -> Iterator[Rendered]:
     """Yield every templated file of an instance; its secrets must be there."""
     instance = Instance(topology.instance)
     passwords = {account: instance.password(account) for account in ACCOUNTS}
-    accounts = _environment().get_template("sql/accounts.sql.j2").render(passwords=passwords)
+    init_sql = _environment().get_template("sql/init.sql.j2")
     for node in topology.nodes:
         directory = instance.node_directory(node.name)
         yield Rendered(directory / "my.cnf", render_my_cnf(topology, node))
-        yield Rendered(directory / "accounts.sql", accounts, PRIVATE)
+        yield Rendered(directory / "init.sql", init_sql.render(passwords=passwords, node=node), PRIVATE)
     yield Rendered(instance.compose_file, render_compose(topology))
 
 

@@ -1,6 +1,6 @@
 """Channels: what one should be, what the server says of it, and the statements that make it so."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wavetank.node import Row, Server
@@ -16,7 +16,8 @@ PORT = 3306
 ACCOUNT = "replication"
 CA = "/etc/wavetank/ca.pem"
 # Stands for the account's password in a statement, so that statements can be shown and logged.
-PASSWORD = "%(replication_password)s"  # noqa: S105 - the name of a parameter
+PASSWORD_NAME = "replication_password"  # noqa: S105 - the name of a parameter
+PASSWORD = f"%({PASSWORD_NAME})s"
 
 _CHANNELS = r"""
     SELECT c.CHANNEL_NAME, c.HOST, c.PORT, c.USER, c.AUTO_POSITION, c.SSL_ALLOWED,
@@ -92,6 +93,14 @@ def mending_statements(found: Mapping[str, Row], declared: Mapping[str, Channel]
             yield change_statement(channel)
         if row is None or channel_deviations(row, channel) or "OFF" in (row["receiver"], row["applier"]):
             yield f"START REPLICA FOR CHANNEL '{name}'"
+
+
+def mend_channels(server: Server, declared: Sequence[Channel], password: str) -> None:
+    """Turn a server's channels into those declared; `password` is that of the replication account."""
+    by_name = {channel.name: channel for channel in declared}
+    for statement in mending_statements(channels_of(server), by_name):
+        parameters = {PASSWORD_NAME: password} if PASSWORD in statement else {}
+        server.query(statement, parameters, account="admin")
 
 
 def restart_statements(channel: Channel) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from wavetank import containers
 from wavetank.errors import UnreachableError
-from wavetank.gtid import count_transactions
+from wavetank.gtid import count_transactions, without_server
 from wavetank.instance import Instance
 from wavetank.lag import applier_lag_us, heartbeat_age_us
 from wavetank.node import Row, Server, StatementError
@@ -336,8 +336,8 @@ def _compared(node: NodeStatus, server: Server, executed: Mapping[str, str]) -> 
         errant = None
         if all(channel.source in executed for channel in channels):
             theirs = ",".join(executed[channel.source] for channel in channels if executed[channel.source])
-            beyond = server.value("SELECT GTID_SUBTRACT(%s, %s)", [node.gtid_executed, theirs])
-            errant = count_transactions(beyond, without=node.server_uuid if node.role == "peer" else "")
+            mine = without_server(node.gtid_executed, node.server_uuid if node.role == "peer" else "")
+            errant = count_transactions(server.value("SELECT GTID_SUBTRACT(%s, %s)", [mine, theirs]))
         return replace(node, channels=channels, errant=errant)
     return node
 

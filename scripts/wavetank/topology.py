@@ -34,18 +34,23 @@ class Channel:
 
 @dataclass(frozen=True)
 class Node:
-    """One MySQL server as the inventory states it; `port` is where 127.0.0.1 publishes it."""
+    """One MySQL server as the inventory states it; `port` is where 127.0.0.1 publishes it.
+
+    A `peer` takes writes beside its channels; a `passive` one could, and is kept closed for now.
+    """
 
     name: str
     server_id: int
     port: int
     channels: tuple[Channel, ...] = ()
     my_cnf: tuple[tuple[str, str], ...] = ()
+    peer: bool = False
+    passive: bool = False
 
     @property
     def is_source(self) -> bool:
-        """Whether this node heads a replication tree, and so is the one that takes writes."""
-        return not self.channels
+        """Whether this node takes writes: as the head of a replication tree, or as one of several peers."""
+        return not self.passive and (self.peer or not self.channels)
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,18 @@ class Topology:
 
     @property
     def sources(self) -> tuple[Node, ...]:
-        """The nodes that head a replication tree."""
+        """The nodes that take writes."""
         return tuple(node for node in self.nodes if node.is_source)
 
     @property
     def replicas(self) -> tuple[Node, ...]:
-        """The nodes that replicate from another."""
-        return tuple(node for node in self.nodes if not node.is_source)
+        """The nodes that replicate from another; a peer is a source and a replica."""
+        return tuple(node for node in self.nodes if node.channels)
+
+    @property
+    def peers(self) -> tuple[Node, ...]:
+        """The nodes that take writes, or could, although they replicate from others."""
+        return tuple(node for node in self.nodes if node.peer)
 
     def node(self, name: str) -> Node:
         """Return the node called `name`.
@@ -118,6 +128,15 @@ class Topology:
 
         walk(source)
         yield from seen
+
+    def auto_increment(self, peer: Node) -> tuple[int, int]:
+        """Return auto_increment_increment and auto_increment_offset of a peer.
+
+        Its ids are its own position among the peers that it exchanges rows with, in the inventory's order, and
+        every so many after it; MySQL reference manual, "auto_increment_increment".
+        """
+        ring = [node for node in self.tree(peer) if node.peer]
+        return len(ring), [node for node in self.nodes if node in ring].index(peer) + 1
 
     def to_json(self) -> str:
         """Return the topology as the text that from_json() reads."""
@@ -170,6 +189,7 @@ def read_nodes(hosts: Mapping[str, Mapping[str, Any]], base_port: int) -> tuple[
     _refuse_shared_server_ids(nodes)
     _refuse_unknown_sources(nodes)
     _refuse_cycles(nodes)
+    _refuse_lonely_peers(nodes)
     return nodes
 
 
@@ -184,9 +204,9 @@ def with_replicas(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[st
         UsageError: a replica has replicas of its own, so that a count alone does not say where they go.
     """
     behind = {
-        source: [name for name, host in hosts.items() if _source_names(host) == [source]]
+        source: [name for name, host in hosts.items() if _source_names(host) == [source] and not _is_peer(host)]
         for source, host in hosts.items()
-        if not _source_names(host)
+        if _is_peer(host) or not _source_names(host)
     }
     relay = next((name for host in hosts.values() for name in _source_names(host) if name not in behind), None)
     if relay:
@@ -205,11 +225,54 @@ def with_replicas(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[st
     return result
 
 
+def with_sources(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[str, Mapping[str, Any]]:
+    """Return `hosts` with `count` peers, each of which replicates from all the others.
+
+    New ones come last, as with_replicas() has it. `hosts` must be such as read_nodes() accepts.
+
+    Raises:
+        UsageError: there are no peers, or fewer than two are asked for.
+    """
+    peers = [name for name, host in hosts.items() if _is_peer(host)]
+    if not peers:
+        raise UsageError(f"sources={count} is for topologies whose sources replicate from each other")
+    if count < 2:  # noqa: PLR2004 - a single one has nobody to replicate from
+        raise UsageError(
+            f"sources={count} leaves nobody to replicate from: at least 2 sources replicate from each other"
+        )
+    result = {name: host for name, host in hosts.items() if name not in peers[count:]}
+    for _ in range(count - len(peers)):
+        highest = max(int(host["server_id"]) for host in result.values())
+        result[_next_name(peers[0], result)] = {**hosts[peers[-1]], "server_id": highest + 1}
+    names = [name for name, host in result.items() if _is_peer(host)]
+    for name in names:
+        result[name] = {**result[name], "replicates_from": [other for other in names if other != name]}
+    return result
+
+
+def with_active(nodes: tuple[Node, ...], active: str) -> tuple[Node, ...]:
+    """Return `nodes` with all peers closed but the one called `active`.
+
+    Raises:
+        UsageError: no peer has that name.
+    """
+    peers = [node.name for node in nodes if node.peer]
+    if not peers:
+        raise UsageError(f"active={active} is for topologies whose sources replicate from each other")
+    if active not in peers:
+        raise UsageError(f"active={active} is none of the sources {', '.join(peers)}")
+    return tuple(dataclasses.replace(node, passive=node.peer and node.name != active) for node in nodes)
+
+
 def _next_name(like: str, taken: Mapping[str, object]) -> str:
     """Return the next free name that continues the numbering of `like`: db1, db2, then db3."""
     stem = like.rstrip("0123456789")
     numbers = [int(name[len(stem) :]) for name in taken if re.fullmatch(re.escape(stem) + "[0-9]+", name)]
     return f"{stem}{max(numbers, default=1) + 1}"
+
+
+def _is_peer(host: Mapping[str, Any]) -> bool:
+    return bool(host.get("writable") and _source_names(host))
 
 
 def _source_names(host: Mapping[str, Any]) -> list[str]:
@@ -230,11 +293,14 @@ def _read_node(name: str, host: Mapping[str, Any], port: int) -> Node:
         raise UsageError(f"replicates_from of {name} is a server's name or a list of different ones, not {sources!r}")
     # One source speaks on the default channel; several need a channel each, named after their source.
     channels = tuple(Channel(source if len(sources) > 1 else "", source) for source in sources)
+    writable = host.get("writable", False)
+    if not isinstance(writable, bool):
+        raise UsageError(f"writable of {name} is true or false, not {writable!r}")
     own = host.get("my_cnf") or {}
     if not isinstance(own, Mapping):
         raise UsageError(f"my_cnf of {name} is a mapping of MySQL settings to values, not {own!r}")
     settings = tuple((str(key), "" if value is None else str(value)) for key, value in own.items())
-    return Node(name, int(str(server_id)), port, channels, settings)
+    return Node(name, int(str(server_id)), port, channels, settings, peer=_is_peer(host))
 
 
 def _refuse_shared_server_ids(nodes: tuple[Node, ...]) -> None:
@@ -263,9 +329,35 @@ def _refuse_cycles(nodes: tuple[Node, ...]) -> None:
     def walk(node: Node, path: tuple[str, ...]) -> None:
         if node.name in path:
             ring = " -> ".join([*path[path.index(node.name) :], node.name])
-            raise UsageError(f"replicates_from goes in a circle: {ring}; one of them must be a source")
+            raise UsageError(
+                f"replicates_from goes in a circle: {ring}; one of them must be a source, or all of them writable"
+            )
         for channel in node.channels:
-            walk(by_name[channel.source], (*path, node.name))
+            source = by_name[channel.source]
+            # Among peers a circle is what is wanted.
+            if source == node or not (node.peer and source.peer):
+                walk(source, (*path, node.name))
 
     for node in nodes:
         walk(node, ())
+
+
+def _refuse_lonely_peers(nodes: tuple[Node, ...]) -> None:
+    """Refuse a peer whose writes never come to where its channels come from: they would be errant here."""
+    by_name = {node.name: node for node in nodes}
+
+    def upstream(node: Node) -> set[str]:
+        found: set[str] = set()
+        fresh = {channel.source for channel in node.channels}
+        while fresh:
+            found |= fresh
+            fresh = {channel.source for name in fresh for channel in by_name[name].channels} - found
+        return found
+
+    for node in nodes:
+        for channel in node.channels if node.peer else ():
+            if node.name not in upstream(by_name[channel.source]):
+                raise UsageError(
+                    f"{node.name} is writable and replicates from {channel.source}, which never gets what {node.name} "
+                    f"writes: let {channel.source} replicate from it as well"
+                )

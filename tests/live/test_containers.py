@@ -31,7 +31,7 @@ def test_my_cnf_is_the_rendered_one(host: Host, node: Node) -> None:
     assert f"server_id = {node.server_id}\n" in my_cnf.content_string
 
 
-@pytest.mark.parametrize("name", ["accounts.sql", "server-key.pem"])
+@pytest.mark.parametrize("name", ["init.sql", "server-key.pem"])
 def test_secrets_are_the_servers_alone(host: Host, name: str) -> None:
     secret = host.file(f"/run/wavetank/{name}")
     assert (secret.user, secret.group, secret.mode) == ("mysql", "mysql", 0o400)

@@ -34,7 +34,7 @@ def test_secrets_are_private(topology: Topology) -> None:
     private = [instance.secret(account) for account in ACCOUNTS]
     private += [instance.ca.with_name("ca-key.pem")]
     private += [instance.node_directory(node.name) / "server-key.pem" for node in topology.nodes]
-    private += [instance.node_directory(node.name) / "accounts.sql" for node in topology.nodes]
+    private += [instance.node_directory(node.name) / "init.sql" for node in topology.nodes]
     assert {local.file(str(path)).mode for path in private} == {0o600}
 
 

@@ -138,4 +138,8 @@ def test_every_setting_that_is_rendered_is_compared(make_topology: Callable[...,
     file.write_text(text)
     server = text.split("[mysqld]")[1].split("\n[client]")[0]
     written = {line.split(" = ")[0].removeprefix("loose_") for line in server.splitlines() if " = " in line}
-    assert written - rendered_settings(file).keys() == {"plugin_load_add", "super_read_only"}
+    assert written - rendered_settings(file).keys() == {
+        "plugin_load_add",
+        "super_read_only",
+        "rpl_semi_sync_source_enabled",
+    }

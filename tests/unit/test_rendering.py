@@ -69,7 +69,6 @@ def test_a_source_and_a_replica_differ_only_in_who_they_are(make_topology: MakeT
     assert {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)} == {
         "server_id",
         "report_host",
-        "rpl_semi_sync_source_enabled",
     }
 
 
@@ -83,7 +82,8 @@ def test_semi_sync_is_in_my_cnf_only_when_asked_for(make_topology: MakeTopology)
 def test_semi_sync_waits_after_sync_as_long_as_said(make_topology: MakeTopology, node: str) -> None:
     topology = make_topology(semi_sync=True, semi_sync_timeout_ms=1234)
     settings = mysqld(topology, node)
-    assert settings["rpl_semi_sync_source_enabled"] == ("ON" if node == "db1" else "OFF")
+    # A server starts as nobody's source; topology-up says who waits.
+    assert settings["rpl_semi_sync_source_enabled"] == "OFF"
     assert settings["rpl_semi_sync_replica_enabled"] == "ON"
     assert settings["rpl_semi_sync_source_wait_point"] == "AFTER_SYNC"
     assert settings["rpl_semi_sync_source_timeout"] == "1234"
@@ -232,16 +232,15 @@ def test_every_image_of_ours_starts_with_wavetank() -> None:
     assert re.fullmatch(r"wavetank/node:[0-9a-f]{16}", images.node_image("mysql:9.7"))
 
 
-@pytest.mark.parametrize("part", ["SEED_SQL", "ENTRYPOINT"])
+@pytest.mark.parametrize("part", ["SEED", "ENTRYPOINT"])
 def test_the_node_image_changes_with_whatever_is_in_it(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = images.node_image("mysql:9.7")
     assert images.node_image("mysql:9.7") == before
     assert images.node_image("mysql:9.6") != before
-    other = tmp_path / "other"
-    other.write_text("something else")
-    monkeypatch.setattr(images, part, other)
+    (tmp_path / "other.sql").write_text("something else")
+    monkeypatch.setattr(images, part, tmp_path if part == "SEED" else tmp_path / "other.sql")
     assert images.node_image("mysql:9.7") != before
 
 
@@ -262,7 +261,7 @@ def test_two_instances_share_no_name_and_no_port(record: Record) -> None:
             seen |= new
 
 
-# --- accounts.sql
+# --- init.sql
 
 
 @pytest.fixture
@@ -273,9 +272,9 @@ def sea(make_topology: MakeTopology) -> Instance:
 
 
 @pytest.fixture
-def accounts_sql(sea: Instance) -> list[str]:
-    """Return the lines of accounts.sql."""
-    return (sea.node_directory("db1") / "accounts.sql").read_text().splitlines()
+def init_sql(sea: Instance) -> list[str]:
+    """Return the lines of init.sql."""
+    return (sea.node_directory("db1") / "init.sql").read_text().splitlines()
 
 
 def grants(lines: list[str]) -> dict[str, dict[str, set[str]]]:
@@ -288,22 +287,24 @@ def grants(lines: list[str]) -> dict[str, dict[str, set[str]]]:
     return found
 
 
-def test_there_is_one_statement_a_line(accounts_sql: list[str]) -> None:
+def test_there_is_one_statement_a_line(init_sql: list[str]) -> None:
     assert not [
-        line for line in accounts_sql if not re.fullmatch(r"(SET|CREATE USER|ALTER USER|REVOKE|GRANT) [^;]+;", line)
+        line
+        for line in init_sql
+        if not re.fullmatch(r"(SET|REPLACE INTO|CREATE USER|ALTER USER|REVOKE|GRANT) [^;]+;", line)
     ]
 
 
-def test_nothing_of_it_reaches_a_binary_log(accounts_sql: list[str]) -> None:
-    assert accounts_sql[0] == "SET sql_log_bin = OFF;"
-    assert sum("sql_log_bin" in line for line in accounts_sql) == 1
+def test_nothing_of_it_reaches_a_binary_log(init_sql: list[str]) -> None:
+    assert init_sql[0] == "SET sql_log_bin = OFF;"
+    assert sum("sql_log_bin" in line for line in init_sql) == 1
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_each_account_is_made_anew_and_requires_tls(accounts_sql: list[str], sea: Instance, account: str) -> None:
+def test_each_account_is_made_anew_and_requires_tls(init_sql: list[str], sea: Instance, account: str) -> None:
     user = f"'{account}'@'%'"
     identity = f"{user} IDENTIFIED WITH caching_sha2_password BY '{sea.password(account)}' REQUIRE SSL"
-    about = [line for line in accounts_sql if user in line]
+    about = [line for line in init_sql if user in line]
     assert about[0] == f"CREATE USER IF NOT EXISTS {identity};"
     assert about[1] == f"ALTER USER {identity} ACCOUNT UNLOCK;"
     assert about[2] == f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {user};"
@@ -311,47 +312,47 @@ def test_each_account_is_made_anew_and_requires_tls(accounts_sql: list[str], sea
     assert all(line.startswith("GRANT ") for line in about[3:])
 
 
-def test_there_is_no_other_account(accounts_sql: list[str]) -> None:
-    assert set(re.findall(r"'(\w*)'@", "\n".join(accounts_sql))) == set(ACCOUNTS)
+def test_there_is_no_other_account(init_sql: list[str]) -> None:
+    assert set(re.findall(r"'(\w*)'@", "\n".join(init_sql))) == set(ACCOUNTS)
 
 
-def test_every_grant_is_understood_by_these_tests(accounts_sql: list[str]) -> None:
-    stated = sum(line.startswith("GRANT ") for line in accounts_sql)
-    assert sum(len(of) for of in grants(accounts_sql).values()) == stated
+def test_every_grant_is_understood_by_these_tests(init_sql: list[str]) -> None:
+    stated = sum(line.startswith("GRANT ") for line in init_sql)
+    assert sum(len(of) for of in grants(init_sql).values()) == stated
 
 
-def test_only_admin_may_do_everything(accounts_sql: list[str]) -> None:
-    for account, rights in grants(accounts_sql).items():
+def test_only_admin_may_do_everything(init_sql: list[str]) -> None:
+    for account, rights in grants(init_sql).items():
         everything = {"ALL", "ALL PRIVILEGES", "GRANT OPTION", "SUPER", "CREATE USER", "CONNECTION_ADMIN"}
         assert bool(everything & set().union(*rights.values())) == (account == "admin")
 
 
-def test_the_replication_account_may_replicate_and_nothing_else(accounts_sql: list[str]) -> None:
-    assert grants(accounts_sql)["replication"] == {"*.*": {"REPLICATION SLAVE"}}
+def test_the_replication_account_may_replicate_and_nothing_else(init_sql: list[str]) -> None:
+    assert grants(init_sql)["replication"] == {"*.*": {"REPLICATION SLAVE"}}
 
 
-def test_the_monitor_sees_everything_and_writes_only_the_canary(accounts_sql: list[str]) -> None:
+def test_the_monitor_sees_everything_and_writes_only_the_canary(init_sql: list[str]) -> None:
     harmless = {"SELECT", "PROCESS", "REPLICATION CLIENT"}
-    writes = {where: rights - harmless for where, rights in grants(accounts_sql)["monitor"].items()}
+    writes = {where: rights - harmless for where, rights in grants(init_sql)["monitor"].items()}
     assert {where: rights for where, rights in writes.items() if rights} == {"wavetank.canary": {"INSERT", "UPDATE"}}
-    assert "SELECT" not in grants(accounts_sql)["monitor"].get("*.*", set())
+    assert "SELECT" not in grants(init_sql)["monitor"].get("*.*", set())
 
 
-def test_the_applications_reader_only_reads(accounts_sql: list[str]) -> None:
-    rights = grants(accounts_sql)["app_ro"]
+def test_the_applications_reader_only_reads(init_sql: list[str]) -> None:
+    rights = grants(init_sql)["app_ro"]
     assert rights
     assert set().union(*rights.values()) <= {"SELECT", "SHOW VIEW"}
 
 
-def test_the_applications_writer_changes_rows_and_no_tables(accounts_sql: list[str]) -> None:
-    rights = set().union(*grants(accounts_sql)["app_rw"].values())
+def test_the_applications_writer_changes_rows_and_no_tables(init_sql: list[str]) -> None:
+    rights = set().union(*grants(init_sql)["app_rw"].values())
     assert {"SELECT", "INSERT", "UPDATE", "DELETE"} <= rights
     assert rights <= {"SELECT", "INSERT", "UPDATE", "DELETE", "EXECUTE", "SHOW VIEW"}
 
 
 @pytest.mark.parametrize("account", ["app_rw", "app_ro"])
-def test_an_application_sees_only_schemas_of_its_own(accounts_sql: list[str], account: str) -> None:
-    for where in grants(accounts_sql)[account]:
+def test_an_application_sees_only_schemas_of_its_own(init_sql: list[str], account: str) -> None:
+    for where in grants(init_sql)[account]:
         schema = where.partition(".")[0].strip("`")
         assert schema not in {"*", "%", "mysql", "sys", "performance_schema", "wavetank"}
 
@@ -374,7 +375,7 @@ def test_each_account_has_a_password_of_its_own(sea: Instance) -> None:
 def test_passwords_and_keys_are_in_private_files_only(sea: Instance) -> None:
     secrets = [sea.password(account).encode() for account in ACCOUNTS] + [b"PRIVATE KEY"]
     telling = {name: mode for name, (data, mode) in files(sea.directory).items() if any(s in data for s in secrets)}
-    assert {"secrets/admin", "nodes/db1/accounts.sql", "nodes/db1/server-key.pem"} <= telling.keys()
+    assert {"secrets/admin", "nodes/db1/init.sql", "nodes/db1/server-key.pem"} <= telling.keys()
     assert set(telling.values()) == {0o600}
 
 
@@ -402,7 +403,7 @@ def test_only_what_differs_is_written_and_named(sea: Instance, make_topology: Ma
     assert differing == {"compose.yml", "nodes/db2/my.cnf", "topology.json"}
 
 
-@pytest.mark.parametrize("file", ["compose.yml", "nodes/db1/my.cnf", "nodes/db1/accounts.sql"])
+@pytest.mark.parametrize("file", ["compose.yml", "nodes/db1/my.cnf", "nodes/db1/init.sql"])
 def test_what_was_changed_by_hand_is_put_back(sea: Instance, make_topology: MakeTopology, file: str) -> None:
     right = (sea.directory / file).read_bytes()
     (sea.directory / file).write_text("something else")

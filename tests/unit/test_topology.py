@@ -138,7 +138,10 @@ def test_a_circle_is_refused_and_drawn(sources: Mapping[str, Any], ring: str) ->
     }
     with pytest.raises(UsageError) as refusal:
         read_nodes(hosts, 13310)
-    assert one_line(refusal) == f"replicates_from goes in a circle: {ring}; one of them must be a source"
+    assert (
+        one_line(refusal)
+        == f"replicates_from goes in a circle: {ring}; one of them must be a source, or all of them writable"
+    )
 
 
 def test_a_diamond_is_no_circle() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks import Finding
+from wavetank.gtid import without_server
 from wavetank.node import Servers
 from wavetank.topology import Node, Topology
 
@@ -17,11 +18,13 @@ def concerns(topology: Topology) -> Iterable[Node]:
 def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     """Let the replica subtract the GTID sets of all its sources from its own."""
     server = servers[node.name]
+    # A peer writes itself; what it wrote is on its way to the others, and errant nowhere.
+    own = server.value("SELECT @@GLOBAL.server_uuid") if node.peer else ""
     # The replica is asked first: what it has by then, a healthy source has had before.
     mine = server.value("SELECT @@GLOBAL.gtid_executed")
     sources = [channel.source for channel in node.channels]
     theirs = ",".join(servers[source].value("SELECT @@GLOBAL.gtid_executed") for source in sources)
-    errant = server.value("SELECT GTID_SUBTRACT(%s, %s)", [mine, theirs])
+    errant = server.value("SELECT GTID_SUBTRACT(%s, %s)", [without_server(mine, own), theirs])
     if errant:
         yield Finding(
             node.name,

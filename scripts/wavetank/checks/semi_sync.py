@@ -19,14 +19,17 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 
 def examine(node: Node, servers: Servers) -> Iterator[Finding]:
-    """Ask a source for its status and clients, a replica for its status."""
-    status = {row["name"]: row["value"] for row in servers[node.name].query(STATUS)}
-    if node.is_source:
-        wanted = len(servers.topology.replicas_of(node))
+    """Ask who has replicas for its status and clients, and a replica for its status."""
+    server = servers[node.name]
+    status = {row["name"]: row["value"] for row in server.query(STATUS)}
+    wanted = len(servers.topology.replicas_of(node))
+    if not wanted and server.value("SELECT @@GLOBAL.rpl_semi_sync_source_enabled"):
+        yield Finding(node.name, "no waiting for receipts, as nobody sends any", "semi-sync ON", "make topology-up")
+    if wanted:
         clients = int(status.get("Rpl_semi_sync_source_clients", 0))
         if clients < wanted:
             yield Finding(node.name, f"{wanted} semi-sync replicas", str(clients), "make topology-up")
         if status.get("Rpl_semi_sync_source_status") != "ON":
             yield Finding(node.name, "semi-sync ON", "fallen back to asynchronous", "make status, then its replicas")
-    elif status.get("Rpl_semi_sync_replica_status") != "ON":
+    if node.channels and status.get("Rpl_semi_sync_replica_status") != "ON":
         yield Finding(node.name, "semi-sync ON", "OFF", "STOP REPLICA; START REPLICA takes it up again")

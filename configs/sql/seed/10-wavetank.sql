@@ -18,14 +18,22 @@ CREATE TABLE wavetank.canary (
     token BINARY(16) NOT NULL
 );
 
+-- What the server is, stated anew at each start: a peer takes writes although it replicates, too.
+CREATE TABLE wavetank.self (
+    id TINYINT UNSIGNED NOT NULL PRIMARY KEY CHECK (id = 1),
+    peer BOOLEAN NOT NULL
+);
+
 DELIMITER //
 -- The same event on every server; it beats where the server takes writes, also after a failover. A replica
 -- that somebody opened by hand must not beat: its own beat would be an errant transaction.
 CREATE EVENT wavetank.heartbeat
 ON SCHEDULE EVERY 1 SECOND
 DO
-IF NOT @@GLOBAL.read_only
-    AND NOT EXISTS (SELECT 1 FROM performance_schema.replication_connection_configuration WHERE HOST <> '') THEN
+IF NOT @@GLOBAL.read_only AND (
+    EXISTS (SELECT 1 FROM wavetank.self WHERE peer)
+    OR NOT EXISTS (SELECT 1 FROM performance_schema.replication_connection_configuration WHERE HOST <> '')
+) THEN
     INSERT INTO wavetank.heartbeat VALUES (@@server_id, SYSDATE(6)) AS new
     ON DUPLICATE KEY UPDATE ts = new.ts;
 END IF //

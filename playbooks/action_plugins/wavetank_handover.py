@@ -1,0 +1,15 @@
+"""Where one of several peers takes the writes: close the others first, and let nothing be left behind."""
+
+from wavetank.action import WavetankAction
+from wavetank.drift import wait_for_servers
+from wavetank.handover import hand_over
+from wavetank.node import Servers
+
+
+class ActionModule(WavetankAction):
+    def step(self, arguments, task_vars):
+        with Servers(self.topology(arguments)) as servers:
+            if not self._task.check_mode:
+                wait_for_servers(servers)
+            closed = hand_over(servers, dry_run=self._task.check_mode)
+        return {"changed": bool(closed), "closed": closed}
