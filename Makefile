@@ -8,11 +8,11 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
-export TOPOLOGY INSTANCE BASE_PORT SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE REBUILD
+export TOPOLOGY INSTANCE BASE_PORT SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE REBUILD NODE TO
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check load list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check repoint load list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -41,6 +41,9 @@ verify: setup ## pytest-testinfra and every check against the running instance
 
 check: setup ## Every check, side by side, in a second or two
 	@$(BIN)/wavetank check
+
+repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead
+	@$(BIN)/wavetank repoint
 
 load: setup ## Bring the sample shop to ROWS= orders, the same ones for the same SEED=
 	@$(BIN)/wavetank load $(or $(ROWS),10000) $(if $(SEED),--seed $(SEED))

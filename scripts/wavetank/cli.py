@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -158,6 +159,24 @@ def status(
     else:
         print_status(seen)
     sys.exit(0 if seen.as_declared else FINDING)
+
+
+@app.command()
+def repoint(
+    node: Annotated[str, typer.Argument(envvar="NODE", help="Which replica; several with commas.")] = "",
+    to: Annotated[str, typer.Option("--to", envvar="TO", help="Its new source.")] = "",
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a replica replicate from another server, by GTID auto-position; its old source may be dead."""
+    from wavetank.node import Servers
+    from wavetank.repoint import read_names
+    from wavetank.repoint import repoint as move
+
+    names, target = read_names(node, to)
+    with Servers(_known_instance(instance).topology()) as servers:
+        moved = move(servers, names, target)
+    print(json.dumps([asdict(each) for each in moved], indent=2) if as_json else "\n".join(each.line for each in moved))
 
 
 @app.command()

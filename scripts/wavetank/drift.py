@@ -10,7 +10,7 @@ from wavetank.effective import deviating_settings
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.gtid import is_hole
 from wavetank.node import Server, Servers
-from wavetank.replication import channels_of, mending_statements, restart_statements
+from wavetank.replication import channels_of, forget_statements, looped, mending_statements, restart_statements
 from wavetank.topology import Node
 from wavetank.waiting import wait_until
 
@@ -89,11 +89,14 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
     mending = list(mending_statements(channels_of(server), declared))
     # A replica under its source's id has left out what the source sent meanwhile.
     renumbered = any(statement.startswith("SET GLOBAL server_id") for statement in drift.statements)
+    loops = looped(server) if node.peer else {}
     for channel in node.channels if not mending else ():
-        if renumbered or _has_hole(server, servers[channel.source]):
+        if channel.name in loops:
+            mending += forget_statements(channel)
+        elif renumbered or _has_hole(server, servers[channel.source]):
             mending += restart_statements(channel)
     drift.statements += mending
-    drift.statements += _semi_sync_statements(node, servers)
+    drift.statements += semi_sync_statements(node, servers)
     state = server.query("SELECT @@GLOBAL.read_only AS closed, @@GLOBAL.super_read_only AS closed_to_all")[0]
     # Turning read_only off turns super_read_only off with it; turning super_read_only on turns both on.
     if node.is_source and state["closed"]:
@@ -103,7 +106,7 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
     return drift
 
 
-def _semi_sync_statements(node: Node, servers: Servers) -> list[str]:
+def semi_sync_statements(node: Node, servers: Servers) -> list[str]:
     """Return what makes a server wait for receipts exactly where there are replicas to give them."""
     if not servers.topology.semi_sync:
         return []

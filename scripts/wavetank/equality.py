@@ -1,6 +1,8 @@
 """Whether two servers hold the same data: checksums by chunk, and a verdict that holds under load."""
 
-from collections.abc import Iterator, Sequence
+import functools
+import operator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wavetank.node import Row, Server, query_on
@@ -10,6 +12,8 @@ CHUNK_ROWS = 20_000
 HASH_CHUNKS = 64
 CATCH_UP_S = 20
 LOCK_WAIT_S = 5
+# How many keys of differing rows are named.
+EXAMPLES = 5
 # Our own schema changes all the time; heartbeat and canary have checks that know how.
 _SYSTEM = "('mysql', 'sys', 'information_schema', 'performance_schema', 'wavetank')"
 _INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
@@ -36,6 +40,10 @@ class Table:
         """The table's quoted name."""
         return f"{_quote(self.schema)}.{_quote(self.name)}"
 
+    def row_key(self) -> str:
+        """Return the SQL that tells a row from all others; without a primary key that is all of it."""
+        return f"CONCAT_WS('#', {', '.join(_quote(column[0]) for column in self._keys or self.columns)})"
+
     @property
     def _keys(self) -> list[tuple[str, str, str, bool, bool]]:
         return [column for column in self.columns if column[3]]
@@ -49,8 +57,7 @@ class Table:
         """Return the SQL that says in which chunk a row lies."""
         if self._integer_key:
             return f"FLOOR({self._integer_key} / {CHUNK_ROWS})"
-        names = ", ".join(_quote(column[0]) for column in self._keys or self.columns)
-        return f"CRC32(CONCAT_WS('#', {names})) % {HASH_CHUNKS}"
+        return f"CRC32({self.row_key()}) % {HASH_CHUNKS}"
 
     def chunk_condition(self, chunk: int) -> str:
         """Return the SQL that is true for the rows of a chunk; a range of the key where there can be one."""
@@ -75,12 +82,13 @@ class Difference:
     found: str
 
 
-def differences(source: Server, replica: Server) -> Iterator[Difference]:
+def differences(source: Server, replica: Server, *, peers: bool = False) -> Iterator[Difference]:
     """Yield where the replica's data is not the source's.
 
     Chunks are compared as they are read. Those that differ, as they do under load, are compared once
     more with the chunk locked for writing on the source and the replica at that GTID set: what differs
-    then differs.
+    then differs. `peers` both take writes, so that no lock on one of them keeps both still: of their rows
+    those differ that do so before and after each has had all that the other had, and have not changed.
 
     Raises:
         UnreachableError: one of the two does not answer.
@@ -92,18 +100,53 @@ def differences(source: Server, replica: Server) -> Iterator[Difference]:
         elif ours[title] != theirs[title]:
             yield Difference(title, f"columns {_layout(theirs[title])}", f"columns {_layout(ours[title])}")
         else:
-            yield from _table_differences(theirs[title], source, replica)
+            compare = _compare_peers if peers else _compare
+            for chunk in _suspects(theirs[title], source, replica):
+                yield from compare(theirs[title], chunk, source, replica)
 
 
-def _table_differences(table: Table, source: Server, replica: Server) -> Iterator[Difference]:
+def _suspects(table: Table, source: Server, replica: Server) -> Iterator[int]:
+    """Yield the chunks that differ at the moment."""
     expected, found = _checksums(table, source), _checksums(table, replica)
     for chunk in sorted(expected.keys() | found.keys()):
         if expected.get(chunk) != found.get(chunk):
-            settled = _settled(table, chunk, source, replica)
-            if settled[0] != settled[1]:
-                yield Difference(
-                    f"{table.title} where {table.chunk_condition(chunk)}", _contents(settled[0]), _contents(settled[1])
-                )
+            yield chunk
+
+
+def _compare(table: Table, chunk: int, source: Server, replica: Server) -> Iterator[Difference]:
+    expected, found = _settled(table, chunk, source, replica)
+    if expected != found:
+        yield Difference(f"{table.title} where {table.chunk_condition(chunk)}", _contents(expected), _contents(found))
+
+
+def _compare_peers(table: Table, chunk: int, one: Server, other: Server) -> Iterator[Difference]:
+    before = [_rows(table, chunk, server) for server in (one, other)]
+    # Asked after the rows were read: what was seen is part of these sets.
+    executed = [server.value("SELECT @@GLOBAL.gtid_executed") for server in (one, other)]
+    for server, gtids in zip((other, one), executed, strict=True):
+        _catch_up(server, gtids)
+    after = [_rows(table, chunk, server) for server in (one, other)]
+    still = [key for key in before[0].keys() | before[1].keys()
+             if all(before[side].get(key) == after[side].get(key) for side in (0, 1))]  # fmt: skip
+    differing = sorted(key for key in still if after[0].get(key) != after[1].get(key))
+    if differing:
+        some = ", ".join(differing[:EXAMPLES]) + (", ..." if len(differing) > EXAMPLES else "")
+        title = f"{table.title}: {len(differing)} rows, by primary key {some}"
+        yield Difference(title, *(_presences(differing, side) for side in after))
+
+
+def _rows(table: Table, chunk: int, server: Server) -> dict[str, int]:
+    """Return the hash of each row of a chunk by its key."""
+    rows = server.query(
+        f"SELECT {table.row_key()} AS k, {table.row_hash()} AS h FROM {table.title} "
+        f"WHERE {table.chunk_condition(chunk)}",
+        account="admin",
+    )
+    return {_text(row["k"]): row["h"] for row in rows}
+
+
+def _catch_up(server: Server, executed: str) -> None:
+    server.query("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)", [executed, CATCH_UP_S], account="admin")
 
 
 def _checksums(table: Table, server: Server) -> dict[int, Row]:
@@ -127,7 +170,7 @@ def _settled(table: Table, chunk: int, source: Server, replica: Server) -> Seque
         try:
             expected = query_on(locked, f"{statement} FOR SHARE", node=source.name)[0]
             executed = query_on(locked, "SELECT @@GLOBAL.gtid_executed AS gtids", node=source.name)[0]["gtids"]
-            replica.query("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)", [executed, CATCH_UP_S], account="admin")
+            _catch_up(replica, executed)
             return expected, replica.query(statement, account="admin")[0]
         finally:
             query_on(locked, "ROLLBACK", node=source.name)
@@ -159,6 +202,11 @@ def _layout(table: Table) -> str:
 
 def _presence(there: bool) -> str:  # noqa: FBT001
     return "the table" if there else "no such table"
+
+
+def _presences(keys: Sequence[str], rows: Mapping[str, int]) -> str:
+    there = [rows[key] for key in keys if key in rows]
+    return f"{len(there)} of them, with checksum {functools.reduce(operator.xor, there, 0):016x}"
 
 
 def _contents(row: Row) -> str:

@@ -35,6 +35,12 @@ def without_server(gtid_set: str, uuid: str) -> str:
     return ",".join(part for part in parts if not uuid or part.partition(":")[0] != uuid)
 
 
+def only_server(gtid_set: str, uuid: str) -> str:
+    """Return those transactions of the set that the server `uuid` wrote."""
+    parts = [part.strip() for part in gtid_set.split(",")]
+    return ",".join(part for part in parts if part.partition(":")[0] == uuid)
+
+
 def is_hole(missing: str, executed: str) -> bool:
     """Return whether transactions are missing that are older than others which have been executed.
 

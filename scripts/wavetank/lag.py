@@ -2,34 +2,48 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from wavetank.errors import UsageError
 from wavetank.node import Server
 from wavetank.topology import Channel
 from wavetank.waiting import wait_until
 
-# The age of what is being applied now, else the time from commit on the first source to commit here of
-# what was applied last; MySQL reference manual, "Replication applier status by worker table".
+# The age of what is being applied now, else the time from its commit to its commit here of what was applied
+# last: its commit on the channel's source (IMMEDIATE) and on the server where it began (ORIGINAL); MySQL
+# reference manual, "Replication applier status by worker table".
 _APPLIER_LAG = """
-    SELECT MAX(GREATEST(0, TIMESTAMPDIFF(MICROSECOND, IF(
-               APPLYING_TRANSACTION <> '',
-               APPLYING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP, LAST_APPLIED_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP
-           ), IF(APPLYING_TRANSACTION <> '', NOW(6), LAST_APPLIED_TRANSACTION_END_APPLY_TIMESTAMP)))) AS lag_us
-      FROM performance_schema.replication_applier_status_by_worker
-     WHERE CHANNEL_NAME = %s
-       AND (APPLYING_TRANSACTION <> '' OR LAST_APPLIED_TRANSACTION_END_APPLY_TIMESTAMP =
-            (SELECT MAX(LAST_APPLIED_TRANSACTION_END_APPLY_TIMESTAMP)
-               FROM performance_schema.replication_applier_status_by_worker WHERE CHANNEL_NAME = %s))
+    WITH worker AS (
+        SELECT APPLYING_TRANSACTION <> '' AS busy,
+               IF(APPLYING_TRANSACTION <> '', NOW(6), LAST_APPLIED_TRANSACTION_END_APPLY_TIMESTAMP) AS until,
+               IF(APPLYING_TRANSACTION <> '', APPLYING_TRANSACTION_IMMEDIATE_COMMIT_TIMESTAMP,
+                  LAST_APPLIED_TRANSACTION_IMMEDIATE_COMMIT_TIMESTAMP) AS hop,
+               IF(APPLYING_TRANSACTION <> '', APPLYING_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP,
+                  LAST_APPLIED_TRANSACTION_ORIGINAL_COMMIT_TIMESTAMP) AS origin
+          FROM performance_schema.replication_applier_status_by_worker
+         WHERE CHANNEL_NAME = %s AND (APPLYING_TRANSACTION <> '' OR LAST_APPLIED_TRANSACTION <> '')
+    )
+    SELECT MAX(GREATEST(0, TIMESTAMPDIFF(MICROSECOND, hop, until))) AS hop_us,
+           MAX(GREATEST(0, TIMESTAMPDIFF(MICROSECOND, origin, until))) AS end_to_end_us
+      FROM worker WHERE busy OR until = (SELECT MAX(until) FROM worker WHERE NOT busy)
 """
 _HEARTBEAT_AGE = "SELECT TIMESTAMPDIFF(MICROSECOND, MAX(ts), NOW(6)) FROM wavetank.heartbeat"
 # The event beats once a second, so a healthy heartbeat is up to this old.
 HEARTBEAT_PERIOD_S = 1.0
 
 
-def applier_lag_us(server: Server, channel: Channel) -> int | None:
-    """Return the lag of what the channel's applier does or did last, in microseconds; None before its first."""
-    lag = server.value(_APPLIER_LAG, [channel.name, channel.name])
-    return None if lag is None else int(lag)
+@dataclass(frozen=True)
+class ApplierLag:
+    """How late a channel's applier is, in microseconds: behind its source, and behind where the change began."""
+
+    hop_us: int
+    end_to_end_us: int
+
+
+def applier_lag(server: Server, channel: Channel) -> ApplierLag | None:
+    """Return the lag of what the channel's applier does or did last; None before its first transaction."""
+    row = server.query(_APPLIER_LAG, [channel.name])[0]
+    return None if row["hop_us"] is None else ApplierLag(int(row["hop_us"]), int(row["end_to_end_us"]))
 
 
 def heartbeat_age_us(server: Server) -> int | None:

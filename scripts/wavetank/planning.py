@@ -46,11 +46,11 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
     if before and before.name != name:
         raise UsageError(f"{instance.name} is a {before.name} topology: name another INSTANCE=, or take it down first")
     read_nodes(hosts, FIRST_PORT)  # what is wrong in the inventory is wrong whatever was asked for
-    hosts = _repointed(hosts, given.get("repointed", {}))
     if "sources" in given:
         hosts = with_sources(hosts, _count("sources", given["sources"], MOST_SOURCES))
     if "replicas" in given:
         hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
+    hosts = _repointed(hosts, given.get("repointed", {}))
     port = _base_port(given.get("base_port"), before, len(hosts), instance)
     memory = _node_memory(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
     nodes = read_nodes(hosts, port)

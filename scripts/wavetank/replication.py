@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from wavetank.gtid import only_server
 from wavetank.node import Row, Server
 from wavetank.topology import Channel
 
@@ -35,6 +36,10 @@ _CHANNELS = r"""
 """
 
 
+_RECEIVED = """
+    SELECT CHANNEL_NAME AS channel, RECEIVED_TRANSACTION_SET AS gtids, @@GLOBAL.server_uuid AS uuid
+      FROM performance_schema.replication_connection_status
+"""
 _APPLIER_ERROR = """
     SELECT LAST_ERROR_NUMBER AS errno, LAST_ERROR_MESSAGE AS message
       FROM performance_schema.replication_applier_status_by_worker
@@ -48,9 +53,9 @@ def channels_of(server: Server) -> dict[str, Row]:
     return {row["CHANNEL_NAME"]: row for row in server.query(_CHANNELS)}
 
 
-def replicates(row: Row) -> bool:
+def replicates(row: Mapping[str, Any]) -> bool:
     """Return whether both threads of a channel run, the receiver being connected."""
-    return bool(row["receiver"] == "ON" and row["applier"] == "ON")
+    return bool(row.get("receiver") == "ON" and row.get("applier") == "ON")
 
 
 def applier_error(server: Server, channel: str) -> Row | None:
@@ -101,6 +106,23 @@ def mend_channels(server: Server, declared: Sequence[Channel], password: str) ->
     for statement in mending_statements(channels_of(server), by_name):
         parameters = {PASSWORD_NAME: password} if PASSWORD in statement else {}
         server.query(statement, parameters, account="admin")
+
+
+def looped(server: Server) -> dict[str, str]:
+    """Return by channel the transactions of the server itself that its receiver has taken; none where all is well.
+
+    A receiver leaves out what carries its own server_id (MySQL reference manual, "--replicate-same-server-id");
+    the GTIDs in its relay log say whether it did.
+    """
+    rows = server.query(_RECEIVED)
+    found = {row["channel"]: only_server(row["gtids"], row["uuid"]) for row in rows}
+    return {channel: own for channel, own in found.items() if own}
+
+
+def forget_statements(channel: Channel) -> list[str]:
+    """Return the statements after which a channel's relay log is gone, and what the replica lacks is asked for anew."""
+    stop, start = restart_statements(channel)
+    return [stop, f"RESET REPLICA FOR CHANNEL '{channel.name}'", start]
 
 
 def restart_statements(channel: Channel) -> list[str]:

@@ -303,7 +303,7 @@ def entry_points(topology: Topology) -> list[Node]:
     for source in topology.sources:
         if source.name in served:
             continue
-        reached = _reached(topology, source)
+        reached = {node.name for node in topology.tree(source)}
         if twice := sorted(reached & served.keys()):
             raise UsageError(
                 f"{twice[0]} replicates from {served[twice[0]]} and {source.name}, whose shops would collide "
@@ -312,16 +312,6 @@ def entry_points(topology: Topology) -> list[Node]:
         served |= dict.fromkeys(reached, source.name)
         entries.append(source)
     return entries
-
-
-def _reached(topology: Topology, source: Node) -> set[str]:
-    """Return the names of all servers that a write on `source` comes to, its own included."""
-    reached, ahead = {source.name}, [source]
-    while ahead:
-        new = [node for node in topology.replicas_of(ahead.pop()) if node.name not in reached]
-        reached |= {node.name for node in new}
-        ahead += new
-    return reached
 
 
 def find_shop(source: Server) -> Found | None:

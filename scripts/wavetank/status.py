@@ -15,7 +15,7 @@ from wavetank import containers
 from wavetank.errors import UnreachableError
 from wavetank.gtid import count_transactions, without_server
 from wavetank.instance import Instance
-from wavetank.lag import applier_lag_us, heartbeat_age_us
+from wavetank.lag import applier_lag, heartbeat_age_us
 from wavetank.node import Row, Server, StatementError
 from wavetank.replication import applier_error, channel_deviations, channels_of
 from wavetank.topology import Channel, Node, Topology
@@ -24,6 +24,7 @@ from wavetank.topology import Channel, Node, Topology
 ANSWER_TIMEOUT_S = 2
 APP_ACCOUNT = "app_rw"
 RUNNING, ABSENT, UNKNOWN = "running", "absent", "unknown"
+RELAY = "relay"
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class ChannelStatus:
         source: the HOST that the replica replicates from.
         receiver: ON, CONNECTING or OFF.
         applier: ON or OFF.
-        lag_us: the applier's lag in microseconds; None before its first transaction and where a thread does
-            not run, since what was applied last then says nothing about now.
+        lag_us: the applier's lag behind its source in microseconds; None before its first transaction and where
+            a thread does not run, since what was applied last then says nothing about now.
+        end_to_end_lag_us: the same, counted from where the change began; None as well where the source is no relay.
         gap: how many transactions of the source the replica lacks; None where the source cannot be asked.
         error: what the threads complain about, '' for nothing.
         deviations: settings that are not as the inventory wants them, as "name found, not expected".
@@ -55,6 +57,7 @@ class ChannelStatus:
     receiver: str
     applier: str
     lag_us: int | None = None
+    end_to_end_lag_us: int | None = None
     gap: int | None = None
     error: str = ""
     deviations: tuple[str, ...] = ()
@@ -265,7 +268,8 @@ def _channel(node: Node, server: Server, row: Row) -> ChannelStatus:
         ),
     )
     if channel.runs:
-        return replace(channel, lag_us=applier_lag_us(server, Channel(channel.name, channel.source)))
+        lag = applier_lag(server, Channel(channel.name, channel.source))
+        return replace(channel, lag_us=lag.hop_us, end_to_end_lag_us=lag.end_to_end_us) if lag else channel
     return replace(channel, error=_one_line("; ".join(_complaints(server, row))))
 
 
@@ -283,8 +287,16 @@ def _one_line(text: str) -> str:
 def _with_roles(nodes: tuple[NodeStatus, ...]) -> tuple[NodeStatus, ...]:
     upstream = {node.name: node.sources for node in nodes}
     feeds = {source for sources in upstream.values() for source in sources}
+    roles = {
+        node.name: UNKNOWN if node.unanswered else _role(node.name, upstream, feeds=node.name in feeds)
+        for node in nodes
+    }
+
+    def over_relays(channel: ChannelStatus) -> ChannelStatus:
+        return channel if roles.get(channel.source) == RELAY else replace(channel, end_to_end_lag_us=None)
+
     return tuple(
-        node if node.unanswered else replace(node, role=_role(node.name, upstream, feeds=node.name in feeds))
+        replace(node, role=roles[node.name], channels=tuple(over_relays(channel) for channel in node.channels))
         for node in nodes
     )
 
@@ -299,7 +311,7 @@ def _role(name: str, upstream: Mapping[str, Sequence[str]], *, feeds: bool) -> s
     while fresh:
         above |= fresh
         fresh = {further for source in fresh for further in upstream.get(source, ())} - above
-    return "peer" if name in above else "relay"
+    return "peer" if name in above else RELAY
 
 
 def _compare(nodes: tuple[NodeStatus, ...], servers: Mapping[str, Server], pool: Executor) -> tuple[NodeStatus, ...]:

@@ -56,8 +56,10 @@ def picture(status: InstanceStatus) -> RenderableType:
     trees = [_tree(root, status, drawn) for root in status.roots]
     # What is left replicates in a ring, which has no first server: begin with the inventory's.
     trees += [_tree(node, status, drawn) for node in status.nodes if node.name not in drawn]
-    legend = "gap: transactions of its source it lacks; errant: its own that no source has"
-    return Group(_headline(status), *trees, Text(legend, style="dim"))
+    legend = ["gap: transactions of its source it lacks; errant: its own that no source has"]
+    if any(channel.end_to_end_lag_us is not None for node in status.nodes for channel in node.channels):
+        legend.append("lag: behind its source / behind the first commit, over all hops")
+    return Group(_headline(status), *trees, *(Text(line, style="dim") for line in legend))
 
 
 def _headline(status: InstanceStatus) -> Text:
@@ -128,7 +130,8 @@ def _figures(node: NodeStatus, channel: ChannelStatus) -> Text:
 
 def _age(node: NodeStatus, channel: ChannelStatus) -> str:
     if channel.lag_us is not None:
-        return f"lag {duration(channel.lag_us)}"
+        whole = channel.end_to_end_lag_us
+        return f"lag {duration(channel.lag_us)}" + (f" / {duration(whole)}" if whole is not None else "")
     # Where nothing is applied, the heartbeat still tells how old the data are; an open server beats itself.
     if not channel.runs and node.read_only and node.heartbeat_age_us is not None:
         return f"data {duration(node.heartbeat_age_us)} old"

@@ -1,14 +1,14 @@
-"""Is what the applier does within the lag bound?"""
+"""Is what the applier does within the lag bound, counted from its own source?"""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
 
 from wavetank.checks import Finding
-from wavetank.lag import applier_lag_us, settled_us
+from wavetank.lag import applier_lag, settled_us
 from wavetank.node import Server, Servers
 from wavetank.topology import Channel, Node, Topology
 
-QUESTION = "Is the applier's lag, by performance_schema, within its bound?"
+QUESTION = "Is the applier's lag behind its source, by performance_schema, within its bound?"
 
 
 def concerns(topology: Topology) -> Iterable[Node]:
@@ -32,4 +32,5 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
 
 def _lag_us(server: Server, channel: Channel) -> int:
     """Return the channel's lag; one that has applied nothing yet is not late."""
-    return applier_lag_us(server, channel) or 0
+    lag = applier_lag(server, channel)
+    return lag.hop_us if lag else 0

@@ -9,7 +9,7 @@ from wavetank.topology import Node, Topology
 
 QUESTION = "Are the settings in force those of the rendered my.cnf?"
 # One cause is one finding.
-ASKED_ELSEWHERE = ("server_id",)
+ASKED_ELSEWHERE = ("server_id", "auto_increment_increment", "auto_increment_offset")
 
 
 def concerns(topology: Topology) -> Iterable[Node]:
