@@ -1,0 +1,90 @@
+"""How a topology is damaged, and what must be seen of it.
+
+A module of this package is one instance to damage: OPTIONS says how it is brought up, CASES what is done to it.
+tests/broken/ finds the modules by itself.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+from wavetank.checks import Report, ask_all
+from wavetank.node import Servers
+
+Damage = Callable[[Servers], None]
+
+# What every instance holds before it is damaged.
+DATA = (
+    "CREATE SCHEMA IF NOT EXISTS shop",
+    "CREATE TABLE shop.proof (id INT PRIMARY KEY, word VARCHAR(20) NULL)",
+    "INSERT INTO shop.proof VALUES (1, 'one'), (2, 'two'), (3, NULL)",
+)
+
+
+def sql(node: str, *statements: str) -> Damage:
+    """Run statements on one server."""
+    return lambda servers: servers[node].execute(*statements)
+
+
+def behind_its_back(node: str, *statements: str) -> Damage:
+    """Run statements on a closed replica, open for that moment, without a trace in its binary log."""
+    return sql(
+        node, "SET GLOBAL super_read_only = OFF", "SET sql_log_bin = OFF", *statements, "SET sql_log_bin = ON",
+        "SET GLOBAL super_read_only = ON",
+    )  # fmt: skip
+
+
+def channel(node: str, **options: str | int) -> Damage:
+    """Change the node's default channel."""
+    change = ", ".join(f"{name} = {value}" for name, value in options.items())
+    return sql(node, "STOP REPLICA", f"CHANGE REPLICATION SOURCE TO {change}", "START REPLICA")
+
+
+def one_after_the_other(*damages: Damage) -> Damage:
+    """Do several things in turn."""
+
+    def do(servers: Servers) -> None:
+        for damage in damages:
+            damage(servers)
+
+    return do
+
+
+@dataclass(frozen=True)
+class Case:
+    """A damage, the one check that must see it, the nodes it must name (with commas), and what one more up does."""
+
+    check: str
+    node: str
+    damage: Damage
+    # What follows from the damage by itself, and so may be red too.
+    consequence: frozenset[str] = frozenset()
+    undo: Damage | None = None
+    rebuild: str = ""
+
+
+def instances() -> Mapping[str, ModuleType]:
+    """Return the modules of this package by their names."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+
+
+def expect_red(report: Report, check: str, nodes: str, consequence: frozenset[str] = frozenset()) -> None:
+    """Fail unless `check` is red for exactly `nodes`, and nothing is red that need not be."""
+    found = {
+        (answer.check, finding.node)
+        for answer in report.red
+        for finding in answer.findings
+        if answer.check not in consequence
+    }
+    assert found == {(check, node) for node in nodes.split(",")}, "\n".join(report.lines())
+    for node in nodes.split(","):
+        assert any(f" {node}: {check}: expected " in line for line in report.lines())
+
+
+def expect_green(servers: Servers) -> None:
+    """Fail where anything is wrong before, or still wrong after, a damage."""
+    report = ask_all(servers)
+    assert report.green, "\n".join(report.lines())

@@ -1,0 +1,17 @@
+"""A source, a relay and two leaves."""
+
+from damages import Case, channel, one_after_the_other, sql
+
+OPTIONS = {"TOPOLOGY": "chain"}
+
+CASES = {
+    "a relay that holds everything back": Case(
+        # Its leaves follow it at once, and yet are as late as it is.
+        "end_to_end_lag", "db3,db4",
+        one_after_the_other(channel("db2", SOURCE_DELAY=8), sql("db1", "DO SLEEP(10)")),
+        frozenset({"applier_lag", "canary", "channel_configuration", "heartbeat", "missing_transactions"}),
+    ),
+    "a leaf behind the wrong server": Case(
+        "channel_configuration", "db4", channel("db4", SOURCE_HOST="'db1'"), frozenset({"errant_transactions"}),
+    ),
+}  # fmt: skip

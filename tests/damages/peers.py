@@ -1,0 +1,27 @@
+"""Two sources that replicate from each other."""
+
+from damages import Case, one_after_the_other, sql
+
+OPTIONS = {"TOPOLOGY": "master-master"}
+
+CASES = {
+    "an increment for one source": Case(
+        "auto_increment", "db1", sql("db1", "SET GLOBAL auto_increment_increment = 1")
+    ),
+    "the other's offset": Case("auto_increment", "db2", sql("db2", "SET GLOBAL auto_increment_offset = 1")),
+    "transactions that come back": Case(
+        # What db1 writes under another id comes to it as somebody else's, once it has its own id again.
+        "event_loop", "db1",
+        one_after_the_other(
+            sql("db2", "STOP REPLICA SQL_THREAD"),
+            sql("db1", "SET GLOBAL server_id = 99", "DO SLEEP(2)", "SET GLOBAL server_id = 1"),
+            sql("db2", "START REPLICA SQL_THREAD", "DO SLEEP(1)"),
+        ),
+    ),
+    "a change that only one source has": Case(
+        "data_equal", "db2", sql("db1", "SET sql_log_bin = OFF", "UPDATE shop.proof SET word = 'uno' WHERE id = 1"),
+        undo=sql("db1", "SET sql_log_bin = OFF", "UPDATE shop.proof SET word = 'one' WHERE id = 1"),
+    ),
+    "one direction that has stopped": Case("replication_threads", "db1", sql("db1", "STOP REPLICA SQL_THREAD")),
+    "a closed source among several": Case("writable", "db2", sql("db2", "SET GLOBAL super_read_only = ON")),
+}  # fmt: skip
