@@ -27,6 +27,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     elif "node_name" in metafunc.fixturenames:
         nodes = [(target, node.name) for target, topology in targets.items() for node in topology.nodes]
         metafunc.parametrize(("target", "node_name"), nodes, ids=_ids(nodes), scope="session")
+    elif "ring" in metafunc.fixturenames:
+        rings = [target for target, topology in targets.items() if len(topology.peers) > 1]
+        metafunc.parametrize("target", rings, scope="session")
     elif "target" in metafunc.fixturenames:
         metafunc.parametrize("target", targets, scope="session")
 
@@ -50,6 +53,12 @@ def topology(target: str, request: pytest.FixtureRequest) -> Topology:
     if not name:
         name = request.getfixturevalue("bring_up")(own(target), TOPOLOGY=target)
     return Instance(name).topology()
+
+
+@pytest.fixture(scope="session")
+def ring(topology: Topology) -> Topology:
+    """An instance with several sources that replicate from each other."""
+    return topology
 
 
 @pytest.fixture(scope="session")

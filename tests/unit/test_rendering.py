@@ -331,10 +331,13 @@ def test_the_replication_account_may_replicate_and_nothing_else(init_sql: list[s
     assert grants(init_sql)["replication"] == {"*.*": {"REPLICATION SLAVE"}}
 
 
-def test_the_monitor_sees_everything_and_writes_only_the_canary(init_sql: list[str]) -> None:
+def test_the_monitor_sees_everything_and_writes_only_what_its_proofs_need(init_sql: list[str]) -> None:
     harmless = {"SELECT", "PROCESS", "REPLICATION CLIENT"}
     writes = {where: rights - harmless for where, rights in grants(init_sql)["monitor"].items()}
-    assert {where: rights for where, rights in writes.items() if rights} == {"wavetank.canary": {"INSERT", "UPDATE"}}
+    assert {where: rights for where, rights in writes.items() if rights} == {
+        "wavetank.canary": {"INSERT", "UPDATE"},
+        "wavetank.generated_ids": {"INSERT", "DELETE"},
+    }
     assert "SELECT" not in grants(init_sql)["monitor"].get("*.*", set())
 
 

@@ -1,5 +1,6 @@
 """What an inventory may say, and what it is told when it may not."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,10 +10,13 @@ from wavetank.topology import (
     HIGHEST_SERVER_ID,
     LONGEST_NAME,
     Channel,
+    Sizing,
     Topology,
     check_instance_name,
     read_nodes,
+    with_active,
     with_replicas,
+    with_sources,
 )
 
 Hosts = dict[str, dict[str, Any]]
@@ -296,3 +300,106 @@ def test_an_unknown_server_is_refused_with_those_there_are(make_topology: Callab
     with pytest.raises(UsageError) as refusal:
         make_topology(instance="sea").node("db9")
     assert one_line(refusal) == "sea has no server 'db9'; it has db1, db2, db3"
+
+
+# --- peers
+
+RING: Hosts = {
+    "db1": {"server_id": 1, "writable": True, "replicates_from": "db2"},
+    "db2": {"server_id": 2, "writable": True, "replicates_from": ["db1"]},
+}
+
+
+def made(hosts: Mapping[str, Any]) -> Topology:
+    return Topology("ring", "ring", read_nodes(hosts, 13310), image="", sizing=Sizing(0, 0))
+
+
+def test_writable_servers_may_replicate_in_a_circle() -> None:
+    topology = made(RING)
+    assert topology.peers == topology.sources == topology.replicas == topology.nodes
+    assert [topology.auto_increment(node) for node in topology.nodes] == [(2, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("name", ["db1", "db2"])
+def test_a_circle_needs_all_of_them_writable(name: str) -> None:
+    with pytest.raises(UsageError, match="in a circle: db1 -> db2 -> db1"):
+        read_nodes({**RING, name: {**RING[name], "writable": False}}, 13310)
+
+
+def test_a_writable_server_is_no_source_of_itself() -> None:
+    with pytest.raises(UsageError, match="in a circle: db1 -> db1"):
+        read_nodes({"db1": {"server_id": 1, "writable": True, "replicates_from": "db1"}}, 13310)
+
+
+def test_what_a_peer_writes_must_come_back_to_its_source() -> None:
+    hosts = {"db1": {"server_id": 1}, "db2": {"server_id": 2, "writable": True, "replicates_from": "db1"}}
+    with pytest.raises(UsageError) as refusal:
+        read_nodes(hosts, 13310)
+    assert one_line(refusal) == (
+        "db2 is writable and replicates from db1, which never gets what db2 writes: let db1 replicate from it as well"
+    )
+
+
+@pytest.mark.parametrize("writable", ["yes", 1, "db1"], ids=repr)
+def test_writable_is_yes_or_no(writable: object) -> None:
+    with pytest.raises(UsageError, match="writable of db1 is true or false, not"):
+        read_nodes({"db1": {"server_id": 1, "writable": writable}}, 13310)
+
+
+def test_a_replica_behind_a_peer_draws_no_ids_and_takes_no_writes() -> None:
+    topology = made({**RING, "db3": {"server_id": 3, "replicates_from": "db2"}})
+    assert [node.name for node in topology.sources] == ["db1", "db2"]
+    assert [topology.auto_increment(node) for node in topology.peers] == [(2, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_more_sources_replicate_from_all_the_others(count: int) -> None:
+    topology = made(with_sources(RING, count))
+    names = [f"db{number}" for number in range(1, count + 1)]
+    assert [node.name for node in topology.peers] == names
+    for number, node in enumerate(topology.nodes, start=1):
+        assert [channel.source for channel in node.channels] == [name for name in names if name != node.name]
+        assert topology.auto_increment(node) == (count, number)
+        assert node.server_id == number
+
+
+def test_fewer_sources_are_the_first_ones() -> None:
+    assert list(with_sources(with_sources(RING, 4), 2)) == ["db1", "db2"]
+
+
+def test_replicas_are_counted_behind_each_peer() -> None:
+    topology = made(with_replicas(with_sources(RING, 3), 1))
+    behind = {node.name: node.channels[0].source for node in topology.nodes if not node.peer}
+    assert behind == {"db4": "db1", "db5": "db2", "db6": "db3"}
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_one_source_has_nobody_to_replicate_from(count: int) -> None:
+    with pytest.raises(UsageError, match=f"sources={count} leaves nobody"):
+        with_sources(RING, count)
+
+
+def test_sources_are_counted_only_where_there_are_peers() -> None:
+    with pytest.raises(UsageError, match="sources=3 is for topologies whose sources replicate from each other"):
+        with_sources(fan("db1", "db2"), 3)
+
+
+def test_of_several_sources_one_can_be_the_active_one() -> None:
+    nodes = with_active(read_nodes({**RING, "db3": {"server_id": 3, "replicates_from": "db2"}}, 13310), "db2")
+    assert [(node.name, node.is_source, node.passive) for node in nodes] == [
+        ("db1", False, True),
+        ("db2", True, False),
+        ("db3", False, False),
+    ]
+
+
+@pytest.mark.parametrize(("hosts", "active"), [(RING, "db3"), (fan("db1", "db2"), "db1")])
+def test_who_is_no_source_cannot_be_the_active_one(hosts: Hosts, active: str) -> None:
+    with pytest.raises(UsageError, match=f"active={active} is "):
+        with_active(read_nodes(hosts, 13310), active)
+
+
+def test_a_topology_with_peers_is_read_back_as_it_was() -> None:
+    topology = made(with_sources(RING, 3))
+    topology = dataclasses.replace(topology, nodes=with_active(topology.nodes, "db2"))
+    assert Topology.from_json(topology.to_json()) == topology

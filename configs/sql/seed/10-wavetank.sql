@@ -18,6 +18,12 @@ CREATE TABLE wavetank.canary (
     token BINARY(16) NOT NULL
 );
 
+-- Ids that several sources draw at once, for the proof that they do not collide; empty but for that moment.
+CREATE TABLE wavetank.generated_ids (
+    id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    origin INT UNSIGNED NOT NULL
+);
+
 -- What the server is, stated anew at each start: a peer takes writes although it replicates, too.
 CREATE TABLE wavetank.self (
     id TINYINT UNSIGNED NOT NULL PRIMARY KEY CHECK (id = 1),
