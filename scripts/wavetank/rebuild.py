@@ -27,7 +27,7 @@ def check_rebuild(topology: Topology, name: str) -> None:
         raise UsageError(f"REBUILD={name} mends a replica that exists: there is no instance {topology.instance!r}")
     if node.is_source:
         raise UsageError(f"REBUILD={name} would replace a source's data: only replicas can be rebuilt")
-    if len(node.channels) > 1:
+    if len(node.channels) > 1 and not node.peer:
         raise UsageError(f"REBUILD={name} would copy one of its {len(node.channels)} sources only: no one holds it all")
 
 
@@ -41,7 +41,8 @@ def rebuild(servers: Servers, name: str) -> None:
     """
     topology = servers.topology
     node = topology.node(name)
-    donor = node.channels[0].source
+    sources = [topology.node(channel.source) for channel in node.channels]
+    donor = next((source for source in sources if source.is_source), sources[0]).name
     password = servers.instance.password("admin")
     recipient = servers[name]
     # Cloning is a write, to which super_read_only says no; the server starts closed again afterwards.

@@ -1,14 +1,20 @@
 """A source, a relay and two leaves."""
 
+from wavetank import containers
+
 from damages import Case, channel, one_after_the_other, sql
 
 OPTIONS = {"TOPOLOGY": "chain"}
 
 CASES = {
+    "a killed relay": Case(
+        "reachable", "db2", lambda s: containers.kill(s.topology.container(s.topology.node("db2"))),
+        frozenset({"heartbeat", "replication_threads"}),
+    ),
     "a relay that holds everything back": Case(
         # Its leaves follow it at once, and yet are as late as it is.
         "end_to_end_lag", "db3,db4",
-        one_after_the_other(channel("db2", SOURCE_DELAY=8), sql("db1", "DO SLEEP(10)")),
+        one_after_the_other(channel("db2", SOURCE_DELAY=8), sql("db1", "DO SLEEP(12)")),
         frozenset({"applier_lag", "canary", "channel_configuration", "heartbeat", "missing_transactions"}),
     ),
     "a leaf behind the wrong server": Case(

@@ -1,10 +1,21 @@
 """Two sources that replicate from each other."""
 
+from wavetank import containers
+
 from damages import Case, one_after_the_other, sql
 
 OPTIONS = {"TOPOLOGY": "master-master"}
 
+# The other one cannot connect any more, and says so.
+ALONE = frozenset({"replication_threads"})
+
 CASES = {
+    "a killed source": Case(
+        "reachable", "db2", lambda s: containers.kill(s.topology.container(s.topology.node("db2"))), ALONE
+    ),
+    "a removed source": Case(
+        "reachable", "db1", lambda s: containers.remove(s.topology.container(s.topology.node("db1"))), ALONE
+    ),
     "an increment for one source": Case(
         "auto_increment", "db1", sql("db1", "SET GLOBAL auto_increment_increment = 1")
     ),
