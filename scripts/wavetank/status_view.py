@@ -66,8 +66,9 @@ def _headline(status: InstanceStatus) -> Text:
     versions = ", ".join(sorted({node.version for node in status.nodes if node.version}))
     count = len(status.nodes)
     answering = sum(not node.unanswered for node in status.nodes)
-    line = Text.assemble((status.instance, "bold"), f" ({status.topology}")
-    line.append(f", MySQL {versions}): " if versions else "): ")
+    known = [status.topology] if status.topology != status.instance else []
+    known += [f"MySQL {versions}"] if versions else []
+    line = Text.assemble((status.instance, "bold"), f" ({', '.join(known)}): " if known else ": ")
     if status.as_declared:
         return line.append(f"{count} server{'s' * (count > 1)}, all as the inventory says", style="green")
     remarks = [remark for node in status.nodes for remark in node.remarks]

@@ -30,7 +30,7 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     """Write a random token to the source and look for it on each replica, within the lag bound.
 
     One cause is one finding: a closed source, a replica that does not answer and one that does not
-    replicate are other checks' findings, and are passed over here.
+    replicate are other checks' findings, and are passed over here, with all that is behind them.
     """
     token = secrets.token_bytes(16)
     try:
@@ -40,9 +40,12 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
             yield Finding(node.name, "a source that takes a write", str(error), "make topology-up")
         return
     written = time.monotonic()
+    cut: set[str] = set()
     for replica in list(servers.topology.tree(node))[1:]:
         budget_s = max(0.0, servers.topology.lag_bound_s - (time.monotonic() - written))
-        if not _arrives(servers[replica.name], token, budget_s):
+        if all(channel.source in cut for channel in replica.channels) or not _replicates(servers[replica.name]):
+            cut.add(replica.name)
+        elif not _arrives(servers[replica.name], token, budget_s):
             yield Finding(
                 replica.name,
                 f"a row of {node.name} within {servers.topology.lag_bound_s:g} s",
@@ -51,11 +54,16 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
             )
 
 
-def _arrives(replica: Server, token: bytes, budget_s: float) -> bool:
+def _replicates(replica: Server) -> bool:
     try:
         channels = channels_of(replica).values()
-        if not channels or not all(replicates(row) for row in channels):
-            return True
+    except UnreachableError:
+        return False
+    return bool(channels) and all(replicates(row) for row in channels)
+
+
+def _arrives(replica: Server, token: bytes, budget_s: float) -> bool:
+    try:
         wait_until("the canary", lambda: replica.value(READ, [token]), timeout_s=budget_s, interval_s=0.005)
     except UnreachableError:
         return True
