@@ -8,11 +8,11 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
-export TOPOLOGY INSTANCE BASE_PORT SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE REBUILD NODE TO
+export TOPOLOGY INSTANCE BASE_PORT SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE REBUILD NODE TO FORCE
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check repoint load list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint load list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -41,6 +41,12 @@ verify: setup ## pytest-testinfra and every check against the running instance
 
 check: setup ## Every check, side by side, in a second or two
 	@$(BIN)/wavetank check
+
+switchover: setup ## Let the replica TO= take its source's place: in order, nothing lost
+	@$(BIN)/wavetank switchover
+
+failover: setup ## Replace a source that is gone by the replica that has most; FORCE=1 although it answers
+	@$(BIN)/wavetank failover
 
 repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead
 	@$(BIN)/wavetank repoint

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -20,6 +20,9 @@ from wavetank.instance import (
     topology_names,
     topology_summary,
 )
+
+if TYPE_CHECKING:
+    from wavetank.switchover import Change
 
 app = typer.Typer(
     add_completion=False,
@@ -177,6 +180,40 @@ def repoint(
     with Servers(_known_instance(instance).topology()) as servers:
         moved = move(servers, names, target)
     print(json.dumps([asdict(each) for each in moved], indent=2) if as_json else "\n".join(each.line for each in moved))
+
+
+def _print_change(change: "Change", *, as_json: bool) -> None:
+    print(json.dumps(asdict(change), indent=2) if as_json else "\n".join(change.lines))
+
+
+@app.command()
+def switchover(
+    to: Annotated[str, typer.Option("--to", envvar="TO", help="The replica that becomes the source.")] = "",
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a replica take its source's place, in order and with nothing lost."""
+    from wavetank.node import Servers
+    from wavetank.switchover import switch_over
+
+    with Servers(_known_instance(instance).topology()) as servers:
+        _print_change(switch_over(servers, to), as_json=as_json)
+
+
+@app.command()
+def failover(
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+    force: Annotated[
+        bool, typer.Option("--force", envvar="FORCE", help="Even if the source answers, or so soon after another one.")
+    ] = False,
+) -> None:
+    """Replace a source that is gone by the replica that has most."""
+    from wavetank.failover import ANSWER_TIMEOUT_S, fail_over
+    from wavetank.node import Servers
+
+    with Servers(_known_instance(instance).topology(), ANSWER_TIMEOUT_S) as servers:
+        _print_change(fail_over(servers, force=force), as_json=as_json)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """What can be read from a GTID set without asking a server: which intervals it has."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 
 # Source UUID, with the tag where there is one, to the first and last number of each interval.
 Intervals = Mapping[str, list[tuple[int, int]]]
@@ -27,6 +28,26 @@ def intervals(gtid_set: str) -> Intervals:
 def count_transactions(gtid_set: str) -> int:
     """Return how many transactions a set names."""
     return sum(last - first + 1 for ranges in intervals(gtid_set).values() for first, last in ranges)
+
+
+def union(*gtid_sets: str) -> str:
+    """Return all transactions that one of the sets names, each once."""
+    numbers: dict[str, list[tuple[int, int]]] = {}
+    for gtid_set in gtid_sets:
+        for key, ranges in intervals(gtid_set).items():
+            numbers.setdefault(key, []).extend(ranges)
+    return ",".join(":".join([key, *_merged(ranges)]) for key, ranges in numbers.items())
+
+
+def _merged(ranges: list[tuple[int, int]]) -> Iterator[str]:
+    first, last = -1, -2
+    for low, high in [*sorted(ranges), (sys.maxsize, sys.maxsize)]:
+        if low > last + 1:
+            if last >= first:
+                yield f"{first}-{last}"
+            first, last = low, high
+        else:
+            last = max(last, high)
 
 
 def without_server(gtid_set: str, uuid: str) -> str:

@@ -1,15 +1,13 @@
 """Peers of which one takes the writes: the others are closed, and what they wrote arrives, before it is opened."""
 
-from wavetank.errors import UsageError
 from wavetank.gtid import count_transactions
-from wavetank.node import Server, Servers, StatementError
+from wavetank.node import Servers
+from wavetank.promotion import close
 from wavetank.replication import mend_channels
 from wavetank.topology import Node
 from wavetank.waiting import wait_until
 
 CATCH_UP_S = 30.0
-# A transaction that stays open keeps its server from being closed.
-CLOSE_TIMEOUT_S = 10
 _CLOSED = "SELECT @@GLOBAL.super_read_only"
 
 
@@ -34,18 +32,6 @@ def hand_over(servers: Servers, *, dry_run: bool = False) -> list[str]:
             if servers[active.name].value(_CLOSED):
                 _catch_up(active, passive, servers)
     return open_
-
-
-def close(server: Server) -> None:
-    """Make a server refuse every write but its appliers', once its open transactions have ended.
-
-    Raises:
-        UsageError: one of them did not end in time.
-    """
-    try:
-        server.execute(f"SET SESSION lock_wait_timeout = {CLOSE_TIMEOUT_S}", "SET GLOBAL super_read_only = ON")
-    except StatementError as error:
-        raise UsageError(f"{server.name} could not be closed within {CLOSE_TIMEOUT_S} s: {error.msg}") from None
 
 
 def _catch_up(active: Node, passive: list[Node], servers: Servers) -> None:

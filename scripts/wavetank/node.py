@@ -31,10 +31,11 @@ class Server:
     Connections are kept and lent to one user at a time, so that a Server may be shared by threads.
     """
 
-    def __init__(self, name: str, port: int, instance: Instance) -> None:
-        """Remember where the server is; nothing is connected yet."""
+    def __init__(self, name: str, port: int, instance: Instance, read_timeout_s: int = READ_TIMEOUT_S) -> None:
+        """Remember where the server is, and how long an answer may take; nothing is connected yet."""
         self.name = name
         self.port = port
+        self._read_timeout_s = read_timeout_s
         self._instance = instance
         self._idle: dict[str, list[MySQLConnectionAbstract]] = {}
         self._lock = threading.Lock()
@@ -52,7 +53,7 @@ class Server:
         except OSError:
             return False
 
-    def connect(self, account: str, read_timeout_s: int = READ_TIMEOUT_S) -> MySQLConnectionAbstract:
+    def connect(self, account: str, read_timeout_s: int | None = None) -> MySQLConnectionAbstract:
         """Open a connection of the caller's own as `account`; an answer may take `read_timeout_s` seconds.
 
         Raises:
@@ -68,7 +69,7 @@ class Server:
                 ssl_verify_cert=True,
                 ssl_verify_identity=True,
                 connection_timeout=CONNECT_TIMEOUT_S,
-                read_timeout=read_timeout_s,
+                read_timeout=read_timeout_s or self._read_timeout_s,
                 autocommit=True,
             )
         except (mysql.connector.Error, OSError) as error:
@@ -150,12 +151,14 @@ class Server:
 class Servers:
     """All servers of an instance, by node name."""
 
-    def __init__(self, topology: Topology) -> None:
-        """Know where they are; nothing is connected yet."""
+    def __init__(self, topology: Topology, read_timeout_s: int = READ_TIMEOUT_S) -> None:
+        """Know where they are, and how many seconds an answer may take; nothing is connected yet."""
         _trust_no_system_certificates()
         self.topology = topology
         self.instance = Instance(topology.instance)
-        self._servers = {node.name: Server(node.name, node.port, self.instance) for node in topology.nodes}
+        self._servers = {
+            node.name: Server(node.name, node.port, self.instance, read_timeout_s) for node in topology.nodes
+        }
 
     def __getitem__(self, name: str) -> Server:
         """Return the server of the node called `name`."""

@@ -166,19 +166,10 @@ class InstanceStatus:
         return asdict(self) | extra | {"nodes": nodes}
 
 
-class _ImpatientServer(Server):
-    """A server whose every answer is bounded, so that a frozen one does not hold up the picture."""
-
-    # Any: the driver's type stays in node.py.
-    def connect(self, account: str, read_timeout_s: int = ANSWER_TIMEOUT_S) -> Any:  # noqa: ANN401
-        """Connect as every server does, with the short bound of this module."""
-        return super().connect(account, read_timeout_s)
-
-
 def collect(topology: Topology) -> InstanceStatus:
     """Ask the engine and, side by side, all servers; one that does not answer is part of the result."""
     instance = Instance(topology.instance)
-    servers = {node.name: _ImpatientServer(node.name, node.port, instance) for node in topology.nodes}
+    servers = {node.name: Server(node.name, node.port, instance, ANSWER_TIMEOUT_S) for node in topology.nodes}
     states = _container_states(topology)
     with contextlib.ExitStack() as stack:
         for server in servers.values():

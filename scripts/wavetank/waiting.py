@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import tenacity
 
-from wavetank.errors import UsageError
+from wavetank.errors import WaitedInVain
 
 T = TypeVar("T")
 
@@ -30,13 +30,13 @@ def wait_until(  # noqa: PLR0913 - all but the first two are named
         hint: where to look when the wait was in vain.
 
     Raises:
-        UsageError: the bound was reached; it says what was seen last.
+        WaitedInVain: the bound was reached; it says what was seen last.
     """
 
     def give_up(state: tenacity.RetryCallState) -> T:
         last = state.outcome.result() if state.outcome else None
         seen = "" if last is None or last is False else f"; last seen: {last}"
-        raise UsageError(f"waited {timeout_s:g} s for {what}{seen}{'; ' + hint if hint else ''}")
+        raise WaitedInVain(f"waited {timeout_s:g} s for {what}{seen}{'; ' + hint if hint else ''}")
 
     return tenacity.Retrying(
         stop=tenacity.stop_after_delay(timeout_s),

@@ -1,7 +1,7 @@
 """GTID sets as text."""
 
 import pytest
-from wavetank.gtid import count_transactions, intervals, is_hole, without_server
+from wavetank.gtid import count_transactions, is_hole, union, without_server
 
 ONE, OTHER = "3e11fa47-71ca-11e1-9e33-c80aa9429562", "4e11fa47-71ca-11e1-9e33-c80aa9429562"
 
@@ -36,3 +36,18 @@ def test_those_of_one_server_can_be_left_out() -> None:
 )
 def test_a_hole_is_older_than_what_was_executed(missing: str, executed: str, hole: bool) -> None:  # noqa: FBT001
     assert is_hole(missing, executed) is hole
+
+
+@pytest.mark.parametrize(
+    ("sets", "expected"),
+    [
+        (["", ""], ""),
+        ([f"{ONE}:1-5", f"{ONE}:6-9"], f"{ONE}:1-9"),
+        ([f"{ONE}:1-5:8", f"{ONE}:3-6,{OTHER}:2"], f"{ONE}:1-6:8-8,{OTHER}:2-2"),
+        ([f"{ONE}:1-9", f"{ONE}:2-3"], f"{ONE}:1-9"),
+        ([f"{ONE}:1:aux:4", f"{ONE}:2"], f"{ONE}:1-2,{ONE}:aux:4-4"),
+    ],
+)
+def test_a_union_names_every_transaction_once(sets: list[str], expected: str) -> None:
+    assert union(*sets) == expected
+    assert count_transactions(union(*sets, *sets)) == count_transactions(expected)

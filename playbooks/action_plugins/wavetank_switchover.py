@@ -1,0 +1,16 @@
+"""Let a replica of a running instance take its source's place."""
+
+import dataclasses
+
+from wavetank.action import WavetankAction
+from wavetank.instance import find_instance
+from wavetank.node import Servers
+from wavetank.switchover import switch_over
+
+
+class ActionModule(WavetankAction):
+    _supports_check_mode = False
+
+    def step(self, arguments, task_vars):
+        with Servers(find_instance(arguments["instance"]).topology()) as servers:
+            return {"changed": True, "change": dataclasses.asdict(switch_over(servers, str(arguments["to"])))}

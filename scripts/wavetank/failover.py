@@ -1,0 +1,272 @@
+"""The source is gone: agree on it, choose the replica that has most, fence the old one, promote.
+
+Whether a source is dead is never one's own word alone: as long as a replica still hears from it, it is not.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from wavetank import containers
+from wavetank.errors import UnreachableError, UsageError, WaitedInVain
+from wavetank.files import write_if_changed
+from wavetank.gtid import count_transactions, union
+from wavetank.instance import Instance
+from wavetank.node import Server, Servers
+from wavetank.promotion import Timeline, close, open_promoted, record_promotion, wait_for_followers
+from wavetank.replication import channels_of
+from wavetank.switchover import Change
+from wavetank.topology import Node, Topology
+from wavetank.waiting import wait_until
+
+# A server that takes longer to answer, in seconds, does not.
+ANSWER_TIMEOUT_S = 2
+# How long a source may say nothing to a replica: it sends heartbeats once a second.
+SILENCE_S = 3.0
+# How long to wait for all witnesses to agree, and for what has been received to be applied.
+AGREE_S = 10.0
+APPLY_S = 60.0
+# Within this many seconds a second failover is not taken for a cure.
+HOLD_S = 300
+
+_WITNESS = """
+    SELECT SERVICE_STATE AS receiver, RECEIVED_TRANSACTION_SET AS received, @@GLOBAL.gtid_executed AS executed,
+           TIMESTAMPDIFF(MICROSECOND, GREATEST(LAST_HEARTBEAT_TIMESTAMP, LAST_QUEUED_TRANSACTION_END_QUEUE_TIMESTAMP),
+                         NOW(6)) / 1e6 AS silent_s
+      FROM performance_schema.replication_connection_status WHERE CHANNEL_NAME = %s
+"""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What a replica says of its source, and what it has."""
+
+    node: Node
+    receiver: str
+    silent_s: float
+    applier: str
+    delay_s: int
+    received: str
+    executed: str
+
+    @property
+    def unfit(self) -> str:
+        """Why this replica must not become the source, '' where it may."""
+        if self.applier != "ON":
+            return "does not apply"
+        return f"is delayed by {self.delay_s} s" if self.delay_s else ""
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions the replica has executed or received."""
+        return count_transactions(union(self.executed, self.received))
+
+    @property
+    def hears(self) -> bool:
+        """Whether the source has said something to this replica within SILENCE_S."""
+        return self.receiver == "ON" and self.silent_s <= SILENCE_S
+
+
+def fail_over(servers: Servers, *, force: bool = False) -> Change:
+    """Replace the instance's source, which is gone, by the replica that has most of its transactions.
+
+    `force` does it although the source answers, or although another failover was a moment ago. Interrupted, it
+    is finished by running it again; topology-up finishes it, too, once the new source is recorded.
+
+    Raises:
+        UsageError: the source is not gone, no replica can take its place, or a failover was a moment ago.
+    """
+    log = _Log(servers.instance)
+    timeline = Timeline()
+    if log.unfinished_for(servers.topology):
+        return _open_and_follow(servers, log, timeline)
+    if not force:
+        log.refuse_haste()
+    source = _only_source(servers.topology)
+    witnesses = _agree(servers, source, force=force)
+    names = ", ".join(witness.node.name for witness in witnesses)
+    timeline.add(
+        f"asked to replace {source.name} by one of {names}" if force else f"{source.name} is gone, say {names}"
+    )
+    chosen = choose(witnesses)
+    timeline.add(f"{chosen.node.name} has most")
+    _fence(servers, source)
+    timeline.add(f"{source.name} fenced")
+    _apply_what_was_received(servers, chosen)
+    timeline.add(f"{chosen.node.name} has applied all that it received")
+    log.begin(source.name, chosen.node.name)
+    record_promotion(servers, chosen.node.name)
+    return _open_and_follow(servers, log, timeline)
+
+
+def _open_and_follow(servers: Servers, log: "_Log", timeline: Timeline) -> Change:
+    open_promoted(servers, log.new, timeline)
+    log.finish()
+    silent = wait_for_followers(servers, log.new)
+    timeline.add("all that answer replicate")
+    return Change(log.old, log.new, tuple(timeline.steps), tuple(silent))
+
+
+class _Log:
+    """What is remembered of the last failover, so that an interrupted one can be finished and a hasty one refused."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._path = instance.directory / "failover.json"
+        self._read: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
+
+    @property
+    def old(self) -> str:
+        return str(self._read["old"])
+
+    @property
+    def new(self) -> str:
+        return str(self._read["new"])
+
+    def unfinished_for(self, topology: Topology) -> bool:
+        """Return whether the new source has been recorded, and not been seen open."""
+        begun = bool(self._read) and not self._read["finished"]
+        return begun and topology.node(self.new).is_source
+
+    def begin(self, old: str, new: str) -> None:
+        self._write({"old": old, "new": new, "at": time.time(), "finished": False})
+
+    def finish(self) -> None:
+        self._write({**self._read, "finished": True})
+
+    def refuse_haste(self) -> None:
+        ago = time.time() - float(self._read.get("at", 0))
+        if self._read.get("finished") and ago < HOLD_S:
+            raise UsageError(
+                f"{self.new} replaced {self.old} {ago:.0f} s ago: within {HOLD_S} s another failover needs FORCE=1"
+            )
+
+    def _write(self, content: Mapping[str, Any]) -> None:
+        self._read = dict(content)
+        write_if_changed(self._path, json.dumps(content) + "\n")
+
+
+def _only_source(topology: Topology) -> Node:
+    if topology.peers:
+        raise UsageError("its sources replicate from each other: make topology-up ACTIVE= gives another one the writes")
+    if len(topology.sources) != 1:
+        names = ", ".join(node.name for node in topology.sources)
+        raise UsageError(
+            f"it has {len(topology.sources)} sources, {names}: make switchover TO= says which one to replace"
+        )
+    (source,) = topology.sources
+    if not topology.replicas_of(source):
+        raise UsageError(f"{source.name} has no replica that could take its place")
+    return source
+
+
+def _agree(servers: Servers, source: Node, *, force: bool) -> list[Witness]:
+    """Return what the replicas that answer say, once none of them hears from a source that does not answer us.
+
+    Raises:
+        UsageError: the source answers, a replica hears from it, or there is no witness.
+    """
+
+    def look() -> list[Witness]:
+        if not force and _answers(servers[source.name]):
+            raise UsageError(
+                f"{source.name} answers: make switchover TO= moves the writes in order; FORCE=1 replaces it even so"
+            )
+        return list(ask_witnesses(servers, source))
+
+    def agreed(found: list[Witness]) -> bool:
+        return bool(found) and (force or not any(witness.hears for witness in found))
+
+    seen: list[Witness] = []
+
+    def look_again() -> bool:
+        seen[:] = look()
+        return agreed(seen)
+
+    with contextlib.suppress(WaitedInVain):
+        wait_until("the witnesses to agree", look_again, timeout_s=AGREE_S, interval_s=0.05)
+    if not seen:
+        raise UsageError(f"no replica of {source.name} answers, so that none can take its place")
+    if not agreed(seen):
+        hearing = ", ".join(witness.node.name for witness in seen if witness.hears)
+        raise UsageError(
+            f"{source.name} does not answer here, but {hearing} hears from it: a source that only we cannot reach is "
+            "not dead; FORCE=1 replaces it even so"
+        )
+    return seen
+
+
+def ask_witnesses(servers: Servers, source: Node) -> Iterator[Witness]:
+    """Yield what each replica of `source` that answers says of it, in the inventory's order."""
+
+    def ask(node: Node) -> Witness | None:
+        server = servers[node.name]
+        try:
+            for name, row in channels_of(server).items():
+                if row["HOST"] == source.name:
+                    told = server.query(_WITNESS, [name])[0]
+                    return Witness(
+                        node, told["receiver"], float(told["silent_s"] or SILENCE_S), row["applier"],
+                        int(row["DELAY_S"]), told["received"], told["executed"],
+                    )  # fmt: skip
+        except UnreachableError:
+            pass
+        return None
+
+    replicas = servers.topology.replicas_of(source)
+    with ThreadPoolExecutor(max(1, len(replicas))) as pool:
+        yield from filter(None, pool.map(ask, replicas))
+
+
+def choose(witnesses: Sequence[Witness]) -> Witness:
+    """Return the witness to promote: of those that are neither broken nor delayed the one that has most.
+
+    Of several that have as much, the inventory's first.
+
+    Raises:
+        UsageError: there is none; the message says why not which.
+    """
+    reasons = {witness.node.name: witness.unfit for witness in witnesses if witness.unfit}
+    fit = [witness for witness in witnesses if not witness.unfit]
+    if not fit:
+        raise UsageError(
+            "no replica can take its place: " + ", ".join(f"{name} {why}" for name, why in reasons.items())
+        )
+    return max(fit, key=lambda witness: witness.transactions)
+
+
+def _answers(server: Server) -> bool:
+    try:
+        server.query("SELECT 1")
+    except UnreachableError:
+        return False
+    return True
+
+
+def _fence(servers: Servers, source: Node) -> None:
+    """Make sure that the old source takes no more writes: by its own word, else by the end of its process.
+
+    When it is started again it is closed, as every server is, and a replica.
+    """
+    with contextlib.suppress(UnreachableError, UsageError):
+        close(servers[source.name])
+        return
+    container = servers.topology.container(source)
+    states = {state.name: state.status for state in containers.containers(servers.topology.project)}
+    if states.get(container) not in (None, "exited", "created", "dead"):
+        containers.kill(container)
+
+
+def _apply_what_was_received(servers: Servers, chosen: Witness) -> None:
+    server = servers[chosen.node.name]
+    wait_until(
+        f"{chosen.node.name} to apply what it received, of which it lacks transactions",
+        lambda: count_transactions(server.value("SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)", [chosen.received])),
+        good=lambda lacking: lacking == 0,
+        timeout_s=APPLY_S,
+        interval_s=0.01,
+        hint="the same command goes on",
+    )

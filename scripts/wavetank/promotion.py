@@ -1,0 +1,164 @@
+"""Make a replica the source of those that it replicated with: what switchover and failover share.
+
+From the moment that it is recorded who the new source is, topology-up finishes what was interrupted.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from wavetank.errors import UnreachableError, UsageError
+from wavetank.files import write_if_changed
+from wavetank.node import Server, Servers, StatementError
+from wavetank.replication import channels_of, mend_channels, replicates
+from wavetank.topology import Channel, Node, Topology
+from wavetank.waiting import wait_until
+
+# A transaction that stays open keeps its server from being closed.
+CLOSE_TIMEOUT_S = 10
+FOLLOW_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done, and how many seconds after the beginning."""
+
+    what: str
+    at_s: float
+
+
+@dataclass
+class Timeline:
+    """What has been done, and when."""
+
+    steps: list[Step] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic, repr=False)
+
+    def add(self, what: str) -> None:
+        """Note that something has been done just now."""
+        self.steps.append(Step(what, round(time.monotonic() - self._started, 3)))
+
+
+def replaced_source(topology: Topology, name: str) -> Node:
+    """Return the source whose place the server `name` would take.
+
+    Raises:
+        UsageError: it cannot: there is no such server, or it does not replicate from a source of its own.
+    """
+    if not name:
+        raise UsageError("say which replica becomes the source: make switchover TO=db2")
+    node = topology.node(name)
+    if node.peer:
+        raise UsageError(f"{name} is one of several sources: make topology-up ACTIVE={name} gives it the writes")
+    if node.is_source:
+        raise UsageError(f"{name} is the source already")
+    sources = [topology.node(channel.source) for channel in node.channels]
+    if len(sources) != 1 or not sources[0].is_source or sources[0].peer:
+        found = ", ".join(source.name for source in sources)
+        raise UsageError(f"{name} replicates from {found}: only a replica right behind the one source can replace it")
+    return sources[0]
+
+
+def with_promoted(topology: Topology, name: str) -> Topology:
+    """Return the topology in which `name` is the source of its old source and of that one's other replicas."""
+    old = replaced_source(topology, name)
+    moved = {node.name: name for node in (old, *topology.replicas_of(old)) if node.name != name}
+    channels = {follower: (Channel("", name),) for follower in moved} | {name: ()}
+    nodes = tuple(
+        dataclasses.replace(node, channels=channels[node.name]) if node.name in channels else node
+        for node in topology.nodes
+    )
+    repointed = {**topology.given.get("repointed", {}), **moved, name: ""}
+    return dataclasses.replace(topology, nodes=nodes, given={**topology.given, "repointed": repointed})
+
+
+def close(server: Server) -> None:
+    """Make a server refuse every write but its appliers', once its open transactions have ended.
+
+    Raises:
+        UsageError: one of them did not end in time.
+    """
+    try:
+        server.execute(f"SET SESSION lock_wait_timeout = {CLOSE_TIMEOUT_S}", "SET GLOBAL super_read_only = ON")
+    except StatementError as error:
+        raise UsageError(f"{server.name} could not be closed within {CLOSE_TIMEOUT_S} s: {error.msg}") from None
+
+
+def record_promotion(servers: Servers, name: str) -> None:
+    """Record that `name` is the source from now on; what is interrupted after this is finished, not taken back."""
+    after = with_promoted(servers.topology, name)
+    write_if_changed(servers.instance.record, after.to_json())
+    servers.topology = after
+
+
+def open_promoted(servers: Servers, name: str, timeline: Timeline) -> None:
+    """Open the recorded source `name`, which has all that there is to have, and let the others replicate from it.
+
+    The old source must be closed or gone. The server is opened first: its channel brings nothing any more, and
+    every statement before that is time without a writer.
+    """
+    after, new = servers.topology, servers[name]
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(len(after.nodes)))
+        wait_for_receipts = ["SET GLOBAL rpl_semi_sync_source_enabled = ON"] if after.semi_sync else []
+        following = [pool.submit(_follow, servers, node) for node in after.replicas_of(after.node(name))]
+        new.execute(*wait_for_receipts, "SET GLOBAL read_only = OFF")
+        timeline.add(f"{name} opened")
+        for channel in channels_of(new):
+            new.execute(f"STOP REPLICA FOR CHANNEL '{channel}'", f"RESET REPLICA ALL FOR CHANNEL '{channel}'")
+        followers = [name for name in (future.result() for future in following) if name]
+    timeline.add(f"{', '.join(followers) or 'nobody'} repointed")
+
+
+def _follow(servers: Servers, node: Node) -> str:
+    """Point a server at its new source; return its name, '' where it does not answer and topology-up has to."""
+    try:
+        mend_channels(servers[node.name], node.channels, servers.instance.password("replication"))
+        if servers.topology.semi_sync and not servers.topology.replicas_of(node):
+            servers[node.name].execute("SET GLOBAL rpl_semi_sync_source_enabled = OFF")
+    except UnreachableError:
+        return ""
+    return node.name
+
+
+def wait_for_followers(servers: Servers, name: str) -> list[str]:
+    """Wait until all that answer replicate from the server `name`; return the names of those that do not answer.
+
+    Raises:
+        UsageError: one that answers does not replicate in time.
+    """
+    silent = []
+    for node in servers.topology.replicas_of(servers.topology.node(name)):
+        try:
+            wait_until(
+                f"{node.name} to replicate from {name}",
+                functools.partial(_replicates, servers[node.name]),
+                timeout_s=FOLLOW_TIMEOUT_S,
+                interval_s=0.02,
+                hint=f"make status INSTANCE={servers.topology.instance}",
+            )
+        except UnreachableError:
+            silent.append(node.name)
+    return silent
+
+
+def _replicates(server: Server) -> bool:
+    return all(map(replicates, channels_of(server).values()))
+
+
+def greet_all(servers: Servers, nodes: Sequence[Node]) -> Iterator[str]:
+    """Log in to all of `nodes` at once, so that no step has to later; yield the names of those that do not answer."""
+
+    def greet(node: Node) -> str:
+        try:
+            servers[node.name].query("SELECT 1", account="admin")
+        except UnreachableError:
+            return node.name
+        return ""
+
+    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+        yield from filter(None, pool.map(greet, nodes))
