@@ -1,7 +1,7 @@
 """GTID sets as text."""
 
 import pytest
-from wavetank.gtid import count_transactions, is_hole, union, without_server
+from wavetank.gtid import count_transactions, intervals, is_hole, union, without_server
 
 ONE, OTHER = "3e11fa47-71ca-11e1-9e33-c80aa9429562", "4e11fa47-71ca-11e1-9e33-c80aa9429562"
 
