@@ -94,7 +94,7 @@ def fail_over(servers: Servers, *, force: bool = False) -> Change:
     )
     chosen = choose(witnesses)
     timeline.add(f"{chosen.node.name} has most")
-    _fence(servers, source)
+    _fence(servers, source, answers=force and _answers(servers[source.name]))
     timeline.add(f"{source.name} fenced")
     _apply_what_was_received(servers, chosen)
     timeline.add(f"{chosen.node.name} has applied all that it received")
@@ -246,14 +246,15 @@ def _answers(server: Server) -> bool:
     return True
 
 
-def _fence(servers: Servers, source: Node) -> None:
+def _fence(servers: Servers, source: Node, *, answers: bool) -> None:
     """Make sure that the old source takes no more writes: by its own word, else by the end of its process.
 
     When it is started again it is closed, as every server is, and a replica.
     """
-    with contextlib.suppress(UnreachableError, UsageError):
-        close(servers[source.name])
-        return
+    if answers:
+        with contextlib.suppress(UnreachableError, UsageError):
+            close(servers[source.name])
+            return
     container = servers.topology.container(source)
     states = {state.name: state.status for state in containers.containers(servers.topology.project)}
     if states.get(container) not in (None, "exited", "created", "dead"):

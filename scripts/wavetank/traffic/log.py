@@ -1,0 +1,62 @@
+"""The log of what clients asked for and were told."""
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+WRITE: Literal["write"] = "write"
+READ: Literal["read"] = "read"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One write or read.
+
+    Attributes:
+        kind: write or read.
+        client: the session; a session's reads are about its own writes.
+        id: of a write, its own; of a read, the newest id of its session that it saw, 0 for none.
+        sent_s: when it was sent, in seconds of the monotonic clock.
+        done_s: when it was acknowledged or had failed.
+        server: the node that took it, '' where none did.
+        error: why it failed, '' where it was acknowledged.
+    """
+
+    kind: Literal["write", "read"]
+    client: int
+    id: int
+    sent_s: float
+    done_s: float
+    server: str = ""
+    error: str = ""
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the client was told that it is done."""
+        return not self.error
+
+
+class OperationLog:
+    """Operations in the order in which they ended; several threads may write to it."""
+
+    def __init__(self, operations: Iterable[Operation] = ()) -> None:
+        """Begin with `operations`."""
+        self._operations = list(operations)
+        self._lock = threading.Lock()
+
+    def add(self, operation: Operation) -> None:
+        """Note an operation that has ended."""
+        with self._lock:
+            self._operations.append(operation)
+
+    def all(self, kind: Literal["write", "read"] | None = None) -> list[Operation]:
+        """Return all operations so far, or those of one kind."""
+        with self._lock:
+            return [each for each in self._operations if kind in (None, each.kind)]
+
+    def json_lines(self) -> Iterator[str]:
+        """Yield the operations, each as a line of JSON."""
+        for operation in self.all():
+            yield json.dumps(asdict(operation)) + "\n"
