@@ -53,6 +53,18 @@ class Server:
         except OSError:
             return False
 
+    def settings(self, account: str) -> dict[str, Any]:
+        """Return what a driver needs to log in as `account`, over TLS that proves who the server is."""
+        return {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": account,
+            "password": self._instance.password(account),
+            "ssl_ca": str(self._instance.ca),
+            "ssl_verify_cert": True,
+            "ssl_verify_identity": True,
+        }
+
     def connect(self, account: str, read_timeout_s: int | None = None) -> MySQLConnectionAbstract:
         """Open a connection of the caller's own as `account`; an answer may take `read_timeout_s` seconds.
 
@@ -61,13 +73,7 @@ class Server:
         """
         try:
             return mysql.connector.connect(  # type: ignore[return-value]
-                host="127.0.0.1",
-                port=self.port,
-                user=account,
-                password=self._instance.password(account),
-                ssl_ca=str(self._instance.ca),
-                ssl_verify_cert=True,
-                ssl_verify_identity=True,
+                **self.settings(account),
                 connection_timeout=CONNECT_TIMEOUT_S,
                 read_timeout=read_timeout_s or self._read_timeout_s,
                 autocommit=True,

@@ -1,0 +1,269 @@
+"""Which changes were made without knowledge of each other and touch the same thing. Pure: asks nobody.
+
+Two changes are concurrent where neither server had the other's transaction when it committed its own. They
+conflict where they also meet: on one row, on one value of a unique index, or on a parent that one side removed
+and the other refers to. Whether replication stopped there or went on in silence plays no part.
+"""
+
+import bisect
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wavetank.conflicts.catalogue import PRIMARY, Key, Name, Table, Weights
+from wavetank.conflicts.history import Change, Order
+from wavetank.conflicts.values import Image
+
+SAME_PRIMARY_KEY = "primary key"
+SAME_UNIQUE_KEY = "unique key"
+UPDATE_UPDATE = "update/update"
+DELETE_UPDATE = "delete/update"
+DELETE_DELETE = "delete/delete"
+FOREIGN_KEY = "foreign key"
+KINDS = (SAME_PRIMARY_KEY, SAME_UNIQUE_KEY, UPDATE_UPDATE, DELETE_UPDATE, DELETE_DELETE, FOREIGN_KEY)
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """What a change did to one row; a change of the primary key removed one row and made another."""
+
+    change: Change
+    row: Key
+    before: Image | None
+    after: Image | None
+    held: frozenset[Key]
+    touched: frozenset[Key]
+    parents: frozenset[Key] = frozenset()
+
+    @property
+    def operation(self) -> str:
+        """What it did, as SQL names it."""
+        return "insert" if self.before is None else "delete" if self.after is None else "update"
+
+    @property
+    def image(self) -> Image:
+        """The row, as it is or was."""
+        image = self.after if self.after is not None else self.before
+        assert image is not None  # noqa: S101 - for mypy: a change has one of the two
+        return image
+
+
+@dataclass(frozen=True, eq=False)
+class Conflict:
+    """Changes that met.
+
+    Attributes:
+        kind: one of KINDS.
+        key: where they met.
+        effects: what each side did there, in no order.
+        settled: whether a later change, which came after all of them everywhere, decided it.
+    """
+
+    kind: str
+    key: Key
+    effects: tuple[Effect, ...]
+    settled: bool
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Whose changes met."""
+        return tuple(sorted({effect.change.server for effect in self.effects}))
+
+    @property
+    def first(self) -> Effect:
+        """The earliest of the changes."""
+        return min(self.effects, key=lambda effect: (effect.change.committed_us, effect.change.gtid))
+
+
+@dataclass(frozen=True, eq=False)
+class RowVersions:
+    """A row: what it was, and what each side last made of it without knowledge of the others' last."""
+
+    row: Key
+    base: Image | None
+    candidates: tuple[Effect, ...]
+
+
+@dataclass
+class Component:
+    """Conflicts that cannot be resolved one by one, since their rows share keys, and all of those rows."""
+
+    conflicts: list[Conflict] = field(default_factory=list)
+    rows: list[RowVersions] = field(default_factory=list)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to decide."""
+        return all(conflict.settled for conflict in self.conflicts)
+
+
+def effects_of(change: Change, table: Table, weights: Weights) -> Iterator[Effect]:
+    """Yield what a change did to rows: one, or two where it changed the primary key; none without one."""
+    if PRIMARY not in table.indexes:
+        return
+    rows = [image and table.key(PRIMARY, image, weights) for image in (change.before, change.after)]
+    if change.before is not None and change.after is not None and rows[0] == rows[1]:
+        yield _effect(change, table, weights, change.before, change.after)
+        return
+    if change.before is not None:
+        yield _effect(change, table, weights, change.before, None)
+    if change.after is not None:
+        yield _effect(change, table, weights, None, change.after)
+
+
+def _effect(change: Change, table: Table, weights: Weights, before: Image | None, after: Image | None) -> Effect:
+    def keys(image: Image | None) -> frozenset[Key]:
+        found = (table.key(index, image, weights) for index in table.indexes) if image is not None else ()
+        return frozenset(key for key in found if key is not None)
+
+    held, freed = keys(after), keys(before)
+    row = next(key for key in held | freed if key.index == PRIMARY)
+    return Effect(change, row, before, after, held - {row}, (held | freed) - {row})
+
+
+def detect(
+    changes: Iterable[Change], order: Order, tables: Mapping[Name, Table], weights: Weights
+) -> list[Component]:
+    """Return all conflicts, in components; settled ones too."""
+    effects = [
+        effect
+        for change in changes
+        if (table := tables.get((change.schema, change.table)))
+        for effect in effects_of(change, table, weights)
+    ]
+    by_row = _grouped(effects, lambda effect: (effect.row,))
+    conflicts = [
+        *_row_conflicts(by_row, order),
+        *_unique_conflicts(_grouped(effects, lambda effect: effect.held), by_row, order),
+    ]
+    return _components(conflicts, effects, by_row, order)
+
+
+def _grouped(effects: Iterable[Effect], keys: Callable[[Effect], Iterable[Key]]) -> dict[Key, list[Effect]]:
+    groups: dict[Key, list[Effect]] = defaultdict(list)
+    for effect in effects:
+        for key in keys(effect):
+            groups[key].append(effect)
+    return groups
+
+
+def _meeting(group: Sequence[Effect], order: Order, meet: Callable[[Effect, Effect], bool]) -> list[Effect]:
+    """Return those of the effects that are concurrent with another one that they meet."""
+    by_server: dict[str, list[Effect]] = defaultdict(list)
+    for effect in group:
+        by_server[effect.change.server].append(effect)
+
+    def has_company(effect: Effect, others: Sequence[Effect]) -> bool:
+        # The first ones are before it and the last ones after it, so that two searches find those in between.
+        theirs = [other for other in others if meet(effect, other)]
+        since = bisect.bisect_left(theirs, x=True, key=lambda other: not order.before(other.change, effect.change))
+        until = bisect.bisect_left(theirs, x=True, key=lambda other: order.before(effect.change, other.change))
+        return since < until
+
+    return [
+        effect
+        for effect in (group if len(by_server) > 1 else ())
+        if any(has_company(effect, theirs) for name, theirs in by_server.items() if name != effect.change.server)
+    ]
+
+
+def _episodes(involved: Sequence[Effect], order: Order) -> Iterator[list[Effect]]:
+    """Yield the effects in groups, each of which came after all of those before it, everywhere."""
+    episode: list[Effect] = []
+    for effect in sorted(involved, key=lambda effect: (effect.change.committed_us, effect.change.place)):
+        last = {earlier.change.server: earlier.change for earlier in episode}.values()
+        if episode and all(order.before(change, effect.change) for change in last) and len(last) > 1:
+            yield episode
+            episode = []
+        episode.append(effect)
+    if episode:
+        yield episode
+
+
+def _row_conflicts(by_row: Mapping[Key, list[Effect]], order: Order) -> Iterator[Conflict]:
+    for row, group in by_row.items():
+        for involved in _episodes(_meeting(group, order, lambda _one, _other: True), order):
+            kind, same = _kind(involved)
+            if not same:
+                yield Conflict(kind, row, tuple(involved), _settled(involved, by_row, order, kind))
+
+
+def _kind(involved: Sequence[Effect]) -> tuple[str, bool]:
+    """Return what the sides together did to the row, and whether they all updated it to the same."""
+    last = {effect.change.server: effect.after for effect in involved}
+    gone = [after is None for after in last.values()]
+    if all(effect.before is None for effect in {e.change.server: e for e in reversed(involved)}.values()):
+        return SAME_PRIMARY_KEY, False
+    if all(gone):
+        return DELETE_DELETE, False
+    if any(gone):
+        return DELETE_UPDATE, False
+    images = list(last.values())
+    return UPDATE_UPDATE, all(image == images[0] for image in images)
+
+
+def _unique_conflicts(
+    by_key: Mapping[Key, list[Effect]], by_row: Mapping[Key, list[Effect]], order: Order
+) -> Iterator[Conflict]:
+    for key, group in by_key.items():
+        for involved in _episodes(_meeting(group, order, lambda one, other: one.row != other.row), order):
+            settled = _settled(involved, by_row, order, SAME_UNIQUE_KEY)
+            yield Conflict(SAME_UNIQUE_KEY, key, tuple(involved), settled)
+
+
+def _settled(involved: Sequence[Effect], by_row: Mapping[Key, list[Effect]], order: Order, kind: str) -> bool:
+    """Return whether each of the rows was written once more by somebody who had seen all of this.
+
+    An update does that only where no server can lack the row: one that lacks it passes the update over.
+    """
+    last = {effect.change.server: effect.change for effect in involved}.values()
+    return all(
+        any(
+            (effect.operation != "update" or kind == UPDATE_UPDATE)
+            and all(order.before(change, effect.change) for change in last)
+            for effect in by_row[row]
+        )
+        for row in {effect.row for effect in involved}
+    )
+
+
+def _components(
+    conflicts: Sequence[Conflict], effects: Sequence[Effect], by_row: Mapping[Key, list[Effect]], order: Order
+) -> list[Component]:
+    linked = _Links()
+    for conflict in conflicts:
+        linked.join(effect.row for effect in conflict.effects)
+    for group in _grouped(effects, lambda effect: effect.touched).values():
+        linked.join(effect.row for effect in group)
+    components: dict[Key, Component] = defaultdict(Component)
+    for conflict in conflicts:
+        components[linked.root(conflict.effects[0].row)].conflicts.append(conflict)
+    for row, group in by_row.items():
+        if (root := linked.root(row)) in components:
+            components[root].rows.append(_versions(row, group, order))
+    return list(components.values())
+
+
+def _versions(row: Key, group: Sequence[Effect], order: Order) -> RowVersions:
+    last = {effect.change.server: effect for effect in group}.values()
+    latest = [one for one in last if not any(order.before(one.change, other.change) for other in last)]
+    first = min(group, key=lambda effect: (effect.change.committed_us, effect.change.server, effect.change.place))
+    return RowVersions(row, first.before, tuple(latest))
+
+
+class _Links:
+    """Which rows belong together (union-find)."""
+
+    def __init__(self) -> None:
+        self._parents: dict[Key, Key] = {}
+
+    def root(self, row: Key) -> Key:
+        while (parent := self._parents.get(row, row)) != row:
+            self._parents[row] = self._parents.get(parent, parent)
+            row = parent
+        return row
+
+    def join(self, rows: Iterable[Key]) -> None:
+        roots = [self.root(row) for row in rows]
+        for root in roots[1:]:
+            self._parents[self.root(root)] = self.root(roots[0])

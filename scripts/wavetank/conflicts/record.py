@@ -1,0 +1,196 @@
+"""What was found, written down in wavetank.replication_conflicts and wavetank.conflict_versions."""
+
+import datetime
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wavetank.conflicts.catalogue import Key, Name, Table
+from wavetank.conflicts.detect import Component, Conflict, Effect
+from wavetank.conflicts.survey import Survey, recorder
+from wavetank.conflicts.values import Image
+from wavetank.node import Row, Server, Servers, query_on
+
+OPEN, SUPERSEDED = "open", "superseded"
+
+_CONFLICTS = """
+    SELECT conflict_id, identity, component, kind, schema_name, table_name, key_name, key_values, servers, state,
+           found_at, strategy, winner, resolved_at
+      FROM wavetank.replication_conflicts
+"""
+_VERSIONS = "SELECT component, row_id, server, gtid FROM wavetank.conflict_versions"
+_EXAMINED = """
+    INSERT INTO wavetank.conflicts_examined VALUES (1, GTID_SUBTRACT(%s, ''), UTC_TIMESTAMP(6)) AS new
+    ON DUPLICATE KEY UPDATE
+        gtid_set = GTID_SUBTRACT(CONCAT_WS(',', NULLIF(conflicts_examined.gtid_set, ''), new.gtid_set), ''),
+        examined_at = new.examined_at
+"""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One row of wavetank.replication_conflicts."""
+
+    conflict_id: int
+    identity: str
+    component: str
+    kind: str
+    schema_name: str
+    table_name: str
+    key_name: str
+    key_values: Mapping[str, Any]
+    servers: tuple[str, ...]
+    state: str
+    found_at: datetime.datetime
+    strategy: str | None
+    winner: str | None
+    resolved_at: datetime.datetime | None
+
+    @property
+    def where(self) -> str:
+        """The row or key as a sentence names it: schema.table id=5."""
+        values = ", ".join(f"{name}={_shown(value)}" for name, value in self.key_values.items())
+        return f"{self.schema_name}.{self.table_name} {values}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        times = {"found_at": self.found_at, "resolved_at": self.resolved_at}
+        return asdict(self) | {name: time and time.isoformat() for name, time in times.items()}
+
+
+def _shown(value: object) -> str:
+    return f"x'{value['hex']}'" if isinstance(value, dict) else str(value)
+
+
+def record(servers: Servers, found: Survey) -> None:
+    """Write down what a survey found; what is there already is left as it is."""
+    server = recorder(servers)
+    known = {conflict.identity: conflict for conflict in read_records(server)}
+    versions: dict[str, set[tuple[str, ...]]] = {}
+    for row in server.query(_VERSIONS, account="admin"):
+        versions.setdefault(row["component"], set()).add((row["row_id"], row["server"], row["gtid"]))
+    with server.connection("admin") as connection:
+
+        def run(statement: str, parameters: Sequence[object] = ()) -> None:
+            query_on(connection, statement, parameters, node=server.name)
+
+        run("START TRANSACTION")
+        seen: set[str] = set()
+        for component in found.components:
+            identities = [_identity(conflict) for conflict in component.conflicts]
+            seen |= set(identities)
+            for conflict, identity in zip(component.conflicts, identities, strict=True):
+                _record_conflict(run, conflict, identity, min(identities), known.get(identity), found.tables)
+            if all(known[identity].state != OPEN for identity in identities if identity in known) and known.keys() & {
+                *identities
+            }:
+                continue
+            rows = list(_version_rows(component, min(identities), found.tables))
+            if {(row[1], row[2], row[6]) for row in rows} != versions.get(min(identities), set()):
+                run("DELETE FROM wavetank.conflict_versions WHERE component = %s", [min(identities)])
+                for version in rows:
+                    run(f"INSERT INTO wavetank.conflict_versions VALUES ({', '.join(['%s'] * len(version))})", version)
+        for identity, conflict in known.items():
+            if conflict.state == OPEN and identity not in seen:
+                run("UPDATE wavetank.replication_conflicts SET state = %s WHERE identity = %s", [SUPERSEDED, identity])
+        run("COMMIT")
+
+
+def _record_conflict(
+    run: Callable[[str, Sequence[object]], None],
+    conflict: Conflict,
+    identity: str,
+    component: str,
+    known: Recorded | None,
+    tables: Mapping[Name, Table],
+) -> None:
+    state = SUPERSEDED if conflict.settled else OPEN
+    values = (component, conflict.kind, ",".join(conflict.servers), state)
+    if known is None:
+        run(
+            "INSERT INTO wavetank.replication_conflicts (component, kind, servers, state, identity, schema_name, "
+            "table_name, key_name, key_values, found_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6))",
+            [
+                *values,
+                identity,
+                conflict.key.schema,
+                conflict.key.table,
+                conflict.key.index,
+                _json(_key_values(conflict, tables)),
+            ],
+        )
+    elif known.state == OPEN and (known.component, known.kind, ",".join(known.servers), known.state) != values:
+        run(
+            "UPDATE wavetank.replication_conflicts SET component = %s, kind = %s, servers = %s, state = %s "
+            "WHERE identity = %s",
+            [*values, identity],
+        )
+
+
+def _identity(conflict: Conflict) -> str:
+    return _digest(*_names(conflict.key), conflict.first.change.gtid)
+
+
+def _names(key: Key) -> tuple[str, ...]:
+    return (key.schema, key.table, key.index, *(value.hex() if isinstance(value, bytes) else str(value) for value in key.values))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _key_values(conflict: Conflict, tables: Mapping[Name, Table]) -> Image:
+    columns = tables[conflict.key.schema, conflict.key.table].indexes[conflict.key.index]
+    return {column: conflict.first.image[column] for column, _ in columns if column is not None}
+
+
+def _version_rows(component: Component, name: str, tables: Mapping[Name, Table]) -> Iterator[tuple[object, ...]]:
+    for versions in component.rows:
+        row = _digest(*_names(versions.row))
+        place = (name, row)
+        table = (versions.row.schema, versions.row.table)
+        yield (*place, "", *table, "base", "", None, None, _json(versions.base), "[]", False)
+        for effect in versions.candidates:
+            yield (*place, effect.change.server, *table, *_version(effect), False)
+
+
+def _version(effect: Effect) -> tuple[object, ...]:
+    committed = datetime.datetime.fromtimestamp(0, datetime.UTC) + datetime.timedelta(
+        microseconds=effect.change.committed_us
+    )
+    parents = [_digest(*_names(parent)) for parent in effect.parents]
+    return (
+        effect.operation,
+        effect.change.gtid,
+        committed.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        _json(effect.before),
+        _json(effect.after),
+        json.dumps(parents),
+    )
+
+
+def _json(image: Image | None) -> str | None:
+    """Return a row as JSON of text; bytes, which JSON does not have, as an object."""
+    if image is None:
+        return None
+    plain = {name: {"hex": value.hex()} if isinstance(value, bytes) else value for name, value in image.items()}
+    return json.dumps(plain, ensure_ascii=False)
+
+
+def read_records(server: Server, *, state: str = "") -> list[Recorded]:
+    """Return the recorded conflicts, all of them or those of a state, the oldest first."""
+    where = " WHERE state = %s ORDER BY conflict_id" if state else " ORDER BY conflict_id"
+    return [_recorded(row) for row in server.query(_CONFLICTS + where, [state] if state else [], account="admin")]
+
+
+def _recorded(row: Row) -> Recorded:
+    return Recorded(
+        **{**row, "key_values": json.loads(row["key_values"]), "servers": tuple(row["servers"].split(","))}
+    )
+
+
+def set_examined(server: Server, gtids: str) -> None:
+    """Note that the GTID set needs no second look: no conflict in it is open, and none to come can reach into it."""
+    server.query(_EXAMINED, [gtids], account="admin")
