@@ -25,15 +25,30 @@ KINDS = (SAME_PRIMARY_KEY, SAME_UNIQUE_KEY, UPDATE_UPDATE, DELETE_UPDATE, DELETE
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """What a change did to one row; a change of the primary key removed one row and made another."""
+    """What a change did to one row; a change of the primary key removed one row and made another.
+
+    Attributes:
+        change: the change.
+        row: the row's primary key.
+        before: the row before.
+        after: the row after.
+        held: the unique keys that the row has afterwards.
+        freed: those that it had before.
+        refers: the keys of parents that it refers to afterwards.
+    """
 
     change: Change
     row: Key
     before: Image | None
     after: Image | None
     held: frozenset[Key]
-    touched: frozenset[Key]
-    parents: frozenset[Key] = frozenset()
+    freed: frozenset[Key]
+    refers: frozenset[Key] = frozenset()
+
+    @property
+    def lost(self) -> frozenset[Key]:
+        """The keys that nobody can refer to any more."""
+        return self.freed - self.held | (frozenset({self.row}) if self.after is None else frozenset())
 
     @property
     def operation(self) -> str:
@@ -77,11 +92,14 @@ class Conflict:
 
 @dataclass(frozen=True, eq=False)
 class RowVersions:
-    """A row: what it was, and what each side last made of it without knowledge of the others' last."""
+    """A row: what it was, and what each side last made of it without knowledge of the others' last.
+
+    Each candidate comes with the rows that it refers to and that may be gone.
+    """
 
     row: Key
     base: Image | None
-    candidates: tuple[Effect, ...]
+    candidates: tuple[tuple[Effect, frozenset[Key]], ...]
 
 
 @dataclass
@@ -97,44 +115,63 @@ class Component:
         return all(conflict.settled for conflict in self.conflicts)
 
 
-def effects_of(change: Change, table: Table, weights: Weights) -> Iterator[Effect]:
-    """Yield what a change did to rows: one, or two where it changed the primary key; none without one."""
-    if PRIMARY not in table.indexes:
-        return
-    rows = [image and table.key(PRIMARY, image, weights) for image in (change.before, change.after)]
-    if change.before is not None and change.after is not None and rows[0] == rows[1]:
-        yield _effect(change, table, weights, change.before, change.after)
-        return
-    if change.before is not None:
-        yield _effect(change, table, weights, change.before, None)
-    if change.after is not None:
-        yield _effect(change, table, weights, None, change.after)
+class _Reader:
+    """Turns changes into effects, with the tables' keys at hand."""
 
+    def __init__(self, tables: Mapping[Name, Table], weights: Weights) -> None:
+        self._tables = tables
+        self._weights = weights
 
-def _effect(change: Change, table: Table, weights: Weights, before: Image | None, after: Image | None) -> Effect:
-    def keys(image: Image | None) -> frozenset[Key]:
-        found = (table.key(index, image, weights) for index in table.indexes) if image is not None else ()
-        return frozenset(key for key in found if key is not None)
+    def effects(self, change: Change) -> Iterator[Effect]:
+        """Yield what a change did to rows: one, or two where it changed the primary key; none without one."""
+        table = self._tables.get((change.schema, change.table))
+        if table is None or PRIMARY not in table.indexes:
+            return
+        before, after = change.before, change.after
+        if before is not None and after is not None and self._row(table, before) == self._row(table, after):
+            yield self._effect(change, table, before, after)
+            return
+        if before is not None:
+            yield self._effect(change, table, before, None)
+        if after is not None:
+            yield self._effect(change, table, None, after)
 
-    held, freed = keys(after), keys(before)
-    row = next(key for key in held | freed if key.index == PRIMARY)
-    return Effect(change, row, before, after, held - {row}, (held | freed) - {row})
+    def _row(self, table: Table, image: Image) -> Key | None:
+        return table.key(PRIMARY, image, self._weights)
+
+    def _effect(self, change: Change, table: Table, before: Image | None, after: Image | None) -> Effect:
+        row = self._row(table, after if after is not None else before or {})
+        assert row is not None  # noqa: S101 - for mypy: a primary key is never NULL
+        refers = frozenset(self._parents(table, after)) if after is not None else frozenset()
+        return Effect(change, row, before, after, self._unique(table, after), self._unique(table, before), refers)
+
+    def _unique(self, table: Table, image: Image | None) -> frozenset[Key]:
+        indexes = [index for index in table.indexes if index != PRIMARY] if image is not None else []
+        keys = (table.key(index, image or {}, self._weights) for index in indexes)
+        return frozenset(key for key in keys if key is not None)
+
+    def _parents(self, table: Table, image: Image) -> Iterator[Key]:
+        for reference in table.references:
+            parent = self._tables.get(reference.parent)
+            values = dict(zip(reference.parent_columns, (image[column] for column in reference.columns), strict=True))
+            for index, parts in parent.indexes.items() if parent else ():
+                if parent and {column for column, _ in parts} == values.keys():
+                    key = parent.key(index, values, self._weights)
+                    if key is not None:
+                        yield key
 
 
 def detect(
     changes: Iterable[Change], order: Order, tables: Mapping[Name, Table], weights: Weights
 ) -> list[Component]:
     """Return all conflicts, in components; settled ones too."""
-    effects = [
-        effect
-        for change in changes
-        if (table := tables.get((change.schema, change.table)))
-        for effect in effects_of(change, table, weights)
-    ]
+    reader = _Reader(tables, weights)
+    effects = [effect for change in changes for effect in reader.effects(change)]
     by_row = _grouped(effects, lambda effect: (effect.row,))
     conflicts = [
         *_row_conflicts(by_row, order),
         *_unique_conflicts(_grouped(effects, lambda effect: effect.held), by_row, order),
+        *_foreign_key_conflicts(_grouped(effects, lambda effect: effect.lost | effect.refers), by_row, order),
     ]
     return _components(conflicts, effects, by_row, order)
 
@@ -211,6 +248,18 @@ def _unique_conflicts(
             yield Conflict(SAME_UNIQUE_KEY, key, tuple(involved), settled)
 
 
+def _foreign_key_conflicts(
+    by_key: Mapping[Key, list[Effect]], by_row: Mapping[Key, list[Effect]], order: Order
+) -> Iterator[Conflict]:
+    def orphaned(one: Effect, other: Effect, key: Key) -> bool:
+        return (key in one.lost and key in other.refers) or (key in one.refers and key in other.lost)
+
+    for key, group in by_key.items():
+        meeting = _meeting(group, order, lambda one, other, key=key: orphaned(one, other, key))  # type: ignore[misc]
+        for involved in _episodes(meeting, order):
+            yield Conflict(FOREIGN_KEY, key, tuple(involved), _settled(involved, by_row, order, FOREIGN_KEY))
+
+
 def _settled(involved: Sequence[Effect], by_row: Mapping[Key, list[Effect]], order: Order, kind: str) -> bool:
     """Return whether each of the rows was written once more by somebody who had seen all of this.
 
@@ -233,22 +282,42 @@ def _components(
     linked = _Links()
     for conflict in conflicts:
         linked.join(effect.row for effect in conflict.effects)
-    for group in _grouped(effects, lambda effect: effect.touched).values():
+    for group in _grouped(effects, lambda effect: effect.held | effect.freed).values():
         linked.join(effect.row for effect in group)
+    parents = dict(_parents_at_risk(conflicts, effects))
+    for effect, rows in parents.items():
+        linked.join([effect.row, *rows])
     components: dict[Key, Component] = defaultdict(Component)
     for conflict in conflicts:
         components[linked.root(conflict.effects[0].row)].conflicts.append(conflict)
     for row, group in by_row.items():
         if (root := linked.root(row)) in components:
-            components[root].rows.append(_versions(row, group, order))
+            components[root].rows.append(_versions(row, group, order, parents))
     return list(components.values())
 
 
-def _versions(row: Key, group: Sequence[Effect], order: Order) -> RowVersions:
+def _parents_at_risk(
+    conflicts: Sequence[Conflict], effects: Sequence[Effect]
+) -> Iterator[tuple[Effect, frozenset[Key]]]:
+    """Yield each effect that refers to rows which may be gone after a resolution, with those rows."""
+    rows: dict[Key, set[Key]] = defaultdict(set)
+    for conflict in conflicts:
+        for effect in conflict.effects:
+            if effect.after is None or conflict.kind == SAME_UNIQUE_KEY:
+                for key in {effect.row} | effect.held | effect.freed:
+                    rows[key].add(effect.row)
+    for effect in effects:
+        if found := frozenset(row for key in effect.refers for row in rows.get(key, ())):
+            yield effect, found
+
+
+def _versions(
+    row: Key, group: Sequence[Effect], order: Order, parents: Mapping[Effect, frozenset[Key]]
+) -> RowVersions:
     last = {effect.change.server: effect for effect in group}.values()
     latest = [one for one in last if not any(order.before(one.change, other.change) for other in last)]
     first = min(group, key=lambda effect: (effect.change.committed_us, effect.change.server, effect.change.place))
-    return RowVersions(row, first.before, tuple(latest))
+    return RowVersions(row, first.before, tuple((one, parents.get(one, frozenset())) for one in latest))
 
 
 class _Links:

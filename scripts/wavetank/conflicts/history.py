@@ -2,6 +2,7 @@
 
 import bisect
 import itertools
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymysqlreplication import BinLogStreamReader
-from pymysqlreplication.event import GtidEvent, NotImplementedEvent
+from pymysqlreplication.event import GtidEvent, NotImplementedEvent, QueryEvent
 from pymysqlreplication.row_event import DeleteRowsEvent, RowsEvent, UpdateRowsEvent, WriteRowsEvent
 
 from wavetank.conflicts.values import Image, decode_rows
@@ -21,6 +22,12 @@ from wavetank.node import Server, Servers
 OWN_SCHEMA = "wavetank"
 # Events of which this reader would lose the content, by their number (MySQL source, libs/mysql/binlog/event).
 _UNREADABLE = {40: "binlog_transaction_compression", 42: "tagged GTIDs"}
+_IDENTIFIER = r"(`(?:[^`]|``)+`|[\w$]+)"
+_NAME = re.compile(rf"{_IDENTIFIER}(?:\s*\.\s*{_IDENTIFIER})?")
+_EMPTYING = re.compile(
+    r"\s*(?:DROP\s+(?P<what>DATABASE|SCHEMA|TABLE)(?:\s+IF\s+EXISTS)?|TRUNCATE(?:\s+TABLE)?)\s+(?P<names>[^/;]+)",
+    re.IGNORECASE,
+)
 _NOBODYS = "00000000-0000-0000-0000-000000000000:1"
 _ORIGINAL_TIME_FOLLOWS = 1 << 55
 
@@ -52,11 +59,15 @@ class Change:
 
 @dataclass
 class Transaction:
-    """A transaction in the binary log of the server where it was committed, its rows not decoded yet."""
+    """A transaction in the binary log of the server where it was committed, its rows not decoded yet.
+
+    `emptied` has schema and table of what it dropped or truncated; an empty name is the whole schema.
+    """
 
     gtid: str
     committed_us: int
     events: list[tuple[RowsEvent, bytes]] = field(default_factory=list)
+    emptied: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -161,6 +172,9 @@ def _read(servers: Servers, server: Server, examined: str) -> History:
             if transaction and event.schema != OWN_SCHEMA:
                 rest = event.event_size - event.packet.read_bytes
                 transaction.events.append((event, event.packet.read(rest)))
+        elif isinstance(event, QueryEvent):
+            if transaction:
+                transaction.emptied += emptied_by(_text(event.query), _text(event.schema))
         elif event.event_type in _UNREADABLE:
             raise UsageError(f"{server.name} uses {_UNREADABLE[event.event_type]}, which cannot be read here")
     return history
@@ -171,7 +185,14 @@ def _events(servers: Servers, server: Server, start: str) -> Iterator[Any]:
         connection_settings=server.settings("replication"),
         # As a replica of that id would be: nobody else's.
         server_id=secrets.randbits(31) | 1 << 31,
-        only_events=[GtidEvent, WriteRowsEvent, UpdateRowsEvent, DeleteRowsEvent, NotImplementedEvent],
+        only_events=[
+            GtidEvent,
+            QueryEvent,
+            WriteRowsEvent,
+            UpdateRowsEvent,
+            DeleteRowsEvent,
+            NotImplementedEvent,
+        ],
         filter_non_implemented_events=False,
         # Nobody's transaction asks for everything; an empty set would ask for a position.
         auto_position=start or _NOBODYS,
@@ -197,13 +218,49 @@ def _commit_time_us(event: GtidEvent) -> int:
     return here
 
 
-def changes_of(histories: Mapping[str, History], order: Order) -> Iterator[Change]:
-    """Yield what was done to rows by all transactions that may be in conflict with another."""
+def _text(value: str | bytes) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def emptied_by(statement: str, schema: str) -> list[tuple[str, str]]:
+    """Return what a statement dropped or truncated, as schema and table; an empty name is the whole schema.
+
+    `schema` is the session's own. The server writes the names into the log as the client did, or quoted.
+    """
+    found = _EMPTYING.match(statement)
+    if not found:
+        return []
+    names = [tuple(part.strip("`").replace("``", "`") for part in each) for each in _NAME.findall(found["names"])]
+    if found["what"] and found["what"].upper() in ("DATABASE", "SCHEMA"):
+        return [(first, "") for first, _ in names]
+    return [(first, second) if second else (schema, first) for first, second in names]
+
+
+def changes_of(histories: Mapping[str, History], order: Order) -> list[Change]:
+    """Return what was done to rows by all transactions that may be in conflict with another.
+
+    What a table held before somebody emptied it who had seen that is nobody's conflict any more.
+    """
+    changes: list[Change] = []
+    ends: dict[tuple[str, str], list[Change]] = {}
     for history in histories.values():
         places = itertools.count()
         for transaction in history.own:
+            for schema, table in transaction.emptied:
+                end = Change(
+                    history.server, transaction.gtid, transaction.committed_us, next(places), schema, table, None, None
+                )
+                ends.setdefault((schema, table), []).append(end)
             if transaction.events and order.has_company(history.server, transaction):
-                yield from _decoded(history.server, transaction, places)
+                changes += _decoded(history.server, transaction, places)
+    return [
+        change
+        for change in changes
+        if not any(
+            order.before(change, end)
+            for end in [*ends.get((change.schema, change.table), ()), *ends.get((change.schema, ""), ())]
+        )
+    ]
 
 
 def _decoded(server: str, transaction: Transaction, places: Iterator[int]) -> Iterator[Change]:

@@ -3,7 +3,7 @@
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -143,7 +143,12 @@ def _digest(*parts: str) -> str:
 
 def _key_values(conflict: Conflict, tables: Mapping[Name, Table]) -> Image:
     columns = tables[conflict.key.schema, conflict.key.table].indexes[conflict.key.index]
-    return {column: conflict.first.image[column] for column, _ in columns if column is not None}
+    # Of a foreign key, the parent's side.
+    image = next(
+        (effect.before for effect in conflict.effects if conflict.key in effect.lost and effect.before is not None),
+        conflict.first.image,
+    )
+    return {column: image[column] for column, _ in columns if column is not None}
 
 
 def _version_rows(component: Component, name: str, tables: Mapping[Name, Table]) -> Iterator[tuple[object, ...]]:
@@ -152,15 +157,15 @@ def _version_rows(component: Component, name: str, tables: Mapping[Name, Table])
         place = (name, row)
         table = (versions.row.schema, versions.row.table)
         yield (*place, "", *table, "base", "", None, None, _json(versions.base), "[]", False)
-        for effect in versions.candidates:
-            yield (*place, effect.change.server, *table, *_version(effect), False)
+        for effect, parents in versions.candidates:
+            yield (*place, effect.change.server, *table, *_version(effect, parents), False)
 
 
-def _version(effect: Effect) -> tuple[object, ...]:
+def _version(effect: Effect, parents: Iterable[Key]) -> tuple[object, ...]:
     committed = datetime.datetime.fromtimestamp(0, datetime.UTC) + datetime.timedelta(
         microseconds=effect.change.committed_us
     )
-    parents = [_digest(*_names(parent)) for parent in effect.parents]
+    parents = [_digest(*_names(parent)) for parent in parents]
     return (
         effect.operation,
         effect.change.gtid,

@@ -59,7 +59,7 @@ def survey(servers: Servers) -> Survey:
     examined = server.value("SELECT gtid_set FROM wavetank.conflicts_examined") or ""
     histories = read_histories(servers, peers, examined)
     order = Order(histories)
-    changes = list(changes_of(histories, order))
+    changes = changes_of(histories, order)
     tables = read_tables(server, {(change.schema, change.table) for change in changes})
     texts = {text for change in changes for text in _key_texts(change, tables)}
     components = detect(changes, order, tables, weigh(server, texts))
