@@ -12,7 +12,7 @@ export TOPOLOGY INSTANCE BASE_PORT SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint load list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill load list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -50,6 +50,15 @@ failover: setup ## Replace a source that is gone by the replica that has most; F
 
 repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead
 	@$(BIN)/wavetank repoint
+
+conflicts: setup ## What sources did to the same rows without knowing of each other: found, recorded, listed
+	@$(BIN)/wavetank conflicts
+
+resolve: setup ## Let one version win everywhere: STRATEGY=latest-wins, source-wins=<server> or manual
+	@$(BIN)/wavetank resolve
+
+drill: setup ## Let a storm loose: DRILL=, also STRATEGY= SEED= OPERATIONS=; without DRILL=, list them
+	@$(BIN)/wavetank drill $(DRILL)
 
 load: setup ## Bring the sample shop to ROWS= orders, the same ones for the same SEED=
 	@$(BIN)/wavetank load $(or $(ROWS),10000) $(if $(SEED),--seed $(SEED))

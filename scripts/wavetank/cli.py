@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -230,6 +231,83 @@ def load(
     with Servers(_known_instance(instance).topology()) as servers, progress_bar() as bar:
         loaded = load_shop(servers, rows, seed, bar)
     print(json.dumps(loaded.as_dict(), indent=2) if as_json else "\n".join(loaded.lines()))
+
+
+@app.command()
+def conflicts(instance: InstanceName = "", as_json: AsJson = False) -> None:
+    """Find and record what sources did to the same rows without knowing of each other; 1 where any is open."""
+    from wavetank.conflicts.report import conflict_lines
+    from wavetank.conflicts.resolve import look
+    from wavetank.node import Servers
+
+    with Servers(_known_instance(instance).topology()) as servers:
+        still_open = look(servers)
+    if as_json:
+        print(json.dumps([conflict.as_dict() for conflict in still_open], indent=2))
+    else:
+        print("\n".join(conflict_lines(servers, still_open)))
+    sys.exit(FINDING if still_open else 0)
+
+
+@app.command()
+def resolve(
+    strategy: Annotated[
+        str, typer.Option(envvar="STRATEGY", help="latest-wins, source-wins=<node> or manual.")
+    ] = "",
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let one version of each row in conflict win, on every server; 1 where anything is left to do."""
+    from wavetank.conflicts.report import manual_lines, resolution_lines
+    from wavetank.conflicts.resolve import MANUAL, look, read_strategy
+    from wavetank.conflicts.resolve import resolve as decide
+    from wavetank.node import Servers
+
+    with Servers(_known_instance(instance).topology()) as servers:
+        chosen = read_strategy(strategy, servers.topology)
+        if chosen.name == MANUAL:
+            still_open = look(servers)
+            plain = [conflict.as_dict() for conflict in still_open]
+            print(json.dumps(plain, indent=2) if as_json else "\n".join(manual_lines(servers, still_open)))
+            sys.exit(FINDING if still_open else 0)
+        done = decide(servers, chosen, _progress(as_json=as_json))
+    print(json.dumps(done.as_dict(), indent=2) if as_json else "\n".join(resolution_lines(done)))
+    sys.exit(0 if done.complete else FINDING)
+
+
+@app.command()
+def drill(  # noqa: PLR0913 - what a person may say of a drill
+    name: Annotated[str, typer.Argument(metavar="[DRILL]", help="Which storm; without one, list them.")] = "",
+    seed: Annotated[int, typer.Option(envvar="SEED", help="Which random numbers.")] = 1,
+    operations: Annotated[int, typer.Option(envvar="OPERATIONS", help="How many harmless ones.")] = 5000,
+    strategy: Annotated[str, typer.Option(envvar="STRATEGY", help="How conflicts are resolved.")] = "latest-wins",
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a storm loose on a running instance, and say what came of it; without a name, list the storms."""
+    from wavetank.drills import Options, drill_list, find_drill, run_drill
+    from wavetank.node import Servers
+
+    if not name:
+        print(json.dumps(drill_list(), indent=2) if as_json else "\n".join(_drill_lines(drill_list())))
+        return
+    topology = _known_instance(instance).topology()
+    find_drill(name, topology)
+    with Servers(topology) as servers:
+        report = run_drill(name, servers, Options(seed, operations, strategy), _progress(as_json=as_json))
+    print(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(report.lines()))
+    sys.exit(0 if report.passed else FINDING)
+
+
+def _drill_lines(drills: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name, each in drills.items():
+        yield f"{name:<16} {each['storm']}"
+        yield f"{'':<16} for {', '.join(each['topologies']) or 'no topology here'}"
+
+
+def _progress(*, as_json: bool) -> Callable[[str], None]:
+    """Return what prints a step as it is taken: for people only, and at once, also into a log."""
+    return (lambda _: None) if as_json else (lambda step: print(f"  {step}", flush=True))
 
 
 @app.command("list")

@@ -32,6 +32,14 @@ class ContainerState:
     publishes: tuple[tuple[str, int], ...]
 
 
+@dataclass(frozen=True)
+class NetworkPlace:
+    """Where a running container is: its address on its network, and a process in its namespaces."""
+
+    address: str
+    pid: int
+
+
 @functools.cache
 def _client(timeout_s: int = ENGINE_TIMEOUT_S) -> docker.DockerClient:
     return docker.from_env(timeout=timeout_s)
@@ -111,6 +119,13 @@ def unpause(name: str) -> None:
 def remove(name: str) -> None:
     """Remove a container, running or not; its volume stays."""
     _client().containers.get(name).remove(force=True)
+
+
+def network_place(name: str) -> NetworkPlace:
+    """Return where a running container is on its first network."""
+    found: Mapping[str, Any] = _client().containers.get(name).attrs
+    network = next(iter(found["NetworkSettings"]["Networks"].values()))
+    return NetworkPlace(network["IPAddress"], int(found["State"]["Pid"]))
 
 
 def image_id(name: str) -> str | None:

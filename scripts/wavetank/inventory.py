@@ -6,6 +6,7 @@ import yaml
 
 from wavetank.errors import UsageError
 from wavetank.instance import INVENTORIES, topology_names
+from wavetank.topology import Sizing, Topology, read_nodes
 
 
 def readable_inventory(topology: str) -> Path:
@@ -35,3 +36,13 @@ def readable_inventory(topology: str) -> Path:
         if host is not None and not isinstance(host, dict):
             raise UsageError(f"{path.name}: {name} is {host!r}, not a mapping like {{server_id: 1}}")
     return path
+
+
+def declared_topology(name: str, instance: str, first_port: int) -> Topology:
+    """Return what an inventory file describes, before anything is asked for or runs.
+
+    Raises:
+        UsageError: there is no such file, or it contradicts itself.
+    """
+    hosts = yaml.safe_load(readable_inventory(name).read_text())["mysql"]["hosts"]
+    return Topology(name, instance, read_nodes(hosts, first_port), image="", sizing=Sizing(0, 0))

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 import pytest
-import yaml
 from commands import own
 from wavetank.checks import all_checks
-from wavetank.instance import INVENTORIES, Instance, topology_names
+from wavetank.instance import Instance, topology_names
+from wavetank.inventory import declared_topology
 from wavetank.node import Servers
 from wavetank.planning import FIRST_PORT
-from wavetank.topology import Node, Sizing, Topology, read_nodes
+from wavetank.topology import Node, Topology
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,8 +38,7 @@ def _planned(target: str, named: str | None) -> Topology:
     """Return what will run, before it does: the tests are listed by it."""
     if named:
         return Instance(named).topology()
-    hosts = yaml.safe_load((INVENTORIES / f"{target}.yml").read_text())["mysql"]["hosts"]
-    return Topology(target, own(target), read_nodes(hosts, FIRST_PORT), image="", sizing=Sizing(0, 0))
+    return declared_topology(target, own(target), FIRST_PORT)
 
 
 def _ids(cases: Sequence[tuple[str, ...]]) -> list[str]:

@@ -60,6 +60,27 @@ class Recorded:
         return asdict(self) | {name: time and time.isoformat() for name, time in times.items()}
 
 
+@dataclass(frozen=True)
+class RecordedVersion:
+    """One row of wavetank.conflict_versions: what a server made of a row, or, without a server, what it was."""
+
+    schema_name: str
+    table_name: str
+    server: str
+    operation: str
+    gtid: str
+    committed_at: datetime.datetime | None
+    image: Mapping[str, Any] | None
+    kept: bool
+
+    @property
+    def shown(self) -> str:
+        """The row as a sentence names it."""
+        if self.image is None:
+            return "no row"
+        return ", ".join(f"{name}={_shown(value)}" for name, value in self.image.items())
+
+
 def _shown(value: object) -> str:
     return f"x'{value['hex']}'" if isinstance(value, dict) else str(value)
 
@@ -199,3 +220,18 @@ def _recorded(row: Row) -> Recorded:
 def set_examined(server: Server, gtids: str) -> None:
     """Note that the GTID set needs no second look: no conflict in it is open, and none to come can reach into it."""
     server.query(_EXAMINED, [gtids], account="admin")
+
+
+def read_versions(server: Server, components: Sequence[str]) -> dict[str, list[RecordedVersion]]:
+    """Return the versions of each of the components, rows together, what they were before first."""
+    found: dict[str, list[RecordedVersion]] = {component: [] for component in components}
+    marks = ", ".join(["%s"] * len(found)) or "NULL"
+    for row in server.query(
+        "SELECT component, schema_name, table_name, server, operation, gtid, committed_at, after_image AS image, kept "
+        f"FROM wavetank.conflict_versions WHERE component IN ({marks}) ORDER BY component, row_id, committed_at",
+        list(found),
+        account="admin",
+    ):
+        image = json.loads(row["image"]) if row["image"] else None
+        found[row.pop("component")].append(RecordedVersion(**{**row, "image": image, "kept": bool(row["kept"])}))
+    return found

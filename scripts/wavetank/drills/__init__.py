@@ -1,0 +1,180 @@
+"""Storms on purpose. One a file; each has the same shape, and ends with a verdict and a report.
+
+A drill is a module of this package with STORM (a sentence), concerns(topology), and prepare(servers, options,
+say), which returns a Drill. A new file here is a new drill: the commands find it by themselves.
+"""
+
+import functools
+import importlib
+import json
+import pkgutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from wavetank.errors import UsageError
+from wavetank.files import write_if_changed
+from wavetank.instance import topology_names
+from wavetank.inventory import declared_topology
+from wavetank.node import Servers
+from wavetank.planning import FIRST_PORT
+from wavetank.topology import Topology
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may say of a drill.
+
+    Attributes:
+        seed: which random numbers; the same seed gives the same storm.
+        operations: how many harmless operations the storm is mixed with.
+        strategy: how conflicts are resolved.
+    """
+
+    seed: int = 1
+    operations: int = 5000
+    strategy: str = "latest-wins"
+
+
+class Drill(Protocol):
+    """One storm, in four phases; `facts` is what the report says of it."""
+
+    facts: dict[str, Any]
+
+    def baseline(self) -> None:
+        """Bring the instance to where it can be measured.
+
+        Raises:
+            UsageError: it is not in order; nothing has been changed then.
+        """
+
+    def storm(self) -> None:
+        """Do the damage."""
+
+    def recovery(self) -> None:
+        """Do what mends it."""
+
+    def verdict(self) -> list[str]:
+        """Return what is not as it should be, a sentence each; nothing is good."""
+
+    def calm(self) -> None:
+        """Take back what the storm did to containers and network; called however the drill ends."""
+
+
+class DrillModule(Protocol):
+    """What a module of this package offers; see the package's docstring."""
+
+    STORM: str
+
+    def concerns(self, topology: Topology) -> bool:
+        """Return whether the storm means anything to such a topology."""
+
+    def prepare(self, servers: Servers, options: Options, say: Say) -> Drill:
+        """Return the drill, nothing of it done yet."""
+
+
+@dataclass
+class DrillReport:
+    """What came of a drill: how long each phase took, in seconds, what it says of itself, and what is wrong."""
+
+    drill: str
+    instance: str
+    started: str
+    options: Options
+    phases: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    directory: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict found nothing wrong."""
+        return not self.failures
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self) | {"passed": self.passed}
+
+    def lines(self) -> Iterator[str]:
+        """Yield the report as people read it."""
+        for name, value in self.facts.items():
+            if isinstance(value, dict):
+                yield f"{name}:"
+                yield from (f"  {key:<16} {_inline(inner)}" for key, inner in value.items())
+            elif isinstance(value, list):
+                yield f"{name}:"
+                yield from (f"  {inner}" for inner in value)
+            else:
+                yield f"{name}: {value}"
+        yield ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.phases.items())
+        yield from (f"✗ {failure}" for failure in self.failures)
+        yield f"{self.drill} of {self.instance}: {'passed' if self.passed else 'failed'}"
+
+
+def _inline(value: object) -> str:
+    return ", ".join(f"{key} {inner}" for key, inner in value.items()) if isinstance(value, dict) else str(value)
+
+
+@functools.cache
+def all_drills() -> dict[str, DrillModule]:
+    """Return every drill by its name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}  # type: ignore[misc]
+
+
+def drill_list() -> dict[str, dict[str, Any]]:
+    """Return every drill's storm and the topologies that it is for, by the drill's name."""
+    topologies = [declared_topology(name, name, FIRST_PORT) for name in topology_names()]
+    return {
+        name: {"storm": drill.STORM, "topologies": [each.name for each in topologies if drill.concerns(each)]}
+        for name, drill in all_drills().items()
+    }
+
+
+def find_drill(name: str, topology: Topology) -> DrillModule:
+    """Return the drill of that name.
+
+    Raises:
+        UsageError: there is none, or it means nothing to this topology.
+    """
+    drill = all_drills().get(name)
+    if drill is None:
+        raise UsageError(f"no drill {name!r}; there are: {', '.join(all_drills())}")
+    if not drill.concerns(topology):
+        raise UsageError(f"the drill {name} is not for {topology.name}; make drill says which topologies it is for")
+    return drill
+
+
+def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillReport:
+    """Run a drill, write its report into the instance's directory, and return it.
+
+    Raises:
+        UsageError: there is no such drill, or the instance is not in order.
+        UnreachableError: a server does not answer where the drill had not meant it to.
+    """
+    started = datetime.now(UTC)
+    drill = find_drill(name, servers.topology).prepare(servers, options, say)
+    report = DrillReport(name, servers.topology.instance, started.isoformat(timespec="seconds"), options)
+    try:
+        for phase in ("baseline", "storm", "recovery", "verdict"):
+            say(f"{phase}")
+            begun = time.monotonic()
+            failures = getattr(drill, phase)()
+            report.phases[phase] = round(time.monotonic() - begun, 3)
+            report.failures += failures or []
+    finally:
+        drill.calm()
+    report.facts = drill.facts
+    _write(report, servers.instance.directory / "reports" / f"{name}-{started:%Y%m%dT%H%M%S}")
+    return report
+
+
+def _write(report: DrillReport, directory: Path) -> None:
+    report.directory = str(directory)
+    write_if_changed(directory / "report.json", json.dumps(report.as_dict(), indent=2) + "\n")
+    write_if_changed(directory / "summary.txt", "\n".join(report.lines()) + "\n")

@@ -1,0 +1,179 @@
+"""What sources that replicate from each other are feared for: both write, neither knows."""
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import combinations
+from typing import Any
+
+from wavetank import network
+from wavetank.checks import ask_all
+from wavetank.conflicts.record import Recorded
+from wavetank.conflicts.resolve import MANUAL, Resolution, look, read_strategy, resolve
+from wavetank.conflicts.survey import peer_names, recorder
+from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, Workload, make_workload
+from wavetank.drills import Drill, Options, Say
+from wavetank.errors import UsageError
+from wavetank.node import Server, Servers, query_on
+from wavetank.replication import applier_error, channels_of, replicates
+from wavetank.topology import Topology
+from wavetank.waiting import wait_until
+
+STORM = "The network between all sources breaks while each of them takes writes, some to the same rows."
+SETTLE_S = 60.0
+# How many examples of a kind a verdict names.
+_MOST_NAMED = 3
+
+
+def concerns(topology: Topology) -> bool:
+    """It takes two servers that take writes and replicate from each other."""
+    return len([node for node in topology.peers if not node.passive]) > 1
+
+
+def prepare(servers: Servers, options: Options, say: Say) -> Drill:
+    """Make the workload; its seed and the names of the servers say all of it."""
+    return ConflictDrill(servers, options, say)
+
+
+class ConflictDrill:
+    """Sources cut from each other, writes that conflict and writes that do not, then detection and resolution."""
+
+    def __init__(self, servers: Servers, options: Options, say: Say) -> None:
+        """Know what will happen; nothing is touched yet."""
+        self._servers = servers
+        self._strategy = read_strategy(options.strategy, servers.topology)
+        self._say = say
+        self._peers = peer_names(servers)
+        self._workload: Workload = make_workload(self._peers, options.seed, options.operations)
+        self._found: list[Recorded] = []
+        self._resolution: Resolution | None = None
+        self.facts: dict[str, Any] = {"seed": options.seed, "strategy": str(self._strategy)}
+
+    @property
+    def _containers(self) -> list[str]:
+        topology = self._servers.topology
+        return [topology.container(topology.node(name)) for name in self._peers]
+
+    def baseline(self) -> None:
+        """Demand a green instance without open conflicts, and give every server the same rows."""
+        if not ask_all(self._servers).green:
+            raise UsageError("the instance is not in order before the storm: make check says how, make topology-up mends")
+        if still_open := look(self._servers):
+            raise UsageError(f"{len(still_open)} conflicts are open before the storm: make conflicts lists them")
+        server = recorder(self._servers)
+        server.execute(f"DROP SCHEMA IF EXISTS {SCHEMA}", f"CREATE SCHEMA {SCHEMA}", *TABLES)
+        with server.connection("admin") as connection:
+            for statement, values in self._workload.base:
+                query_on(connection, statement, values, node=server.name)
+        self._wait_until_settled()
+        look(self._servers)
+
+    def storm(self) -> None:
+        """Cut every source from every other, and let all of them write at once."""
+        for one, other in combinations(self._containers, 2):
+            network.cut(one, other)
+        started = time.monotonic()
+        with ThreadPoolExecutor(len(self._peers)) as pool:
+            list(pool.map(self._write, self._peers))
+        self.facts["operations"] = self._workload.operations | {"seconds": round(time.monotonic() - started, 3)}
+        network.heal(self._containers)
+
+    def _write(self, name: str) -> None:
+        with closing(self._servers[name].connect("admin")) as connection:
+            for transaction in self._workload.scripts[name]:
+                for statement, values in [("START TRANSACTION", ()), *transaction, ("COMMIT", ())]:
+                    query_on(connection, statement, values, node=name)
+
+    def recovery(self) -> None:
+        """See what replication makes of it, find and record the conflicts, and resolve them."""
+        self._wait_until_settled()
+        self.facts["stopped by replication"] = self._stopped() or "nothing"
+        started = time.monotonic()
+        self._found = [conflict for conflict in look(self._servers) if conflict.schema_name == SCHEMA]
+        self.facts["detection"] = f"{time.monotonic() - started:.3f} s"
+        if self._strategy.name == MANUAL:
+            self.facts["resolution"] = "left to you: make conflicts lists them and says what to run"
+            return
+        started = time.monotonic()
+        self._resolution = resolve(self._servers, self._strategy, self._say)
+        winners = Counter(str(conflict.winner) for conflict in self._resolution.resolved)
+        self.facts["resolution"] = {
+            "decided": f"{len(self._resolution.resolved)} in {time.monotonic() - started:.3f} s",
+            "closed to writes": f"{self._resolution.closed_s:.3f} s",
+            "winners": dict(sorted(winners.items())),
+        }
+
+    def _stopped(self) -> dict[str, str]:
+        """Return which appliers have stopped, and at what."""
+        stopped: dict[str, str] = {}
+        for name in self._peers:
+            for channel, row in channels_of(self._servers[name]).items():
+                if row["applier"] == "OFF":
+                    error = applier_error(self._servers[name], channel)
+                    stopped[f"{name} from {row['HOST']}"] = f"error {error['errno']}" if error else "no error"
+        return stopped
+
+    def _wait_until_settled(self) -> None:
+        """Wait until every channel has stopped at an error, or has applied all that its source has."""
+
+        def settled() -> bool:
+            return all(self._has_settled(self._servers[node.name]) for node in self._servers.topology.replicas)
+
+        wait_until("replication to go as far as it can", settled, timeout_s=SETTLE_S, interval_s=0.1)
+
+    def _has_settled(self, server: Server) -> bool:
+        for row in channels_of(server).values():
+            if row["applier"] == "OFF":
+                continue
+            theirs = self._servers[row["HOST"]].value("SELECT @@GLOBAL.gtid_executed")
+            # The source's heartbeat goes on meanwhile: what it had when it was asked is enough.
+            if not replicates(row) or not server.value("SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", [theirs]):
+                return False
+        return True
+
+    def verdict(self) -> list[str]:
+        """Compare what was found with what was planned, and the servers with each other."""
+        found = Counter(self._as_planned(conflict) for conflict in self._found)
+        planned = Counter(self._workload.planned.keys())
+        self.facts["conflicts"] = {
+            kind: {
+                "planned": sum(each.kind == kind for each in planned),
+                "found": sum(count for each, count in found.items() if each.kind == kind),
+            }
+            for kind in sorted({each.kind for each in planned | found})
+        }
+        failures = [
+            *self._named("planned and not found", planned - found),
+            *self._named("found and not planned", found - planned),
+        ]
+        if self._resolution:
+            failures += [f"{conflict.where} could not be decided: {why}" for conflict, why in self._resolution.refused]
+            failures += self._wrong_rows()
+            report = ask_all(self._servers)
+            failures += [line for line in report.lines()] if not report.green else []
+            self.facts["checks"] = f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}"
+        return failures
+
+    def _as_planned(self, conflict: Recorded) -> Planned:
+        return Planned(
+            conflict.kind, conflict.table_name, tuple(str(value).lower() for value in conflict.key_values.values())
+        )
+
+    def _named(self, what: str, conflicts: Counter[Planned]) -> list[str]:
+        named = [f"{each.kind} at {each.table} {', '.join(each.key)}" for each in list(conflicts)[:_MOST_NAMED]]
+        return [f"{conflicts.total()} {what}: {'; '.join(named)}"] if named else []
+
+    def _wrong_rows(self) -> list[str]:
+        """Return how many harmless writes are not there, and how many rows are none of the versions written."""
+        server = self._servers[self._peers[-1]]
+        labels = {
+            row["code"]: row["label"] for row in server.query(f"SELECT code, label FROM {SCHEMA}.items", account="admin")
+        }
+        lost = [code for code, label in self._workload.harmless.items() if labels.get(code) != label]
+        self.facts["harmless writes lost"] = len(lost)
+        return [f"{len(lost)} harmless writes are not there: {', '.join(lost[:_MOST_NAMED])}"] if lost else []
+
+    def calm(self) -> None:
+        """Heal the network."""
+        network.heal(self._containers)
