@@ -40,11 +40,12 @@ _RECEIVED = """
     SELECT CHANNEL_NAME AS channel, RECEIVED_TRANSACTION_SET AS gtids, @@GLOBAL.server_uuid AS uuid
       FROM performance_schema.replication_connection_status
 """
+# 3030 is what the other workers say of the one that failed: its own error is the reason.
 _APPLIER_ERROR = """
     SELECT LAST_ERROR_NUMBER AS errno, LAST_ERROR_MESSAGE AS message
       FROM performance_schema.replication_applier_status_by_worker
      WHERE CHANNEL_NAME = %s AND LAST_ERROR_NUMBER <> 0
-     ORDER BY LAST_ERROR_TIMESTAMP DESC LIMIT 1
+     ORDER BY LAST_ERROR_NUMBER = 3030, LAST_ERROR_TIMESTAMP DESC LIMIT 1
 """
 
 

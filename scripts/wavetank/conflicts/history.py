@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymysqlreplication import BinLogStreamReader
-from pymysqlreplication.event import GtidEvent, NotImplementedEvent, QueryEvent
+from pymysqlreplication.event import GtidEvent, NotImplementedEvent, QueryEvent, RotateEvent
 from pymysqlreplication.row_event import DeleteRowsEvent, RowsEvent, UpdateRowsEvent, WriteRowsEvent
 
 from wavetank.conflicts.values import Image, decode_rows
@@ -186,6 +186,7 @@ def _events(servers: Servers, server: Server, start: str) -> Iterator[Any]:
         # As a replica of that id would be: nobody else's.
         server_id=secrets.randbits(31) | 1 << 31,
         only_events=[
+            RotateEvent,
             GtidEvent,
             QueryEvent,
             WriteRowsEvent,
@@ -197,9 +198,15 @@ def _events(servers: Servers, server: Server, start: str) -> Iterator[Any]:
         # Nobody's transaction asks for everything; an empty set would ask for a position.
         auto_position=start or _NOBODYS,
         enable_logging=False,
+        # A table is described anew before each of its rows: reading that once a log saves half of the time.
+        freeze_schema=True,
     )
     try:
-        yield from reader
+        for event in reader:
+            if isinstance(event, RotateEvent):
+                reader.table_map = {}  # a server that has started anew numbers its tables anew
+            else:
+                yield event
     except OSError as error:
         raise UnreachableError(server.name, str(error)) from error
     finally:

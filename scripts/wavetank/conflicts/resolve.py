@@ -11,6 +11,7 @@ from typing import Any
 from wavetank.checks import Finding, ask_all
 from wavetank.conflicts.record import OPEN, Recorded, read_records, record, set_examined
 from wavetank.conflicts.survey import peer_names, recorder, survey
+from wavetank.effective import rendered_settings
 from wavetank.errors import UsageError
 from wavetank.node import Server, Servers, StatementError
 from wavetank.replication import applier_error, channels_of
@@ -170,19 +171,35 @@ def _closed(servers: Servers, done: Resolution) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _tolerant(servers: Servers) -> Iterator[None]:
-    """Let every applier go on where a row is not as its source had it, and start those that have stopped."""
-    names = [node.name for node in servers.topology.nodes]
+    """Let every applier go on where a row is not as its source had it, and start those that have stopped.
 
-    def start(server: Server) -> None:
-        server.execute("SET GLOBAL replica_exec_mode = 'IDEMPOTENT'")
-        for name in channels_of(server):
-            server.execute(f"START REPLICA FOR CHANNEL '{name}'")
+    Where a server has several channels, each applies one transaction at a time meanwhile: the workers of two of
+    them can wait for each other, for a row and for their turn to commit, until innodb_lock_wait_timeout.
+    """
+    names = [node.name for node in servers.topology.nodes if node.channels]
+
+    def restart(server: Server, mode: str, count: str) -> None:
+        server.execute(
+            "STOP REPLICA SQL_THREAD",
+            f"SET GLOBAL replica_exec_mode = '{mode}'",
+            f"SET GLOBAL replica_parallel_workers = {count}",
+            *(f"START REPLICA FOR CHANNEL '{name}'" for name in channels_of(server)),
+        )
+
+    def workers(server: Server) -> str:
+        return rendered_settings(server.my_cnf)["replica_parallel_workers"]
+
+    def pass_over(server: Server) -> None:
+        restart(server, "IDEMPOTENT", "1" if len(servers.topology.node(server.name).channels) > 1 else workers(server))
+
+    def restore(server: Server) -> None:
+        restart(server, "STRICT", workers(server))
 
     try:
-        _everywhere(servers, names, start)
+        _everywhere(servers, names, pass_over)
         yield
     finally:
-        _everywhere(servers, names, lambda server: server.execute("SET GLOBAL replica_exec_mode = 'STRICT'"))
+        _everywhere(servers, names, restore)
 
 
 def _wait_until_equal(servers: Servers) -> None:
