@@ -251,9 +251,7 @@ def conflicts(instance: InstanceName = "", as_json: AsJson = False) -> None:
 
 @app.command()
 def resolve(
-    strategy: Annotated[
-        str, typer.Option(envvar="STRATEGY", help="latest-wins, source-wins=<node> or manual.")
-    ] = "",
+    strategy: Annotated[str, typer.Option(envvar="STRATEGY", help="latest-wins, source-wins=<node> or manual.")] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
 ) -> None:
@@ -276,7 +274,7 @@ def resolve(
 
 
 @app.command()
-def drill(  # noqa: PLR0913 - what a person may say of a drill
+def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     name: Annotated[str, typer.Argument(metavar="[DRILL]", help="Which storm; without one, list them.")] = "",
     seed: Annotated[int, typer.Option(envvar="SEED", help="Which random numbers.")] = 1,
     operations: Annotated[int, typer.Option(envvar="OPERATIONS", help="How many harmless ones.")] = 5000,

@@ -95,9 +95,10 @@ class Table:
         """Yield every text in a key of the row, with its collation."""
         for parts in self.indexes.values():
             for column, length in parts:
+                collation = self.collations.get(column or "")
                 value = _cut(image[column], length) if column is not None else None
-                if column in self.collations and isinstance(value, str):
-                    yield self.collations[column], value
+                if collation and isinstance(value, str):
+                    yield collation, value
 
 
 def _cut(value: Value, length: int | None) -> Value:

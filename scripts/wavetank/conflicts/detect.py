@@ -161,9 +161,7 @@ class _Reader:
                         yield key
 
 
-def detect(
-    changes: Iterable[Change], order: Order, tables: Mapping[Name, Table], weights: Weights
-) -> list[Component]:
+def detect(changes: Iterable[Change], order: Order, tables: Mapping[Name, Table], weights: Weights) -> list[Component]:
     """Return all conflicts, in components; settled ones too."""
     reader = _Reader(tables, weights)
     effects = [effect for change in changes for effect in reader.effects(change)]
@@ -311,9 +309,7 @@ def _parents_at_risk(
             yield effect, found
 
 
-def _versions(
-    row: Key, group: Sequence[Effect], order: Order, parents: Mapping[Effect, frozenset[Key]]
-) -> RowVersions:
+def _versions(row: Key, group: Sequence[Effect], order: Order, parents: Mapping[Effect, frozenset[Key]]) -> RowVersions:
     last = {effect.change.server: effect for effect in group}.values()
     latest = [one for one in last if not any(order.before(one.change, other.change) for other in last)]
     first = min(group, key=lambda effect: (effect.change.committed_us, effect.change.server, effect.change.place))

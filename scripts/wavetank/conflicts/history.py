@@ -153,15 +153,15 @@ def read_histories(servers: Servers, peers: Sequence[str], examined: str) -> dic
         UsageError: a log says something that cannot be read.
     """
     with ThreadPoolExecutor(len(peers)) as pool:
-        return dict(zip(peers, pool.map(lambda name: _read(servers, servers[name], examined), peers), strict=True))
+        return dict(zip(peers, pool.map(lambda name: _read(servers[name], examined), peers), strict=True))
 
 
-def _read(servers: Servers, server: Server, examined: str) -> History:
+def _read(server: Server, examined: str) -> History:
     state = server.query("SELECT @@server_uuid AS uuid, @@GLOBAL.gtid_purged AS purged")[0]
     start = ",".join(filter(None, (examined, state["purged"]))).replace("\n", "")
     history = History(server.name, start)
     transaction: Transaction | None = None
-    for event in _events(servers, server, start):
+    for event in _events(server, start):
         if isinstance(event, GtidEvent):
             history.order[event.gtid] = len(history.order)
             transaction = None
@@ -180,7 +180,7 @@ def _read(servers: Servers, server: Server, examined: str) -> History:
     return history
 
 
-def _events(servers: Servers, server: Server, start: str) -> Iterator[Any]:
+def _events(server: Server, start: str) -> Iterator[Any]:
     reader = BinLogStreamReader(
         connection_settings=server.settings("replication"),
         # As a replica of that id would be: nobody else's.

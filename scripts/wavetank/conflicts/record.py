@@ -1,6 +1,6 @@
 """What was found, written down in wavetank.replication_conflicts and wavetank.conflict_versions."""
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,14 @@ _CONFLICTS = """
            found_at, strategy, winner, resolved_at
       FROM wavetank.replication_conflicts
 """
-_VERSIONS = "SELECT component, row_id, server, gtid FROM wavetank.conflict_versions"
+_NEW_CONFLICT = """
+    INSERT INTO wavetank.replication_conflicts
+        (component, kind, servers, state, identity, schema_name, table_name, key_name, key_values, found_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6))
+"""
+_CHANGED_CONFLICT = """
+    UPDATE wavetank.replication_conflicts SET component = %s, kind = %s, servers = %s, state = %s WHERE identity = %s
+"""
 _EXAMINED = """
     INSERT INTO wavetank.conflicts_examined VALUES (1, GTID_SUBTRACT(%s, ''), UTC_TIMESTAMP(6)) AS new
     ON DUPLICATE KEY UPDATE
@@ -43,10 +50,10 @@ class Recorded:
     key_values: Mapping[str, Any]
     servers: tuple[str, ...]
     state: str
-    found_at: datetime.datetime
+    found_at: dt.datetime
     strategy: str | None
     winner: str | None
-    resolved_at: datetime.datetime | None
+    resolved_at: dt.datetime | None
 
     @property
     def where(self) -> str:
@@ -69,7 +76,7 @@ class RecordedVersion:
     server: str
     operation: str
     gtid: str
-    committed_at: datetime.datetime | None
+    committed_at: dt.datetime | None
     image: Mapping[str, Any] | None
     kept: bool
 
@@ -86,68 +93,62 @@ def _shown(value: object) -> str:
 
 
 def record(servers: Servers, found: Survey) -> None:
-    """Write down what a survey found; what is there already is left as it is."""
+    """Write down what a survey found, all or nothing; what is there already is left as it is."""
     server = recorder(servers)
     known = {conflict.identity: conflict for conflict in read_records(server)}
-    versions: dict[str, set[tuple[str, ...]]] = {}
-    for row in server.query(_VERSIONS, account="admin"):
-        versions.setdefault(row["component"], set()).add((row["row_id"], row["server"], row["gtid"]))
     with server.connection("admin") as connection:
+        book = _Book(lambda *statement: query_on(connection, *statement, node=server.name), known, found.tables)
+        book.write(found.components)
 
-        def run(statement: str, parameters: Sequence[object] = ()) -> None:
-            query_on(connection, statement, parameters, node=server.name)
 
-        run("START TRANSACTION")
-        seen: set[str] = set()
-        for component in found.components:
+class _Book:
+    """The record, open for writing."""
+
+    def __init__(
+        self, run: Callable[..., list[Row]], known: Mapping[str, Recorded], tables: Mapping[Name, Table]
+    ) -> None:
+        self._run = run
+        self._known = known
+        self._tables = tables
+
+    def write(self, components: Iterable[Component]) -> None:
+        self._run("START TRANSACTION")
+        stale = {identity for identity, conflict in self._known.items() if conflict.state == OPEN}
+        for component in components:
             identities = [_identity(conflict) for conflict in component.conflicts]
-            seen |= set(identities)
+            stale -= set(identities)
             for conflict, identity in zip(component.conflicts, identities, strict=True):
-                _record_conflict(run, conflict, identity, min(identities), known.get(identity), found.tables)
-            if all(known[identity].state != OPEN for identity in identities if identity in known) and known.keys() & {
-                *identities
-            }:
-                continue
-            rows = list(_version_rows(component, min(identities), found.tables))
-            if {(row[1], row[2], row[6]) for row in rows} != versions.get(min(identities), set()):
-                run("DELETE FROM wavetank.conflict_versions WHERE component = %s", [min(identities)])
-                for version in rows:
-                    run(f"INSERT INTO wavetank.conflict_versions VALUES ({', '.join(['%s'] * len(version))})", version)
-        for identity, conflict in known.items():
-            if conflict.state == OPEN and identity not in seen:
-                run("UPDATE wavetank.replication_conflicts SET state = %s WHERE identity = %s", [SUPERSEDED, identity])
-        run("COMMIT")
+                self._write_conflict(conflict, identity, min(identities))
+            before = [self._known[identity] for identity in identities if identity in self._known]
+            if not before or any(conflict.state == OPEN for conflict in before):
+                self._write_versions(component, min(identities))
+        for identity in stale:
+            self._run(
+                "UPDATE wavetank.replication_conflicts SET state = %s WHERE identity = %s", [SUPERSEDED, identity]
+            )
+        self._run("COMMIT")
 
+    def _write_conflict(self, conflict: Conflict, identity: str, component: str) -> None:
+        known = self._known.get(identity)
+        state = SUPERSEDED if conflict.settled else OPEN
+        values = (component, conflict.kind, ",".join(conflict.servers), state)
+        if known is None:
+            key = conflict.key
+            where = (key.schema, key.table, key.index, _json(_key_values(conflict, self._tables)))
+            self._run(_NEW_CONFLICT, [*values, identity, *where])
+        elif known.state == OPEN and (known.component, known.kind, ",".join(known.servers), known.state) != values:
+            self._run(_CHANGED_CONFLICT, [*values, identity])
 
-def _record_conflict(
-    run: Callable[[str, Sequence[object]], None],
-    conflict: Conflict,
-    identity: str,
-    component: str,
-    known: Recorded | None,
-    tables: Mapping[Name, Table],
-) -> None:
-    state = SUPERSEDED if conflict.settled else OPEN
-    values = (component, conflict.kind, ",".join(conflict.servers), state)
-    if known is None:
-        run(
-            "INSERT INTO wavetank.replication_conflicts (component, kind, servers, state, identity, schema_name, "
-            "table_name, key_name, key_values, found_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6))",
-            [
-                *values,
-                identity,
-                conflict.key.schema,
-                conflict.key.table,
-                conflict.key.index,
-                _json(_key_values(conflict, tables)),
-            ],
+    def _write_versions(self, component: Component, name: str) -> None:
+        rows = list(_version_rows(component, name))
+        there = self._run(
+            "SELECT row_id, server, gtid FROM wavetank.conflict_versions WHERE component = %s FOR UPDATE", [name]
         )
-    elif known.state == OPEN and (known.component, known.kind, ",".join(known.servers), known.state) != values:
-        run(
-            "UPDATE wavetank.replication_conflicts SET component = %s, kind = %s, servers = %s, state = %s "
-            "WHERE identity = %s",
-            [*values, identity],
-        )
+        if {(row[1], row[2], row[6]) for row in rows} == {tuple(row.values()) for row in there}:
+            return
+        self._run("DELETE FROM wavetank.conflict_versions WHERE component = %s", [name])
+        for row in rows:
+            self._run(f"INSERT INTO wavetank.conflict_versions VALUES ({', '.join(['%s'] * len(row))})", row)
 
 
 def _identity(conflict: Conflict) -> str:
@@ -155,7 +156,12 @@ def _identity(conflict: Conflict) -> str:
 
 
 def _names(key: Key) -> tuple[str, ...]:
-    return (key.schema, key.table, key.index, *(value.hex() if isinstance(value, bytes) else str(value) for value in key.values))
+    return (
+        key.schema,
+        key.table,
+        key.index,
+        *(value.hex() if isinstance(value, bytes) else str(value) for value in key.values),
+    )
 
 
 def _digest(*parts: str) -> str:
@@ -172,7 +178,7 @@ def _key_values(conflict: Conflict, tables: Mapping[Name, Table]) -> Image:
     return {column: image[column] for column, _ in columns if column is not None}
 
 
-def _version_rows(component: Component, name: str, tables: Mapping[Name, Table]) -> Iterator[tuple[object, ...]]:
+def _version_rows(component: Component, name: str) -> Iterator[tuple[object, ...]]:
     for versions in component.rows:
         row = _digest(*_names(versions.row))
         place = (name, row)
@@ -183,17 +189,14 @@ def _version_rows(component: Component, name: str, tables: Mapping[Name, Table])
 
 
 def _version(effect: Effect, parents: Iterable[Key]) -> tuple[object, ...]:
-    committed = datetime.datetime.fromtimestamp(0, datetime.UTC) + datetime.timedelta(
-        microseconds=effect.change.committed_us
-    )
-    parents = [_digest(*_names(parent)) for parent in parents]
+    committed = dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=effect.change.committed_us)
     return (
         effect.operation,
         effect.change.gtid,
         committed.strftime("%Y-%m-%d %H:%M:%S.%f"),
         _json(effect.before),
         _json(effect.after),
-        json.dumps(parents),
+        json.dumps(sorted(_digest(*_names(parent)) for parent in parents)),
     )
 
 
@@ -212,9 +215,7 @@ def read_records(server: Server, *, state: str = "") -> list[Recorded]:
 
 
 def _recorded(row: Row) -> Recorded:
-    return Recorded(
-        **{**row, "key_values": json.loads(row["key_values"]), "servers": tuple(row["servers"].split(","))}
-    )
+    return Recorded(**{**row, "key_values": json.loads(row["key_values"]), "servers": tuple(row["servers"].split(","))})
 
 
 def set_examined(server: Server, gtids: str) -> None:

@@ -5,7 +5,7 @@ dates, JSON's null beside SQL's, negative fractions of a second. Formats: MySQL 
 type and mysys/my_time.cc.
 """
 
-import datetime
+import datetime as dt
 import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -146,7 +146,7 @@ def _datetime(buffer: Buffer, column: Any) -> Value:  # noqa: ANN401
 
 def _timestamp(buffer: Buffer, column: Any) -> Value:  # noqa: ANN401
     seconds = buffer.big(4)
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
     return (f"{moment:%Y-%m-%d %H:%M:%S}" if seconds else "0000-00-00 00:00:00") + _fraction(buffer, column)
 
 

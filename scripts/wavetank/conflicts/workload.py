@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from wavetank.conflicts.detect import DELETE_UPDATE, SAME_PRIMARY_KEY, SAME_UNIQUE_KEY, UPDATE_UPDATE
@@ -80,7 +80,7 @@ class _Maker:
         self._operations: dict[str, list[Statement]] = {name: [] for name in servers}
 
     def make(self, harmless: int) -> Workload:
-        kinds: Sequence[Callable[[int], None]] = (self._same_key, self._same_code, self._updates, self._delete)
+        kinds = (self._same_key, self._same_code, self._updates, self._delete)
         for conflict in kinds:
             for number in range(self._random.randint(*CONFLICTS_A_KIND)):
                 conflict(number)
@@ -133,6 +133,7 @@ class _Maker:
         """Let several servers insert one primary key."""
         table, row = self._random.choice(("items", "stock")), self._take() + self._random.randint(1, _STEP - 1)
         labels: dict[str, str | None] = {name: f"made by {name}" for name in self._some()}
+        statements: dict[str, Statement]
         if table == "items":
             statements = {
                 name: (

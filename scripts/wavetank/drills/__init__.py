@@ -124,7 +124,7 @@ def _inline(value: object) -> str:
 def all_drills() -> dict[str, DrillModule]:
     """Return every drill by its name."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}  # type: ignore[misc]
+    return {name.replace("_", "-"): importlib.import_module(f"{__name__}.{name}") for name in names}
 
 
 def drill_list() -> dict[str, dict[str, Any]]:

@@ -10,9 +10,9 @@ from typing import Any
 from wavetank import network
 from wavetank.checks import ask_all
 from wavetank.conflicts.record import Recorded
-from wavetank.conflicts.resolve import MANUAL, Resolution, look, read_strategy, resolve
+from wavetank.conflicts.resolve import MANUAL, look, read_strategy, resolve
 from wavetank.conflicts.survey import peer_names, recorder
-from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, Workload, make_workload
+from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, make_workload
 from wavetank.drills import Drill, Options, Say
 from wavetank.errors import UsageError
 from wavetank.node import Server, Servers, query_on
@@ -27,7 +27,7 @@ _MOST_NAMED = 3
 
 
 def concerns(topology: Topology) -> bool:
-    """It takes two servers that take writes and replicate from each other."""
+    """Say whether at least two servers take writes and replicate from each other."""
     return len([node for node in topology.peers if not node.passive]) > 1
 
 
@@ -45,9 +45,9 @@ class ConflictDrill:
         self._strategy = read_strategy(options.strategy, servers.topology)
         self._say = say
         self._peers = peer_names(servers)
-        self._workload: Workload = make_workload(self._peers, options.seed, options.operations)
+        self._workload = make_workload(self._peers, options.seed, options.operations)
         self._found: list[Recorded] = []
-        self._resolution: Resolution | None = None
+        self._refused: list[str] | None = None
         self.facts: dict[str, Any] = {"seed": options.seed, "strategy": str(self._strategy)}
 
     @property
@@ -58,7 +58,9 @@ class ConflictDrill:
     def baseline(self) -> None:
         """Demand a green instance without open conflicts, and give every server the same rows."""
         if not ask_all(self._servers).green:
-            raise UsageError("the instance is not in order before the storm: make check says how, make topology-up mends")
+            raise UsageError(
+                "the instance is not in order before the storm: make check says how, make topology-up mends"
+            )
         if still_open := look(self._servers):
             raise UsageError(f"{len(still_open)} conflicts are open before the storm: make conflicts lists them")
         server = recorder(self._servers)
@@ -96,11 +98,12 @@ class ConflictDrill:
             self.facts["resolution"] = "left to you: make conflicts lists them and says what to run"
             return
         started = time.monotonic()
-        self._resolution = resolve(self._servers, self._strategy, self._say)
-        winners = Counter(str(conflict.winner) for conflict in self._resolution.resolved)
+        done = resolve(self._servers, self._strategy, self._say)
+        self._refused = [f"{conflict.where} could not be decided: {why}" for conflict, why in done.refused]
+        winners = Counter(str(conflict.winner) for conflict in done.resolved)
         self.facts["resolution"] = {
-            "decided": f"{len(self._resolution.resolved)} in {time.monotonic() - started:.3f} s",
-            "closed to writes": f"{self._resolution.closed_s:.3f} s",
+            "decided": f"{len(done.resolved)} in {time.monotonic() - started:.3f} s",
+            "closed to writes": f"{done.closed_s:.3f} s",
             "winners": dict(sorted(winners.items())),
         }
 
@@ -147,11 +150,10 @@ class ConflictDrill:
             *self._named("planned and not found", planned - found),
             *self._named("found and not planned", found - planned),
         ]
-        if self._resolution:
-            failures += [f"{conflict.where} could not be decided: {why}" for conflict, why in self._resolution.refused]
-            failures += self._wrong_rows()
+        if self._refused is not None:
+            failures += [*self._refused, *self._wrong_rows()]
             report = ask_all(self._servers)
-            failures += [line for line in report.lines()] if not report.green else []
+            failures += [] if report.green else report.lines()
             self.facts["checks"] = f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}"
         return failures
 
@@ -168,7 +170,8 @@ class ConflictDrill:
         """Return how many harmless writes are not there, and how many rows are none of the versions written."""
         server = self._servers[self._peers[-1]]
         labels = {
-            row["code"]: row["label"] for row in server.query(f"SELECT code, label FROM {SCHEMA}.items", account="admin")
+            row["code"]: row["label"]
+            for row in server.query(f"SELECT code, label FROM {SCHEMA}.items", account="admin")
         }
         lost = [code for code, label in self._workload.harmless.items() if labels.get(code) != label]
         self.facts["harmless writes lost"] = len(lost)
