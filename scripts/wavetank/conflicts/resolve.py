@@ -173,8 +173,9 @@ def _closed(servers: Servers, done: Resolution) -> Iterator[None]:
 def _tolerant(servers: Servers) -> Iterator[None]:
     """Let every applier go on where a row is not as its source had it, and start those that have stopped.
 
-    Where a server has several channels, each applies one transaction at a time meanwhile: the workers of two of
-    them can wait for each other, for a row and for their turn to commit, until innodb_lock_wait_timeout.
+    Each channel applies one transaction at a time meanwhile: what was independent where it was written need not be
+    so where other rows have taken its keys, and then workers wait, one for a row and one for its turn to commit,
+    until innodb_lock_wait_timeout.
     """
     names = [node.name for node in servers.topology.nodes if node.channels]
 
@@ -186,17 +187,11 @@ def _tolerant(servers: Servers) -> Iterator[None]:
             *(f"START REPLICA FOR CHANNEL '{name}'" for name in channels_of(server)),
         )
 
-    def workers(server: Server) -> str:
-        return rendered_settings(server.my_cnf)["replica_parallel_workers"]
-
-    def pass_over(server: Server) -> None:
-        restart(server, "IDEMPOTENT", "1" if len(servers.topology.node(server.name).channels) > 1 else workers(server))
-
     def restore(server: Server) -> None:
-        restart(server, "STRICT", workers(server))
+        restart(server, "STRICT", rendered_settings(server.my_cnf)["replica_parallel_workers"])
 
     try:
-        _everywhere(servers, names, pass_over)
+        _everywhere(servers, names, lambda server: restart(server, "IDEMPOTENT", "1"))
         yield
     finally:
         _everywhere(servers, names, restore)
