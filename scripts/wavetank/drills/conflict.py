@@ -75,11 +75,13 @@ class ConflictDrill:
         """Cut every source from every other, and let all of them write at once."""
         for one, other in combinations(self._containers, 2):
             network.cut(one, other)
+        self._say("the sources are cut from each other")
         started = time.monotonic()
         with ThreadPoolExecutor(len(self._peers)) as pool:
             list(pool.map(self._write, self._peers))
         self.facts["operations"] = self._workload.operations | {"seconds": round(time.monotonic() - started, 3)}
         network.heal(self._containers)
+        self._say("the network is whole again")
 
     def _write(self, name: str) -> None:
         with closing(self._servers[name].connect("admin")) as connection:
