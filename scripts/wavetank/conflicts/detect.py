@@ -312,7 +312,9 @@ def _parents_at_risk(
 def _versions(row: Key, group: Sequence[Effect], order: Order, parents: Mapping[Effect, frozenset[Key]]) -> RowVersions:
     last = {effect.change.server: effect for effect in group}.values()
     latest = [one for one in last if not any(order.before(one.change, other.change) for other in last)]
-    first = min(group, key=lambda effect: (effect.change.committed_us, effect.change.server, effect.change.place))
+    # What all of them had seen is common ground; the first change beyond it says what the row was there.
+    beyond = [each for each in group if not all(order.before(each.change, one.change) for one in latest)]
+    first = min(beyond, key=lambda effect: (effect.change.committed_us, effect.change.server, effect.change.place))
     return RowVersions(row, first.before, tuple((one, parents.get(one, frozenset())) for one in latest))
 
 

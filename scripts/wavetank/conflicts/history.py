@@ -2,6 +2,7 @@
 
 import bisect
 import itertools
+import math
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -104,7 +105,7 @@ class Order:
         """Return when the server executed a transaction: -1 for before all that was read, infinite for not yet."""
         if (place := self._histories[server].order.get(gtid)) is not None:
             return place
-        return -1 if contains(self._starts[server], gtid) else float("inf")
+        return -1 if contains(self._starts[server], gtid) else math.inf
 
     def before(self, first: Change, second: Change) -> bool:
         """Return whether the second was made where the first had already been executed."""
@@ -244,30 +245,34 @@ def emptied_by(statement: str, schema: str) -> list[tuple[str, str]]:
 
 
 def changes_of(histories: Mapping[str, History], order: Order) -> list[Change]:
-    """Return what was done to rows by all transactions that may be in conflict with another.
+    """Return what was done to rows since the first transaction that may be in conflict with another.
 
     What a table held before somebody emptied it who had seen that is nobody's conflict any more.
     """
     changes: list[Change] = []
     ends: dict[tuple[str, str], list[Change]] = {}
+    company = {
+        each.gtid for name, history in histories.items() for each in history.own if order.has_company(name, each)
+    }
     for history in histories.values():
         places = itertools.count()
+        start = min((place for gtid, place in history.order.items() if gtid in company), default=math.inf)
         for transaction in history.own:
-            for schema, table in transaction.emptied:
-                end = Change(
-                    history.server, transaction.gtid, transaction.committed_us, next(places), schema, table, None, None
-                )
-                ends.setdefault((schema, table), []).append(end)
-            if transaction.events and order.has_company(history.server, transaction):
+            if history.order[transaction.gtid] >= start:
                 changes += _decoded(history.server, transaction, places)
-    return [
-        change
-        for change in changes
-        if not any(
-            order.before(change, end)
-            for end in [*ends.get((change.schema, change.table), ()), *ends.get((change.schema, ""), ())]
-        )
-    ]
+                for end in _ends(history.server, transaction, places):
+                    ends.setdefault((end.schema, end.table), []).append(end)
+    return [change for change in changes if not _ended(change, ends, order)]
+
+
+def _ends(server: str, transaction: Transaction, places: Iterator[int]) -> Iterator[Change]:
+    for schema, table in transaction.emptied:
+        yield Change(server, transaction.gtid, transaction.committed_us, next(places), schema, table, None, None)
+
+
+def _ended(change: Change, ends: Mapping[tuple[str, str], Sequence[Change]], order: Order) -> bool:
+    later = [*ends.get((change.schema, change.table), ()), *ends.get((change.schema, ""), ())]
+    return any(order.before(change, end) for end in later)
 
 
 def _decoded(server: str, transaction: Transaction, places: Iterator[int]) -> Iterator[Change]:

@@ -182,14 +182,16 @@ def _decimal(buffer: Buffer, column: Any) -> Value:  # noqa: ANN401
 def _json(buffer: Buffer, column: Any) -> Value:  # noqa: ANN401
     data = buffer.take(buffer.little(column.length_size))
     # What JSON text cannot say, such as a date, becomes a string.
-    return json.dumps(_named(parse_json(data[0], data[1:])) if data else None, ensure_ascii=False, default=str)
+    return json.dumps(_plain(parse_json(data[0], data[1:])) if data else None, ensure_ascii=False, default=str)
 
 
-def _named(value: Any) -> Any:  # noqa: ANN401
-    """Return a JSON value with the keys of its objects as text; the library leaves them bytes."""
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Return a JSON value with its texts as such; the library leaves them bytes."""
     if isinstance(value, dict):
-        return {key.decode(): _named(inner) for key, inner in value.items()}
-    return [_named(inner) for inner in value] if isinstance(value, list) else value
+        return {key.decode(): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value.decode() if isinstance(value, bytes) else value
 
 
 _DECODERS: Mapping[int, Callable[[Buffer, Any], Value]] = {
