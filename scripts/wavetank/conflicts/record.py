@@ -58,8 +58,7 @@ class Recorded:
     @property
     def where(self) -> str:
         """The row or key as a sentence names it: schema.table id=5."""
-        values = ", ".join(f"{name}={_shown(value)}" for name, value in self.key_values.items())
-        return f"{self.schema_name}.{self.table_name} {values}"
+        return f"{self.schema_name}.{self.table_name} {shown(self.key_values)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -71,6 +70,7 @@ class Recorded:
 class RecordedVersion:
     """One row of wavetank.conflict_versions: what a server made of a row, or, without a server, what it was."""
 
+    row_id: str
     schema_name: str
     table_name: str
     server: str
@@ -80,16 +80,12 @@ class RecordedVersion:
     image: Mapping[str, Any] | None
     kept: bool
 
-    @property
-    def shown(self) -> str:
-        """The row as a sentence names it."""
-        if self.image is None:
-            return "no row"
-        return ", ".join(f"{name}={_shown(value)}" for name, value in self.image.items())
 
-
-def _shown(value: object) -> str:
-    return f"x'{value['hex']}'" if isinstance(value, dict) else str(value)
+def shown(image: Mapping[str, Any]) -> str:
+    """Return a recorded row, or a part of it, as a sentence names it: id=5, photo=x'ff'."""
+    return ", ".join(
+        f"{name}=x'{value['hex']}'" if isinstance(value, dict) else f"{name}={value}" for name, value in image.items()
+    )
 
 
 def record(servers: Servers, found: Survey) -> None:
@@ -228,7 +224,7 @@ def read_versions(server: Server, components: Sequence[str]) -> dict[str, list[R
     found: dict[str, list[RecordedVersion]] = {component: [] for component in components}
     marks = ", ".join(["%s"] * len(found)) or "NULL"
     for row in server.query(
-        "SELECT component, schema_name, table_name, server, operation, gtid, committed_at, after_image AS image, kept "
+        "SELECT component, row_id, schema_name, table_name, server, operation, gtid, committed_at, after_image AS image, kept "
         f"FROM wavetank.conflict_versions WHERE component IN ({marks}) ORDER BY component, row_id, committed_at",
         list(found),
         account="admin",

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from wavetank.conflicts.record import Recorded, RecordedVersion, read_versions
+from wavetank.conflicts.record import Recorded, RecordedVersion, read_versions, shown
 from wavetank.conflicts.resolve import Resolution
 from wavetank.conflicts.survey import recorder
 from wavetank.node import Servers
@@ -17,15 +18,23 @@ def conflict_lines(servers: Servers, still_open: Sequence[Recorded]) -> Iterator
     versions = read_versions(recorder(servers), [conflict.component for conflict in still_open[:MOST_LISTED]])
     for conflict in still_open[:MOST_LISTED]:
         yield f"{conflict.conflict_id:>4}  {conflict.kind:<14} {conflict.where}"
-        yield from (f"      {line}" for version in versions[conflict.component] for line in _version_lines(version))
+        yield from (f"      {line}" for line in _version_lines(versions[conflict.component]))
     if len(still_open) > MOST_LISTED:
         yield f"      and {len(still_open) - MOST_LISTED} more; --json lists all"
     yield f"{servers.topology.instance}: {_counted(still_open)}"
 
 
-def _version_lines(version: RecordedVersion) -> Iterator[str]:
-    at = version.committed_at.isoformat(sep=" ") if version.committed_at else ""
-    yield f"{version.server or 'before':<8} {version.operation:<7} {at:<27}{version.shown}"
+def _version_lines(versions: Sequence[RecordedVersion]) -> Iterator[str]:
+    """Yield each row's versions, of their columns only those in which they differ."""
+    for _, row in groupby(versions, lambda version: version.row_id):
+        same_row = list(row)
+        images = [version.image for version in same_row if version.image is not None]
+        same = {name for name, value in images[0].items() if all(image[name] == value for image in images)}
+        for version in same_row:
+            image = version.image and {name: value for name, value in version.image.items() if name not in same}
+            at = version.committed_at.isoformat(sep=" ") if version.committed_at else ""
+            text = "no row" if version.image is None else shown(image or version.image)
+            yield f"{version.server or 'before':<8} {version.operation:<7} {at:<27}{text}".rstrip()
 
 
 def _counted(still_open: Sequence[Recorded]) -> str:

@@ -19,7 +19,8 @@ from wavetank.topology import Topology
 from wavetank.waiting import wait_until
 
 LATEST_WINS, SOURCE_WINS, MANUAL = "latest-wins", "source-wins", "manual"
-CATCH_UP_S = 60.0
+# How long all appliers together may stand still before the wait for them ends.
+STALL_S = 30.0
 # An open transaction keeps a server from being closed; it is waited for this long.
 LOCK_WAIT_S = 10
 # Duplicate key, row not found, and a foreign key from either side: what a conflict looks like to an applier.
@@ -111,7 +112,7 @@ def resolve(servers: Servers, strategy: Strategy, say: Callable[[str], None]) ->
         UsageError: an applier stopped at something else than a row, or did not catch up in time.
     """
     peer_names(servers)
-    _refuse_other_errors(servers)
+    _refuse_errors(servers)
     done = Resolution(str(strategy))
     server = recorder(servers)
     with _closed(servers, done):
@@ -198,20 +199,30 @@ def _tolerant(servers: Servers) -> Iterator[None]:
 
 
 def _wait_until_equal(servers: Servers) -> None:
-    """Wait until every server has executed what any of them has."""
+    """Wait until every server has executed what any of them has, for as long as that goes on."""
     names = [node.name for node in servers.topology.nodes]
 
-    def equal() -> bool:
-        executed = {servers[name].value("SELECT @@GLOBAL.gtid_executed") for name in names}
-        if len(executed) > 1:
-            _refuse_other_errors(servers, ROW_ERRORS * 0)
-        return len(executed) == 1
+    def executed() -> list[str]:
+        return [servers[name].value("SELECT @@GLOBAL.gtid_executed") for name in names]
 
-    wait_until("the same transactions on every server", equal, timeout_s=CATCH_UP_S, interval_s=0.05)
+    def moved(now: list[str]) -> bool:
+        return now != before or len(set(now)) == 1
+
+    before = executed()
+    while len(set(before)) > 1:
+        _refuse_errors(servers, pardoned=())
+        before = wait_until(
+            "any server to execute another transaction",
+            executed,
+            timeout_s=STALL_S,
+            interval_s=0.05,
+            good=moved,
+            hint=f"make status INSTANCE={servers.topology.instance}",
+        )
 
 
-def _refuse_other_errors(servers: Servers, known: tuple[int, ...] = ROW_ERRORS) -> None:
-    """Refuse where an applier stopped at something that is no conflict about rows.
+def _refuse_errors(servers: Servers, pardoned: tuple[int, ...] = ROW_ERRORS) -> None:
+    """Refuse where an applier stopped at something that no resolution of conflicts can mend.
 
     Raises:
         UsageError: one did; the message has its error.
@@ -220,7 +231,7 @@ def _refuse_other_errors(servers: Servers, known: tuple[int, ...] = ROW_ERRORS) 
         server = servers[node.name]
         for name, row in channels_of(server).items():
             error = applier_error(server, name) if row["applier"] == "OFF" else None
-            if error and error["errno"] not in known:
+            if error and error["errno"] not in pardoned:
                 raise UsageError(
                     f"{node.name} stopped at what is no conflict about rows, error {error['errno']}: "
                     f"{error['message']}; mend that by hand, start its replica, and run this again"

@@ -146,7 +146,9 @@ def find_drill(name: str, topology: Topology) -> DrillModule:
     if drill is None:
         raise UsageError(f"no drill {name!r}; there are: {', '.join(all_drills())}")
     if not drill.concerns(topology):
-        raise UsageError(f"the drill {name} is not for {topology.name}; make drill says which topologies it is for")
+        raise UsageError(
+            f"the drill {name} is not for {topology.instance} as it was brought up; make drill says what it is for"
+        )
     return drill
 
 

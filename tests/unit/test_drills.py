@@ -1,0 +1,141 @@
+"""The drills: found by their files, refused where they mean nothing, and what their reports say."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from wavetank import drills
+from wavetank.conflicts.resolve import Strategy, read_strategy
+from wavetank.conflicts.survey import peer_names
+from wavetank.drills import DrillReport, Options, all_drills, drill_list, find_drill, run_drill
+from wavetank.errors import UsageError
+from wavetank.instance import HOME
+from wavetank.node import Servers
+from wavetank.topology import Topology
+
+RING = {
+    "db1": {"server_id": 1, "writable": True, "replicates_from": "db2"},
+    "db2": {"server_id": 2, "writable": True, "replicates_from": "db1"},
+}
+
+
+def test_every_file_in_drills_is_a_drill() -> None:
+    files = {path.stem for path in (HOME / "scripts" / "wavetank" / "drills").glob("*.py")} - {"__init__"}
+    assert {name.replace("-", "_") for name in all_drills()} == files
+
+
+@pytest.mark.parametrize("name", sorted(all_drills()))
+def test_a_drill_says_in_a_sentence_what_its_storm_is(name: str) -> None:
+    drill = all_drills()[name]
+    assert drill.__doc__
+    assert drill.STORM.endswith(".")
+    assert "\n" not in drill.STORM
+    assert (HOME / "docs" / "drills" / f"{name}.md").exists()
+
+
+def test_the_list_says_which_topologies_a_drill_is_for() -> None:
+    listed = drill_list()
+    assert listed.keys() == all_drills().keys()
+    assert listed["conflict"]["topologies"] == ["master-master"]
+
+
+def test_an_unknown_drill_is_refused_with_those_that_there_are(make_topology: Callable[..., Topology]) -> None:
+    with pytest.raises(UsageError, match=r"no drill 'flood'; there are: .*conflict"):
+        find_drill("flood", make_topology(RING))
+
+
+def test_a_drill_that_means_nothing_to_a_topology_is_refused(make_topology: Callable[..., Topology]) -> None:
+    with pytest.raises(UsageError, match="the drill conflict is not for sea"):
+        find_drill("conflict", make_topology())
+
+
+def test_without_peers_there_are_no_conflicts(make_topology: Callable[..., Topology]) -> None:
+    with pytest.raises(UsageError, match="no servers that replicate from each other"):
+        peer_names(Servers(make_topology()))
+
+
+@pytest.mark.parametrize(
+    ("text", "strategy"),
+    [
+        ("latest-wins", Strategy("latest-wins")),
+        ("manual", Strategy("manual")),
+        ("source-wins=db2", Strategy("source-wins", "db2")),
+    ],
+)
+def test_a_strategy_reads_back_as_it_is_written(
+    make_topology: Callable[..., Topology], text: str, strategy: Strategy
+) -> None:
+    assert read_strategy(text, make_topology(RING)) == strategy
+    assert str(strategy) == text
+
+
+class Breeze:
+    """A drill that does nothing, but for what the test wants."""
+
+    def __init__(self, failures: list[str], breaks: str = "") -> None:
+        self.facts: dict[str, Any] = {"wind": {"from": "west", "knots": {"mean": 3, "gusts": 5}}, "boats": ["a", "b"]}
+        self.calmed = False
+        self._failures = failures
+        self._breaks = breaks
+
+    def _phase(self, name: str) -> None:
+        if name == self._breaks:
+            raise UsageError("the mast is gone")
+
+    def baseline(self) -> None:
+        self._phase("baseline")
+
+    def storm(self) -> None:
+        self._phase("storm")
+
+    def recovery(self) -> None:
+        self._phase("recovery")
+
+    def verdict(self) -> list[str]:
+        return self._failures
+
+    def calm(self) -> None:
+        self.calmed = True
+
+
+@pytest.fixture
+def breeze(monkeypatch: pytest.MonkeyPatch, make_topology: Callable[..., Topology]) -> Callable[..., Any]:
+    """Return a function that runs a drill of the test's own."""
+
+    def run(drill: Breeze) -> DrillReport:
+        module = SimpleNamespace(STORM="A breeze.", concerns=lambda _: True, prepare=lambda *_: drill)
+        monkeypatch.setattr(drills, "all_drills", lambda: {"breeze": module})
+        return run_drill("breeze", Servers(make_topology()), Options(), lambda _: None)
+
+    return run
+
+
+def test_a_report_is_written_and_says_how_long_each_phase_took(breeze: Callable[[Breeze], DrillReport]) -> None:
+    report = breeze(Breeze([]))
+    assert report.passed
+    assert list(report.phases) == ["baseline", "storm", "recovery", "verdict"]
+    written = json.loads((Path(report.directory) / "report.json").read_text())
+    assert written["passed"]
+    assert written["facts"]["boats"] == ["a", "b"]
+    summary = (Path(report.directory) / "summary.txt").read_text()
+    assert "knots" in summary
+    assert "mean 3, gusts 5" in summary
+    assert "breeze of sea: passed" in summary
+
+
+def test_a_verdict_with_a_failure_is_none_that_passed(breeze: Callable[[Breeze], DrillReport]) -> None:
+    report = breeze(Breeze(["boat b is lost"]))
+    assert not report.passed
+    assert "✗ boat b is lost" in list(report.lines())
+    assert list(report.lines())[-1] == "breeze of sea: failed"
+
+
+@pytest.mark.parametrize("phase", ["baseline", "storm", "recovery"])
+def test_however_a_drill_ends_its_storm_is_calmed(breeze: Callable[[Breeze], DrillReport], phase: str) -> None:
+    drill = Breeze([], breaks=phase)
+    with pytest.raises(UsageError, match="the mast is gone"):
+        breeze(drill)
+    assert drill.calmed
