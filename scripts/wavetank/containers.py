@@ -121,11 +121,14 @@ def remove(name: str) -> None:
     _client().containers.get(name).remove(force=True)
 
 
-def network_place(name: str) -> NetworkPlace:
-    """Return where a running container is on its first network."""
-    found: Mapping[str, Any] = _client().containers.get(name).attrs
+def network_place(name: str) -> NetworkPlace | None:
+    """Return where a container is on its first network, None where it does not run."""
+    try:
+        found: Mapping[str, Any] = _client().containers.get(name).attrs
+    except docker.errors.NotFound:
+        return None
     network = next(iter(found["NetworkSettings"]["Networks"].values()))
-    return NetworkPlace(network["IPAddress"], int(found["State"]["Pid"]))
+    return NetworkPlace(network["IPAddress"], int(found["State"]["Pid"])) if found["State"]["Pid"] else None
 
 
 def image_id(name: str) -> str | None:

@@ -14,14 +14,16 @@ def cut(one: str, other: str) -> None:
     """Let no packet pass between two running containers; what the engine publishes stays reachable.
 
     Raises:
-        UsageError: this machine does not let us: not root, no iptables, or an engine elsewhere.
+        UsageError: one does not run, or this machine does not let us: not root, no iptables, or an engine elsewhere.
     """
-    address = containers.network_place(other).address
+    place = containers.network_place(other)
+    if place is None:
+        raise UsageError(f"{other} does not run, so that nobody can be cut from it")
     if _iptables(one, "-N", _CHAIN).returncode == 0:
         for hook in ("INPUT", "OUTPUT"):
             _demand(one, "-I", hook, "-j", _CHAIN)
     for side in ("-s", "-d"):
-        _demand(one, "-A", _CHAIN, side, address, "-j", "DROP")
+        _demand(one, "-A", _CHAIN, side, place.address, "-j", "DROP")
 
 
 def cut_off(names: Iterable[str]) -> list[str]:
@@ -45,7 +47,8 @@ def _demand(name: str, *arguments: str) -> None:
 
 
 def _iptables(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["nsenter", f"--net=/proc/{containers.network_place(name).pid}/ns/net", "iptables", "--wait", *arguments]
+    place = containers.network_place(name)
+    command = ["nsenter", f"--net=/proc/{place.pid if place else 0}/ns/net", "iptables", "--wait", *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

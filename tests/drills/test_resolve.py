@@ -246,17 +246,17 @@ def table(servers: Servers, settle: Settle, *statements: str) -> None:
     settle(servers)
 
 
+def lost_update(servers: Servers, settle: Settle, diverge: Diverge) -> None:
+    """Let both update a boat's crew, each its own way."""
+    table(servers, settle)
+    updates = {"db1": 10, "db2": 20}
+    diverge(servers, {name: [f"UPDATE bay.boats SET crew = {crew} WHERE id = 1"] for name, crew in updates.items()})
+
+
 def test_lost_updates_are_found_although_replication_reports_nothing(
     ring: Servers, settle: Settle, diverge: Diverge
 ) -> None:
-    table(ring, settle)
-    diverge(
-        ring,
-        {
-            "db1": ["UPDATE bay.boats SET crew = 10 WHERE id = 1"],
-            "db2": ["UPDATE bay.boats SET crew = 20 WHERE id = 1"],
-        },
-    )
+    lost_update(ring, settle, diverge)
     settle(ring)  # without an error
     assert [row[0]["crew"] for row in rows(ring, "bay.boats")] == [20, 10]
     [found] = conflicts(ring)
@@ -367,14 +367,7 @@ def test_a_child_and_its_parent(ring: Servers, settle: Settle, diverge: Diverge)
 def test_a_conflict_that_somebody_has_overwritten_since_is_recorded_and_left_alone(
     ring: Servers, settle: Settle, diverge: Diverge
 ) -> None:
-    table(ring, settle)
-    diverge(
-        ring,
-        {
-            "db1": ["UPDATE bay.boats SET crew = 10 WHERE id = 1"],
-            "db2": ["UPDATE bay.boats SET crew = 20 WHERE id = 1"],
-        },
-    )
+    lost_update(ring, settle, diverge)
     settle(ring)
     ring["db1"].execute("UPDATE bay.boats SET crew = 30 WHERE id = 1")
     settle(ring)
@@ -394,14 +387,7 @@ def test_found_again_it_is_the_same_conflict(ring: Servers, settle: Settle, dive
 
 
 def test_what_was_dropped_is_no_conflict_any_more(ring: Servers, settle: Settle, diverge: Diverge) -> None:
-    table(ring, settle)
-    diverge(
-        ring,
-        {
-            "db1": ["UPDATE bay.boats SET crew = 10 WHERE id = 1"],
-            "db2": ["UPDATE bay.boats SET crew = 20 WHERE id = 1"],
-        },
-    )
+    lost_update(ring, settle, diverge)
     settle(ring)
     assert len(conflicts(ring)) == 1
     ring["db1"].execute("TRUNCATE TABLE bay.boats")
@@ -434,14 +420,7 @@ def test_a_table_with_a_trigger_is_refused_by_name_and_the_others_are_resolved(
 
 
 def test_a_table_that_has_been_altered_since_is_refused(ring: Servers, settle: Settle, diverge: Diverge) -> None:
-    table(ring, settle)
-    diverge(
-        ring,
-        {
-            "db1": ["UPDATE bay.boats SET crew = 10 WHERE id = 1"],
-            "db2": ["UPDATE bay.boats SET crew = 20 WHERE id = 1"],
-        },
-    )
+    lost_update(ring, settle, diverge)
     settle(ring)
     ring["db1"].execute("ALTER TABLE bay.boats ADD COLUMN port INT")
     settle(ring)

@@ -28,6 +28,12 @@ _NEW_CONFLICT = """
 _CHANGED_CONFLICT = """
     UPDATE wavetank.replication_conflicts SET component = %s, kind = %s, servers = %s, state = %s WHERE identity = %s
 """
+_VERSIONS = """
+    SELECT component, row_id, schema_name, table_name, server, operation, gtid, committed_at, after_image AS image, kept
+      FROM wavetank.conflict_versions
+     WHERE component IN ({components})
+     ORDER BY component, row_id, committed_at
+"""
 _EXAMINED = """
     INSERT INTO wavetank.conflicts_examined VALUES (1, GTID_SUBTRACT(%s, ''), UTC_TIMESTAMP(6)) AS new
     ON DUPLICATE KEY UPDATE
@@ -224,8 +230,7 @@ def read_versions(server: Server, components: Sequence[str]) -> dict[str, list[R
     found: dict[str, list[RecordedVersion]] = {component: [] for component in components}
     marks = ", ".join(["%s"] * len(found)) or "NULL"
     for row in server.query(
-        "SELECT component, row_id, schema_name, table_name, server, operation, gtid, committed_at, after_image AS image, kept "
-        f"FROM wavetank.conflict_versions WHERE component IN ({marks}) ORDER BY component, row_id, committed_at",
+        _VERSIONS.format(components=marks),
         list(found),
         account="admin",
     ):
