@@ -20,6 +20,9 @@ CA = "/etc/wavetank/ca.pem"
 PASSWORD_NAME = "replication_password"  # noqa: S105 - the name of a parameter
 PASSWORD = f"%({PASSWORD_NAME})s"
 
+# Duplicate key, row not found, and a foreign key from either side: what a conflict looks like to an applier.
+ROW_ERRORS = (1062, 1032, 1451, 1452)
+
 _CHANNELS = r"""
     SELECT c.CHANNEL_NAME, c.HOST, c.PORT, c.USER, c.AUTO_POSITION, c.SSL_ALLOWED,
            c.SSL_VERIFY_SERVER_CERTIFICATE, c.SSL_CA_FILE, c.CONNECTION_RETRY_INTERVAL,

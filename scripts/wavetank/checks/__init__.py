@@ -118,7 +118,11 @@ def _addressed(findings: Iterable[Finding], topology: Topology) -> Iterator[Find
         if topology.instance == topology.name:
             yield finding
         else:
-            step = re.sub(r"make (topology-up|status)", rf"make \1 INSTANCE={topology.instance}", finding.next_step)
+            step = re.sub(
+                r"make (topology-up|status|conflicts|resolve)",
+                rf"make \1 INSTANCE={topology.instance}",
+                finding.next_step,
+            )
             yield replace(finding, next_step=step)
 
 

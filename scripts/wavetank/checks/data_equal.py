@@ -24,7 +24,7 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     topology = servers.topology
     found = channels_of(servers[node.name])
     step = (
-        "make status, then decide whose rows are right"
+        "make conflicts says what each side did, make resolve decides"
         if node.is_source
         else f"make topology-up REBUILD={node.name} copies it anew"
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks import Finding
 from wavetank.node import Row, Server, Servers
-from wavetank.replication import applier_error, channels_of
+from wavetank.replication import ROW_ERRORS, applier_error, channels_of
 from wavetank.topology import Channel, Node, Topology, channel_title
 
 QUESTION = "Do receiver and applier run on the channels that the inventory declares?"
@@ -39,5 +39,11 @@ def _threads(node: Node, channel: Channel, row: Row, server: Server) -> Iterator
     if row["applier"] != "ON":
         error = applier_error(server, channel.name)
         found = f"OFF, error {error['errno']}: {error['message']}" if error else "OFF"
-        step = f"make topology-up REBUILD={node.name}" if error else "make topology-up starts it"
+        step = _next_step(node, error) if error else "make topology-up starts it"
         yield Finding(node.name, f"a running applier on {channel.title}", found, step)
+
+
+def _next_step(node: Node, error: Row) -> str:
+    if node.peer and error["errno"] in ROW_ERRORS:
+        return "make conflicts says what each side did, make resolve decides"
+    return f"make topology-up REBUILD={node.name}"

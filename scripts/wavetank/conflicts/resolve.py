@@ -14,7 +14,7 @@ from wavetank.conflicts.survey import peer_names, recorder, survey
 from wavetank.effective import rendered_settings
 from wavetank.errors import UsageError
 from wavetank.node import Server, Servers, StatementError
-from wavetank.replication import applier_error, channels_of
+from wavetank.replication import ROW_ERRORS, applier_error, channels_of
 from wavetank.topology import Topology
 from wavetank.waiting import wait_until
 
@@ -23,8 +23,6 @@ LATEST_WINS, SOURCE_WINS, MANUAL = "latest-wins", "source-wins", "manual"
 STALL_S = 30.0
 # An open transaction keeps a server from being closed; it is waited for this long.
 LOCK_WAIT_S = 10
-# Duplicate key, row not found, and a foreign key from either side: what a conflict looks like to an applier.
-ROW_ERRORS = (1062, 1032, 1451, 1452)
 _RESOLVE = "CALL wavetank.ResolveConflict(%s, %s, %s)"
 
 
@@ -135,7 +133,7 @@ def resolve(servers: Servers, strategy: Strategy, say: Callable[[str], None]) ->
         say("every decision is on every server")
     decided = {conflict.identity for conflict in still_open}
     done.resolved = [each for each in read_records(server) if each.identity in decided and each.state != OPEN]
-    report = ask_all(servers, ["data_equal", "reachable"])
+    report = ask_all(servers, ["reachable", "replication_threads", "data_equal"])
     done.left = [finding for answer in report.answers for finding in answer.findings]
     return done
 
