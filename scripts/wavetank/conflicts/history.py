@@ -29,6 +29,11 @@ _EMPTYING = re.compile(
     r"\s*(?:DROP\s+(?P<what>DATABASE|SCHEMA|TABLE)(?:\s+IF\s+EXISTS)?|TRUNCATE(?:\s+TABLE)?)\s+(?P<names>[^/;]+)",
     re.IGNORECASE,
 )
+# What has been purged cannot be read any more.
+_STATE = """
+    SELECT @@server_uuid AS uuid, GTID_SUBTRACT(CONCAT_WS(',', NULLIF(%s, ''), NULLIF(@@GLOBAL.gtid_purged, '')), '')
+        AS start
+"""
 _NOBODYS = "00000000-0000-0000-0000-000000000000:1"
 _ORIGINAL_TIME_FOLLOWS = 1 << 55
 
@@ -158,8 +163,8 @@ def read_histories(servers: Servers, peers: Sequence[str], examined: str) -> dic
 
 
 def _read(server: Server, examined: str) -> History:
-    state = server.query("SELECT @@server_uuid AS uuid, @@GLOBAL.gtid_purged AS purged")[0]
-    start = ",".join(filter(None, (examined, state["purged"]))).replace("\n", "")
+    state = server.query(_STATE, [examined])[0]
+    start = state["start"].replace("\n", "")
     history = History(server.name, start)
     transaction: Transaction | None = None
     for event in _events(server, start):

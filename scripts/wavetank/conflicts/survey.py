@@ -1,8 +1,8 @@
 """One look at all servers that take writes: what conflicts there are now."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from wavetank.conflicts.catalogue import PRIMARY, Name, Table, read_tables, weigh
+from wavetank.conflicts.catalogue import Name, Table, read_tables, weigh
 from wavetank.conflicts.detect import Component, detect
 from wavetank.conflicts.history import Change, Order, changes_of, common_past, read_histories
 from wavetank.errors import UsageError
@@ -17,14 +17,12 @@ class Survey:
     Attributes:
         components: conflicts, with all rows that depend on each other.
         tables: the tables that they are in.
-        blind: tables that several servers changed at once and in which no row can be told from another.
         past: the GTID set that was examined and can take part in no conflict to come.
     """
 
     components: list[Component]
     tables: dict[Name, Table]
-    blind: list[str] = field(default_factory=list)
-    past: str = ""
+    past: str
 
 
 def peer_names(servers: Servers) -> list[str]:
@@ -63,8 +61,7 @@ def survey(servers: Servers) -> Survey:
     tables = read_tables(server, {(change.schema, change.table) for change in changes})
     texts = {text for change in changes for text in _key_texts(change, tables)}
     components = detect(changes, order, tables, weigh(server, texts))
-    blind = sorted({".".join(name) for name, table in tables.items() if PRIMARY not in table.indexes})
-    return Survey(components, tables, blind, gtid_set(common_past(histories)))
+    return Survey(components, tables, gtid_set(common_past(histories)))
 
 
 def _key_texts(change: Change, tables: dict[Name, Table]) -> list[tuple[str, str]]:
