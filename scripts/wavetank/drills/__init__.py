@@ -9,7 +9,7 @@ import importlib
 import json
 import pkgutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +61,9 @@ class Drill(Protocol):
 
     def verdict(self) -> list[str]:
         """Return what is not as it should be, a sentence each; nothing is good."""
+
+    def files(self) -> Mapping[str, Iterable[str]]:
+        """Return what is kept beside the report: lines by the file's name."""
 
     def calm(self) -> None:
         """Take back what the storm did to containers and network; called however the drill ends."""
@@ -172,7 +175,10 @@ def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillR
     finally:
         drill.calm()
     report.facts = drill.facts
-    _write(report, servers.instance.directory / "reports" / f"{name}-{started:%Y%m%dT%H%M%S}")
+    directory = servers.instance.directory / "reports" / f"{name}-{started:%Y%m%dT%H%M%S}"
+    _write(report, directory)
+    for file, lines in drill.files().items():
+        write_if_changed(directory / file, "".join(lines))
     return report
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import combinations
@@ -178,6 +179,10 @@ class ConflictDrill:
         lost = [code for code, label in self._workload.harmless.items() if labels.get(code) != label]
         self.facts["harmless writes lost"] = len(lost)
         return [f"{len(lost)} harmless writes are not there: {', '.join(lost[:_MOST_NAMED])}"] if lost else []
+
+    def files(self) -> Mapping[str, Iterable[str]]:
+        """Keep nothing beside the report: the tables have it all."""
+        return {}
 
     def calm(self) -> None:
         """Heal the network."""

@@ -1,0 +1,37 @@
+"""The power fails: every server is gone at once, and all that was acknowledged must be on their disks."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from wavetank import containers
+from wavetank.drills import Drill, Options, Say
+from wavetank.node import Servers
+from wavetank.promotion import Step, Timeline
+from wavetank.topology import Topology
+from wavetank.traffic.drill import OutageDrill, bring_up
+
+STORM = "All servers are killed (SIGKILL) at once under load, as by a power failure, and started again."
+
+
+def concerns(topology: Topology) -> bool:
+    """Say whether one server takes the writes, so that there is one answer to what must be there."""
+    return len(topology.sources) == 1
+
+
+def prepare(servers: Servers, options: Options, say: Say) -> Drill:
+    """Kill every container of a server."""
+    return OutageDrill(servers, options, say, storm=kill_all, cure=start_all)
+
+
+def kill_all(servers: Servers) -> None:
+    """Kill them side by side."""
+    names = [servers.topology.container(node) for node in servers.topology.nodes]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(containers.kill, names))
+
+
+def start_all(servers: Servers) -> tuple[Step, ...]:
+    """Bring the instance up, as a person would."""
+    timeline = Timeline()
+    bring_up(servers.topology.instance)
+    timeline.add("topology-up is through")
+    return tuple(timeline.steps)

@@ -1,0 +1,31 @@
+"""A replica dies: writes must not notice, and reads go elsewhere."""
+
+from wavetank import containers
+from wavetank.drills import Drill, Options, Say
+from wavetank.node import Servers
+from wavetank.promotion import Step
+from wavetank.topology import Topology
+from wavetank.traffic.drill import OutageDrill
+
+STORM = "A replica is killed (SIGKILL) under load; its clients read from the others."
+
+
+def concerns(topology: Topology) -> bool:
+    """Say whether there is a replica that is no source as well."""
+    return any(not node.is_source for node in topology.replicas)
+
+
+def prepare(servers: Servers, options: Options, say: Say) -> Drill:
+    """Kill the first replica; nothing is done about it as long as the traffic lasts."""
+    return OutageDrill(servers, options, say, storm=kill_replica, cure=leave_it_dead)
+
+
+def kill_replica(servers: Servers) -> None:
+    """Kill it."""
+    topology = servers.topology
+    containers.kill(topology.container(next(node for node in topology.replicas if not node.is_source)))
+
+
+def leave_it_dead(_: Servers) -> tuple[Step, ...]:
+    """Do nothing: topology-up starts it when the traffic is over."""
+    return ()

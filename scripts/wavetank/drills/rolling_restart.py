@@ -1,0 +1,52 @@
+"""Every server is restarted, one after the other, as for an upgrade."""
+
+from wavetank import containers
+from wavetank.drills import Drill, Options, Say
+from wavetank.drills.source_killed import concerns
+from wavetank.errors import UnreachableError
+from wavetank.node import Server, Servers
+from wavetank.promotion import Step, Timeline
+from wavetank.replication import channels_of, replicates
+from wavetank.switchover import switch_over
+from wavetank.topology import Node
+from wavetank.traffic.drill import OutageDrill
+from wavetank.waiting import wait_until
+
+__all__ = ["STORM", "concerns", "prepare"]
+
+STORM = (
+    "Every server is restarted under load, replicas first; a replica takes the source's place before its turn comes."
+)
+START_S = 60
+
+
+def prepare(servers: Servers, options: Options, say: Say) -> Drill:
+    """Restart all of them; nothing breaks before."""
+    return OutageDrill(servers, options, say, storm=lambda _: None, cure=restart_all)
+
+
+def restart_all(servers: Servers) -> tuple[Step, ...]:
+    """Restart the replicas, switch over, restart what was the source."""
+    timeline = Timeline()
+    source, *_ = servers.topology.sources
+    for node in servers.topology.replicas:
+        _restart(servers, node, timeline)
+    change = switch_over(servers, servers.topology.replicas_of(source)[0].name)
+    timeline.add(f"{change.new} is the source instead of {change.old}")
+    _restart(servers, servers.topology.node(source.name), timeline)
+    return tuple(timeline.steps)
+
+
+def _restart(servers: Servers, node: Node, timeline: Timeline) -> None:
+    containers.restart(servers.topology.container(node))
+    wait_until(
+        f"{node.name} to replicate again", lambda: _is_back(servers[node.name]), timeout_s=START_S, interval_s=0.1
+    )
+    timeline.add(f"{node.name} restarted")
+
+
+def _is_back(server: Server) -> bool:
+    try:
+        return all(map(replicates, channels_of(server).values()))
+    except UnreachableError:
+        return False

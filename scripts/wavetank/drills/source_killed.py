@@ -1,0 +1,24 @@
+"""The source dies: its process is gone from one moment to the next, and connections to it are refused."""
+
+from wavetank import containers
+from wavetank.drills import Drill, Options, Say
+from wavetank.node import Servers
+from wavetank.topology import Topology
+from wavetank.traffic.drill import OutageDrill, replace_source
+
+STORM = "The source is killed (SIGKILL) under load, and the best replica takes its place."
+
+
+def concerns(topology: Topology) -> bool:
+    """Say whether there is one source, and a replica that could take its place."""
+    return len(topology.sources) == 1 and not topology.peers and bool(topology.replicas)
+
+
+def prepare(servers: Servers, options: Options, say: Say) -> Drill:
+    """Kill the source's container."""
+    return OutageDrill(servers, options, say, storm=kill_source, cure=replace_source)
+
+
+def kill_source(servers: Servers) -> None:
+    """Kill it."""
+    containers.kill(servers.topology.container(servers.topology.sources[0]))
