@@ -4,7 +4,7 @@ import dataclasses
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from wavetank.action import WavetankAction
-from wavetank.failover import ANSWER_TIMEOUT_S, fail_over
+from wavetank.failover import fail_over
 from wavetank.instance import find_instance
 from wavetank.node import Servers
 
@@ -14,5 +14,5 @@ class ActionModule(WavetankAction):
 
     def step(self, arguments, task_vars):
         force = boolean(arguments["force"] or False, strict=False)
-        with Servers(find_instance(arguments["instance"]).topology(), ANSWER_TIMEOUT_S) as servers:
+        with Servers(find_instance(arguments["instance"]).topology()) as servers:
             return {"changed": True, "change": dataclasses.asdict(fail_over(servers, force=force))}

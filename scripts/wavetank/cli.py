@@ -210,10 +210,10 @@ def failover(
     ] = False,
 ) -> None:
     """Replace a source that is gone by the replica that has most."""
-    from wavetank.failover import ANSWER_TIMEOUT_S, fail_over
+    from wavetank.failover import fail_over
     from wavetank.node import Servers
 
-    with Servers(_known_instance(instance).topology(), ANSWER_TIMEOUT_S) as servers:
+    with Servers(_known_instance(instance).topology()) as servers:
         _print_change(fail_over(servers, force=force), as_json=as_json)
 
 

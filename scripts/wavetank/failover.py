@@ -30,6 +30,8 @@ SILENCE_S = 3.0
 # How long to wait for all witnesses to agree, and for what has been received to be applied.
 AGREE_S = 10.0
 APPLY_S = 60.0
+# How long an old source that answers may take to close: one that waits for receipts in vain takes longer.
+FENCE_S = 2
 # Within this many seconds a second failover is not taken for a cure.
 HOLD_S = 300
 
@@ -87,14 +89,16 @@ def fail_over(servers: Servers, *, force: bool = False) -> Change:
     if not force:
         log.refuse_haste()
     source = _only_source(servers.topology)
-    witnesses = _agree(servers, source, force=force)
+    with Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
+        witnesses = _agree(impatient, source, force=force)
+        answers = force and _answers(impatient[source.name])
     names = ", ".join(witness.node.name for witness in witnesses)
     timeline.add(
         f"asked to replace {source.name} by one of {names}" if force else f"{source.name} is gone, say {names}"
     )
     chosen = choose(witnesses)
     timeline.add(f"{chosen.node.name} has most")
-    _fence(servers, source, answers=force and _answers(servers[source.name]))
+    _fence(servers, source, answers=answers)
     timeline.add(f"{source.name} fenced")
     _apply_what_was_received(servers, chosen)
     timeline.add(f"{chosen.node.name} has applied all that it received")
@@ -106,7 +110,7 @@ def fail_over(servers: Servers, *, force: bool = False) -> Change:
 def _open_and_follow(servers: Servers, log: "_Log", timeline: Timeline) -> Change:
     open_promoted(servers, log.new, timeline)
     log.finish()
-    silent = wait_for_followers(servers, log.new)
+    silent = wait_for_followers(servers, log.new, fenced=log.old)
     timeline.add("all that answer replicate")
     return Change(log.old, log.new, tuple(timeline.steps), tuple(silent))
 
@@ -253,7 +257,7 @@ def _fence(servers: Servers, source: Node, *, answers: bool) -> None:
     """
     if answers:
         with contextlib.suppress(UnreachableError, UsageError):
-            close(servers[source.name])
+            close(servers[source.name], FENCE_S)
             return
     container = servers.topology.container(source)
     states = {state.name: state.status for state in containers.containers(servers.topology.project)}

@@ -19,6 +19,13 @@ Row = dict[str, Any]
 # For %s in a statement by position, for %(name)s by name.
 Parameters = Sequence[Any] | Mapping[str, Any]
 StatementError = mysql.connector.Error
+# What the driver raises where there is no answer, as against one that refuses.
+_GONE = (
+    mysql.connector.InterfaceError,
+    mysql.connector.OperationalError,
+    mysql.connector.errors.ReadTimeoutError,
+    mysql.connector.errors.WriteTimeoutError,
+)
 
 CONNECT_TIMEOUT_S = 3
 # A question that takes longer is a finding in itself; data comparison sets its own.
@@ -188,7 +195,7 @@ def query_on(
         with connection.cursor(dictionary=True) as cursor:
             cursor.execute(statement, dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters))
             return list(cursor.fetchall()) if cursor.description else []  # type: ignore[arg-type]
-    except (mysql.connector.InterfaceError, mysql.connector.OperationalError) as error:
+    except _GONE as error:
         raise UnreachableError(node, _reason(error)) from error
 
 

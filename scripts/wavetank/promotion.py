@@ -76,16 +76,16 @@ def with_promoted(topology: Topology, name: str) -> Topology:
     return dataclasses.replace(topology, nodes=nodes, given={**topology.given, "repointed": repointed})
 
 
-def close(server: Server) -> None:
+def close(server: Server, timeout_s: int = CLOSE_TIMEOUT_S) -> None:
     """Make a server refuse every write but its appliers', once its open transactions have ended.
 
     Raises:
         UsageError: one of them did not end in time.
     """
     try:
-        server.execute(f"SET SESSION lock_wait_timeout = {CLOSE_TIMEOUT_S}", "SET GLOBAL super_read_only = ON")
+        server.execute(f"SET SESSION lock_wait_timeout = {timeout_s}", "SET GLOBAL super_read_only = ON")
     except StatementError as error:
-        raise UsageError(f"{server.name} could not be closed within {CLOSE_TIMEOUT_S} s: {error.msg}") from None
+        raise UsageError(f"{server.name} could not be closed within {timeout_s} s: {error.msg}") from None
 
 
 def record_promotion(servers: Servers, name: str) -> None:
@@ -125,15 +125,20 @@ def _follow(servers: Servers, node: Node) -> str:
     return node.name
 
 
-def wait_for_followers(servers: Servers, name: str) -> list[str]:
-    """Wait until all that answer replicate from the server `name`; return the names of those that do not answer.
+def wait_for_followers(servers: Servers, name: str, fenced: str = "") -> list[str]:
+    """Wait until all that answer replicate from the server `name`; return the names of those that do not.
+
+    A `fenced` old source may be cut off for good: it is not waited for.
 
     Raises:
-        UsageError: one that answers does not replicate in time.
+        UsageError: another one that answers does not replicate in time.
     """
     silent = []
     for node in servers.topology.replicas_of(servers.topology.node(name)):
         try:
+            if node.name == fenced:
+                silent += [] if _replicates(servers[fenced]) else [fenced]
+                continue
             wait_until(
                 f"{node.name} to replicate from {name}",
                 functools.partial(_replicates, servers[node.name]),

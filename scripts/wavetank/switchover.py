@@ -26,7 +26,7 @@ _LACKING = "SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)"
 
 @dataclass(frozen=True)
 class Change:
-    """A source that was replaced: who by whom, the steps, and who did not answer and so has to be mended later."""
+    """A source that was replaced: who by whom, the steps, and who does not replicate yet."""
 
     old: str
     new: str
@@ -37,7 +37,7 @@ class Change:
     def lines(self) -> list[str]:
         """The sentences that a person reads."""
         told = [f"{step.at_s:8.3f} s  {step.what}" for step in self.steps]
-        mend = [f"{', '.join(self.silent)} did not answer: make topology-up mends that"] if self.silent else []
+        mend = [f"{', '.join(self.silent)} does not replicate yet: make topology-up mends that"] if self.silent else []
         return [*told, f"{self.new} is the source instead of {self.old}", *mend]
 
 

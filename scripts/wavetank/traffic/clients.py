@@ -160,7 +160,7 @@ class Traffic:
         except StatementError as refusal:
             error = f"error {refusal.errno}"
         except UnreachableError as lost:
-            error = str(lost).removeprefix(f"{server} does not answer: ").split(". ")[0]
+            error = " ".join(str(lost).removeprefix(f"{server} does not answer: ").split(". ")[0].split())
         self.log.add(Operation(kind, client, id_, sent_s, time.monotonic(), server, error))
 
 

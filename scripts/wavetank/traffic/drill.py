@@ -12,7 +12,7 @@ from typing import Any
 from wavetank.checks import ask_all
 from wavetank.drills import Options, Say
 from wavetank.errors import UsageError
-from wavetank.failover import ANSWER_TIMEOUT_S, fail_over
+from wavetank.failover import fail_over
 from wavetank.instance import HOME, Instance
 from wavetank.node import Servers
 from wavetank.promotion import Step
@@ -41,8 +41,8 @@ class OutageDrill:
     def __init__(  # noqa: PLR0913, PLR0917 - what the drills differ in
         self, servers: Servers, options: Options, say: Say, storm: Storm, cure: Cure, undo: Undo = lambda: None
     ) -> None:
-        """Know what will happen; nothing is touched yet. The drill has its own, impatient connections."""
-        self._servers = Servers(servers.topology, ANSWER_TIMEOUT_S)
+        """Know what will happen; nothing is touched yet."""
+        self._servers = servers
         self._options = options
         self._say = say
         self._storm = storm
@@ -122,7 +122,6 @@ class OutageDrill:
         """End the traffic, and take back what a container's restart would not; topology-up mends the rest."""
         self._traffic.stop()
         self._undo()
-        self._servers.__exit__()
 
     @staticmethod
     def _rest(seconds: float) -> None:
