@@ -299,8 +299,8 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
 
 def _drill_lines(drills: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name, each in drills.items():
-        yield f"{name:<16} {each['storm']}"
-        yield f"{'':<16} for {', '.join(each['topologies']) or 'no topology here'}"
+        yield f"{name:<18} {each['storm']}"
+        yield f"{'':<18} for {', '.join(each['topologies']) or 'no topology here'}"
 
 
 def _progress(*, as_json: bool) -> Callable[[str], None]:

@@ -1,0 +1,102 @@
+"""Storms with an outage: what was acknowledged is there, one server takes writes, and topology-up is not needed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import own, up, wavetank
+from wavetank import containers
+from wavetank.drills import Options, all_drills, run_drill
+from wavetank.instance import Instance
+from wavetank.node import Servers
+from wavetank.traffic.clients import held_ids
+from wavetank.traffic.drill import OutageDrill, replace_source
+from wavetank.waiting import wait_until
+
+# On two cores and beside other tests; alone it is a fraction.
+BOUNDS_S = {"switchover": 2.0, "source-killed": 5.0, "source-frozen": 8.0, "replica-killed": 2.0}
+OUTAGES = sorted(all_drills().keys() - {"conflict"})
+
+
+@pytest.fixture(scope="module")
+def semi_sync(bring_up: Callable[..., str]) -> str:
+    """A semi-synchronous source with two replicas: nothing acknowledged may be lost."""
+    return bring_up(own("storm"), SEMI_SYNC=1)
+
+
+@pytest.mark.parametrize("name", OUTAGES)
+def test_nothing_acknowledged_is_lost_with_semi_sync(name: str, semi_sync: str) -> None:
+    done = wavetank("drill", name, "--json", INSTANCE=semi_sync)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert (report["passed"], report["failures"]) == (True, [])
+    verdict = json.loads((Path(report["directory"]) / "verdict.json").read_text())
+    assert verdict["acknowledged"] > 100
+    assert verdict["lost"] == verdict["duplicates"] == verdict["late_takers"] == []
+    assert verdict["writes"]["seconds"] <= BOUNDS_S.get(name, 60.0)
+    # The log has every operation, and the drill leaves nothing to mend.
+    log = [json.loads(line) for line in (Path(report["directory"]) / "operations.jsonl").read_text().splitlines()]
+    assert sum(each["kind"] == "write" and not each["error"] for each in log) == verdict["acknowledged"]
+    assert "nothing had to change" in up(semi_sync).stdout
+
+
+def test_an_asynchronous_source_that_dies_early_loses_exactly_what_it_had_not_sent(
+    bring_up: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The replicas are held back on purpose, so that there is something to lose, and the log says since when."""
+    name = bring_up(own("lossy"))
+    drill = all_drills()["source-killed"]
+    held: dict[str, Any] = {}
+
+    def hold_back_and_kill(servers: Servers) -> None:
+        for node in servers.topology.replicas:
+            servers[node.name].execute("STOP REPLICA IO_THREAD")
+        log = held["drill"]._traffic.log  # noqa: SLF001 - the log of the drill that is running
+        before = len(log.all("write"))
+        wait_until("writes that nobody receives", lambda: len(log.all("write")) > before + 50, timeout_s=20)
+        # By now they have applied what they received; a row that they lack then, nobody but the source has.
+        held["received"] = {id_ for node in servers.topology.replicas for id_ in held_ids(servers[node.name])}
+        containers.kill(servers.topology.container(servers.topology.sources[0]))
+
+    def prepare(servers: Servers, options: Options, say: Callable[[str], None]) -> OutageDrill:
+        held["drill"] = OutageDrill(servers, options, say, storm=hold_back_and_kill, cure=replace_source)
+        return held["drill"]
+
+    monkeypatch.setattr(drill, "prepare", prepare)
+    with Servers(Instance(name).topology()) as servers:
+        old = servers.topology.sources[0].name
+        report = run_drill("source-killed", servers, Options(), lambda _: None)
+    assert report.passed, report.failures
+    verdict = json.loads((Path(report.directory) / "verdict.json").read_text())
+    lost = set(verdict["lost"])
+    log = held["drill"]._traffic.log.all("write")  # noqa: SLF001
+    assert len(lost) >= 50
+    assert lost == {each.id for each in log if each.acknowledged and each.server == old} - held["received"]
+    assert report.facts["rebuilt"] == old
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["flood"], "no drill 'flood'; there are: conflict, everything-killed"),
+        (["conflict"], "the drill conflict is not for"),
+    ],
+)
+def test_what_is_no_drill_of_this_instance_is_one_line(semi_sync: str, arguments: list[str], reason: str) -> None:
+    done = wavetank("drill", *arguments, INSTANCE=semi_sync)
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_storm_hits_an_instance_that_is_not_in_order(semi_sync: str) -> None:
+    with Servers(Instance(semi_sync).topology()) as servers:
+        servers[servers.topology.replicas[0].name].execute("STOP REPLICA SQL_THREAD")
+        done = wavetank("drill", "switchover", INSTANCE=semi_sync)
+        assert (done.returncode, done.stderr) == (
+            2,
+            "wavetank: the instance is not in order before the storm: make check says how, make topology-up mends\n",
+        )
+        up(semi_sync)
