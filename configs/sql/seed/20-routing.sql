@@ -4,3 +4,6 @@ CREATE TABLE wavetank.routed (
     server_uuid CHAR(36) NOT NULL,
     word VARCHAR(20) NOT NULL
 );
+
+-- What ProxySQL asks for the lag: of a source that has been replaced, its last beat stays in the table.
+CREATE VIEW wavetank.newest_heartbeat AS SELECT MAX(ts) AS ts FROM wavetank.heartbeat;
