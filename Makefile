@@ -1,14 +1,15 @@
 # Wavetank. `make` alone prints this list; every target works on a bare machine and skips what is there.
 #
 # INSTANCE= names a copy of a topology (default: the topology's name); at topology-up also
-# TOPOLOGY= REPLICAS= SOURCES= ACTIVE=<source>|all SEMI_SYNC=1 NODE_MEMORY=1g NODE_CPUS=1 BASE_PORT= MYSQL_IMAGE= REBUILD=<replica>
+# TOPOLOGY= REPLICAS= SOURCES= ACTIVE=<source>|all SEMI_SYNC=1 NODE_MEMORY=1g NODE_CPUS=1 BASE_PORT= MYSQL_IMAGE= PROXYSQL_IMAGE= REBUILD=<replica>
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
-export TOPOLOGY INSTANCE BASE_PORT SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE REBUILD NODE TO FORCE
+export TOPOLOGY INSTANCE BASE_PORT SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE PROXYSQL_IMAGE
+export REBUILD NODE TO FORCE
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 

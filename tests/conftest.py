@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import up, wavetank
+from fronts import why_not
+from wavetank.cli import DEFAULT_TOPOLOGY
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +27,8 @@ def bring_up() -> Iterator[Callable[..., str]]:
 
     def bring(instance: str, **options: str | int) -> str:
         if instance not in brought:
+            if reason := why_not(str(options.get("TOPOLOGY", DEFAULT_TOPOLOGY))):
+                pytest.skip(reason)
             brought.append(instance)
             up(instance, **options)
         return instance

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Build a MySQL image from Debian's packages. Usage: mysql-from-debian.sh IMAGE
+# Build an image from Debian's MySQL packages. Usage: mysql-from-debian.sh IMAGE PACKAGE
 #
 # The mirror is the one of the machine's own apt configuration: mmdebstrap takes it from there.
 set -eu
-image=$1
+image=$1 package=$2
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT INT TERM
 
-# mysql-server 9.7 is in Debian's unstable suite, whose Release file can read as expired.
+# MySQL 9.7 is in Debian's unstable suite, whose Release file can read as expired.
 # procps and iproute2 are what verification asks about processes and sockets.
 # shellcheck disable=SC2016 # the hook expands its own $1
 mmdebstrap --quiet --variant=apt \
@@ -16,7 +16,7 @@ mmdebstrap --quiet --variant=apt \
     --dpkgopt='path-exclude=/usr/share/doc/*' \
     --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --include=mysql-server,procps,iproute2 \
+    --include="$package",procps,iproute2 \
     --customize-hook='chroot "$1" apt-get clean' \
     unstable "$scratch/root.tar"
 docker import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \

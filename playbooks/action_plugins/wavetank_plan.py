@@ -3,9 +3,10 @@
 from wavetank.action import WavetankAction
 from wavetank.instance import OPTIONS
 from wavetank.planning import plan
+from wavetank.proxies import KINDS
 from wavetank.rebuild import check_rebuild
 
-HOST_KEYS = ("server_id", "writable", "replicates_from", "my_cnf")
+HOST_KEYS = ("server_id", "writable", "replicates_from", "my_cnf", "weight")
 
 
 class ActionModule(WavetankAction):
@@ -16,7 +17,12 @@ class ActionModule(WavetankAction):
             for name in task_vars["groups"].get("mysql", [])
         }
         asked = {key: arguments["asked"][key] for key in OPTIONS}
-        topology = plan(str(arguments["topology"]), str(arguments["instance"]), hosts, asked)
+        proxies = {kind: {name: hostvars[name][kind] for name in task_vars["groups"].get(kind, [])} for kind in KINDS}
+        topology = plan(str(arguments["topology"]), str(arguments["instance"]), hosts, asked, proxies)
         if name := str(arguments["rebuild"]):
             check_rebuild(topology, name)
-        return {"topology": topology.to_json(), "passive": [node.name for node in topology.nodes if node.passive]}
+        return {
+            "topology": topology.to_json(),
+            "passive": [node.name for node in topology.nodes if node.passive],
+            "proxies": [proxy.name for proxy in topology.proxies],
+        }

@@ -8,6 +8,7 @@ from wavetank.drift import wait_for_replication
 from wavetank.files import write_if_changed
 from wavetank.instance import find_instance
 from wavetank.node import Servers
+from wavetank.settling import wait_for_proxies
 
 
 class ActionModule(WavetankAction):
@@ -17,6 +18,7 @@ class ActionModule(WavetankAction):
             return {"skipped": True}
         with Servers(instance.topology()) as servers:
             wait_for_replication(servers)
+            wait_for_proxies(servers)
             report = ask_all(servers)
         write_if_changed(instance.report, json.dumps(report.as_dict(), indent=2))
         return {"failed": not report.green, "report": report.as_dict(), "lines": list(report.lines())}

@@ -47,7 +47,7 @@ def wait_for_servers(servers: Servers) -> None:
         container = topology.container(node)
         wait_until(
             f"{node.name} to accept connections",
-            lambda: servers[node.name].greets() or _refuse_if_dead(node, container),
+            lambda: servers[node.name].greets() or refuse_if_dead(node.name, container),
             timeout_s=START_TIMEOUT_S,
             interval_s=0.1,
             hint=f"docker logs {container}",
@@ -58,15 +58,15 @@ def wait_for_servers(servers: Servers) -> None:
         list(pool.map(wait_for, topology.nodes))
 
 
-def _refuse_if_dead(node: Node, container: str) -> bool:
-    """Return False where the server may still be starting.
+def refuse_if_dead(name: str, container: str) -> bool:
+    """Return False where what is called `name` may still be starting.
 
     Raises:
         UsageError: its container is not running, so that no wait would help.
     """
     if containers.is_running(container):
         return False
-    raise UsageError(f"{node.name} is not running: {containers.last_words(container)}")
+    raise UsageError(f"{name} is not running: {containers.last_words(container)}")
 
 
 def find_drift(servers: Servers) -> list[Drift]:

@@ -14,7 +14,10 @@ STATE = HOME / ".wavetank"
 INVENTORIES = HOME / "inventories"
 
 # What a person may state at topology-up and an instance then remembers.
-OPTIONS = ("base_port", "sources", "active", "replicas", "semi_sync", "node_memory", "node_cpus", "mysql_image")
+OPTIONS = (
+    "base_port", "sources", "active", "replicas", "semi_sync", "node_memory", "node_cpus", "mysql_image",
+    "proxysql_image",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

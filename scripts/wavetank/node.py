@@ -169,12 +169,13 @@ class Servers:
         _trust_no_system_certificates()
         self.topology = topology
         self.instance = Instance(topology.instance)
-        self._servers = {
-            node.name: Server(node.name, node.port, self.instance, read_timeout_s) for node in topology.nodes
-        }
+        doors = {node.name: node.port for node in topology.nodes}
+        for proxy in topology.proxies:
+            doors |= {proxy.name: proxy.port, proxy.side: proxy.side_port}
+        self._servers = {name: Server(name, port, self.instance, read_timeout_s) for name, port in doors.items()}
 
     def __getitem__(self, name: str) -> Server:
-        """Return the server of the node called `name`."""
+        """Return the server of the node called `name`, or what a proxy's port of that name leads to."""
         return self._servers[name]
 
     def __enter__(self) -> Self:

@@ -10,8 +10,19 @@ import psutil
 from wavetank import containers
 from wavetank.errors import UsageError
 from wavetank.instance import HOME, OPTIONS, Instance, find_instance, instance_names
+from wavetank.ports import kept_ports
+from wavetank.proxies import PORTS_EACH, read_proxies
 from wavetank.sizes import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
-from wavetank.topology import Node, Sizing, Topology, read_nodes, with_active, with_replicas, with_sources
+from wavetank.topology import (
+    Member,
+    Sizing,
+    Topology,
+    check_node_name,
+    read_nodes,
+    with_active,
+    with_replicas,
+    with_sources,
+)
 
 FIRST_PORT = 13310
 PORT_STEP = 20
@@ -28,7 +39,13 @@ YES = ("1", "true", "yes", "on")
 NO = ("0", "false", "no", "off", "")
 
 
-def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Any]) -> Topology:
+def plan(
+    name: str,
+    instance_name: str,
+    hosts: Mapping[str, Mapping[str, Any]],
+    asked: Mapping[str, Any],
+    proxies: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+) -> Topology:
     """Return the topology that `hosts`, `asked` and the instance's memory make together.
 
     Args:
@@ -36,6 +53,7 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
         instance_name: what the running copy is called.
         hosts: the variables of the hosts of group mysql, in the inventory's order.
         asked: OPTIONS as given by environment or -e; an empty one means "as remembered, or the default".
+        proxies: the settings of each proxy's host by its kind, which is its group.
 
     Raises:
         UsageError: something in them cannot work.
@@ -51,7 +69,8 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
     if "replicas" in given:
         hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
     hosts = _repointed(hosts, given.get("repointed", {}))
-    port = _base_port(given.get("base_port"), before, len(hosts), instance)
+    fronts = sum(len(group) for group in (proxies or {}).values())
+    port = _base_port(given.get("base_port"), before, len(hosts) + PORTS_EACH * fronts, instance)
     memory = _node_memory(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
     nodes = read_nodes(hosts, port)
     if (active := str(given.get("active", ALL_ACTIVE))) != ALL_ACTIVE:
@@ -64,7 +83,10 @@ def plan(name: str, instance_name: str, hosts: Mapping[str, Mapping[str, Any]], 
         sizing=Sizing(memory, buffer_pool_bytes(memory), _cpus(given.get("node_cpus"))),
         semi_sync=_flag("semi_sync", given.get("semi_sync", "")),
         given=given,
+        proxies=read_proxies(proxies or {}, port + len(hosts)),
     )
+    topology = kept_ports(topology, before)
+    _refuse_unfit_proxies(topology)
     _refuse_lost_nodes(before, topology)
     _refuse_what_others_have(topology)
     _refuse_semi_sync_alone(topology)
@@ -89,8 +111,8 @@ def preflight(topology: Topology) -> None:
                 f"an instance {topology.instance!r} of the clone in {state.home} exists: name another INSTANCE="
             )
     running = {state.name for state in ours if state.status in ("running", "paused")}
+    _refuse_taken_ports(topology, [each for each in topology.members if topology.container(each) not in running])
     new = [node for node in topology.nodes if topology.container(node) not in running]
-    _refuse_taken_ports(topology, new)
     needed = len(new) * IDLE_SERVER_MEMORY
     available = psutil.virtual_memory().available
     if needed > available:
@@ -100,9 +122,10 @@ def preflight(topology: Topology) -> None:
         )
 
 
-def with_image(topology: Topology, image: str) -> Topology:
-    """Return the topology on `image`."""
-    return dataclasses.replace(topology, image=image)
+def with_images(topology: Topology, image: str, of_proxies: Mapping[str, str]) -> Topology:
+    """Return the topology on `image`, with its proxies on the images that `of_proxies` has by their kinds."""
+    proxies = tuple(dataclasses.replace(proxy, image=of_proxies[proxy.kind]) for proxy in topology.proxies)
+    return dataclasses.replace(topology, image=image, proxies=proxies)
 
 
 def _base_port(asked: Any, before: Topology | None, count: int, instance: Instance) -> int:  # noqa: ANN401
@@ -116,7 +139,7 @@ def _base_port(asked: Any, before: Topology | None, count: int, instance: Instan
         return before.nodes[0].port
     # Of stopped instances; what runs, ours or not, holds its ports itself. There may be no engine to ask yet.
     others = (Instance(name).topology() for name in instance_names() if name != instance.name)
-    claimed = {node.port for other in others for node in other.nodes}
+    claimed = {port for other in others for each in other.members for port in each.ports}
     starts = list(range(FIRST_PORT, LAST_PORT, PORT_STEP))
     for start in [before.nodes[0].port, *starts] if before else starts:
         block = range(start, start + count)
@@ -140,19 +163,18 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _refuse_taken_ports(topology: Topology, nodes: Iterable[Node]) -> None:
+def _refuse_taken_ports(topology: Topology, members: Iterable[Member]) -> None:
     holders = {
         port: f"container {state.name}"
         for state in containers.containers()
         if state.status == "running"
         for _, port in state.publishes
     }
-    for node in nodes:
-        if not _is_free(node.port):
-            holder = holders.get(node.port) or _process_on(node.port)
+    for port, name in ((port, each.name) for each in members for port in each.ports):
+        if not _is_free(port):
+            holder = holders.get(port) or _process_on(port)
             raise UsageError(
-                f"port {node.port}, for {node.name} of {topology.instance}, is in use by {holder}: "
-                "name another BASE_PORT="
+                f"port {port}, for {name} of {topology.instance}, is in use by {holder}: name another BASE_PORT="
             )
 
 
@@ -169,8 +191,8 @@ def _process_on(port: int) -> str:
 
 def _refuse_lost_nodes(before: Topology | None, now: Topology) -> None:
     """Only topology-down deletes: a server that exists cannot be planned away."""
-    names = {node.name for node in now.nodes}
-    lost = [node.name for node in before.nodes if node.name not in names] if before else []
+    names = {each.name for each in now.members}
+    lost = [each.name for each in before.members if each.name not in names] if before else []
     if lost:
         raise UsageError(
             f"{now.instance} has {', '.join(lost)}, which it would no longer have: only topology-down removes servers"
@@ -180,17 +202,17 @@ def _refuse_lost_nodes(before: Topology | None, now: Topology) -> None:
 def _refuse_what_others_have(topology: Topology) -> None:
     """Ports and container names of an instance are its own, also while it is stopped."""
     for other in (Instance(name).topology() for name in instance_names() if name != topology.instance):
-        ports = {node.port: node.name for node in other.nodes}
-        names = {other.container(node) for node in other.nodes}
-        for node in topology.nodes:
-            if node.port in ports:
+        ports = {port: each.name for each in other.members for port in each.ports}
+        names = {other.container(each) for each in other.members}
+        for member in topology.members:
+            for port in ports.keys() & set(member.ports):
                 raise UsageError(
-                    f"port {node.port}, for {node.name} of {topology.instance}, belongs to {ports[node.port]} of "
+                    f"port {port}, for {member.name} of {topology.instance}, belongs to {ports[port]} of "
                     f"{other.instance}: name another BASE_PORT="
                 )
-            if topology.container(node) in names:
+            if topology.container(member) in names:
                 raise UsageError(
-                    f"{topology.container(node)} is a container of {other.instance}: name another INSTANCE="
+                    f"{topology.container(member)} is a container of {other.instance}: name another INSTANCE="
                 )
 
 
@@ -198,6 +220,18 @@ def _refuse_semi_sync_alone(topology: Topology) -> None:
     for source in topology.sources:
         if topology.semi_sync and not topology.replicas_of(source):
             raise UsageError(f"semi_sync=1 needs a replica to acknowledge: {source.name} has none")
+
+
+def _refuse_unfit_proxies(topology: Topology) -> None:
+    names = {node.name for node in topology.nodes}
+    for proxy in topology.proxies:
+        check_node_name(proxy.name)
+        if proxy.name in names:
+            raise UsageError(f"{proxy.name} is a server and a proxy at once: each host needs a name of its own")
+    heads = [node.name for node in topology.sources if not node.peer]
+    if topology.proxies and (len(heads) > 1 or (heads and topology.peers)):
+        named = ", ".join(node.name for node in topology.sources)
+        raise UsageError(f"a proxy cannot know which of {named} a write is for: they do not share their data")
 
 
 def _count(option: str, value: Any, most: int) -> int:  # noqa: ANN401

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,16 @@ from wavetank.accounts import ACCOUNTS
 from wavetank.errors import UsageError
 from wavetank.files import PRIVATE, READABLE, ensure_secret, remove_leftovers, write_if_changed
 from wavetank.instance import HOME, STATE, Instance
+from wavetank.proxies import ADMIN, MYSQL_ROUTER, PROXYSQL, SECRETS, STATS, Proxy, routers
+from wavetank.proxysql import expected_rows
+from wavetank.replication import CA, PORT
 from wavetank.sizes import MIB
 from wavetank.tls import ensure_tls
 from wavetank.topology import Node, Topology
 
 ENTRYPOINT = HOME / "compose" / "entrypoint.sh"
 _VALIDATED = STATE / "validated"
+PROXY_CONFIGS = {PROXYSQL: "proxysql.cnf", MYSQL_ROUTER: "mysqlrouter.conf"}
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,21 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["compose"] = _compose_string
+    environment.filters["libconfig"] = _libconfig_value
     return environment
 
 
 def _compose_string(value: object) -> str:
     """Return a value as compose reads it back: quoted, and with every $ doubled, which it would interpolate."""
     return json.dumps(str(value)).replace("$", "$$")
+
+
+def _libconfig_value(value: object) -> str:
+    """Return a value as libconfig reads it: numbers bare, strings quoted as JSON's are, a row in braces."""
+    if isinstance(value, Mapping):
+        fields = (f"{name}={_libconfig_value(each)}; " for name, each in value.items() if each is not None)
+        return f"{{{''.join(fields)}}}"
+    return str(value) if isinstance(value, int) else json.dumps(value)
 
 
 def render_my_cnf(topology: Topology, node: Node) -> str:
@@ -63,10 +77,15 @@ def render_compose(topology: Topology) -> str:
         .render(
             topology=topology,
             home=HOME,
+            owner=f"{os.getuid()}:{os.getgid()}",
             entrypoint=ENTRYPOINT,
-            node_directory={node.name: instance.node_directory(node.name) for node in topology.nodes},
+            node_directory={each.name: instance.node_directory(each.name) for each in topology.members},
             # A changed my.cnf needs a new start of its server: compose sees that by this label.
             my_cnf_digest={node.name: _digest(render_my_cnf(topology, node)) for node in topology.nodes},
+            # The same for a Router; a ProxySQL is told while it runs.
+            router_digest={
+                router.name: _digest(render_proxy(topology, router)) for router in routers(topology.proxies)
+            },
         )
     )
 
@@ -80,7 +99,42 @@ def _files(topology: Topology) -> Iterator[Rendered]:
         directory = instance.node_directory(node.name)
         yield Rendered(directory / "my.cnf", render_my_cnf(topology, node))
         yield Rendered(directory / "init.sql", init_sql.render(passwords=passwords, node=node), PRIVATE)
+    for proxy in topology.proxies:
+        yield Rendered(instance.directory / proxy_file(proxy), render_proxy(topology, proxy), PRIVATE)
     yield Rendered(instance.compose_file, render_compose(topology))
+
+
+def proxy_file(proxy: Proxy) -> str:
+    """Return where the proxy's configuration lies in the instance's directory."""
+    return f"nodes/{proxy.name}/{PROXY_CONFIGS[proxy.kind]}"
+
+
+def render_proxy(topology: Topology, proxy: Proxy) -> str:
+    """Return the configuration of one proxy; for a ProxySQL the instance's secrets must be there."""
+    instance = Instance(topology.instance)
+    passwords, expected = {}, {}
+    if proxy.kind == PROXYSQL:
+        passwords = {name: instance.password(name) for name in secrets_of(topology)}
+        expected = expected_rows(topology, proxy, passwords)
+    return (
+        _environment()
+        .get_template(f"{PROXY_CONFIGS[proxy.kind]}.j2")
+        .render(
+            topology=topology,
+            proxy=proxy,
+            passwords=passwords,
+            expected={table.name: rows for table, rows in expected.items()},
+            admin=ADMIN,
+            stats=STATS,
+            ca=CA,
+            mysql_port=PORT,
+        )
+    )
+
+
+def secrets_of(topology: Topology) -> list[str]:
+    """Return the names of all secrets of an instance."""
+    return [*ACCOUNTS, *dict.fromkeys(name for proxy in topology.proxies for name in SECRETS[proxy.kind])]
 
 
 def render_instance(topology: Topology, *, dry_run: bool = False) -> list[str]:
@@ -90,15 +144,15 @@ def render_instance(topology: Topology, *, dry_run: bool = False) -> list[str]:
         UsageError: the server refuses a my.cnf; nothing has been written then.
     """
     instance = Instance(topology.instance)
-    if dry_run and not all(instance.secret(account).exists() for account in ACCOUNTS):
+    if dry_run and not all(instance.secret(name).exists() for name in secrets_of(topology)):
         return [str(instance.directory)]
     _refuse_invalid_configs(topology)
     if not dry_run:
         remove_leftovers(instance.directory)
         write_if_changed(instance.record, topology.to_json())
-        for account in ACCOUNTS:
-            ensure_secret(instance.secret(account))
-        ensure_tls(instance, [node.name for node in topology.nodes])
+        for name in secrets_of(topology):
+            ensure_secret(instance.secret(name))
+        ensure_tls(instance, [each.name for each in topology.members])
     return [
         str(file.path.relative_to(instance.directory))
         for file in _files(topology)

@@ -12,17 +12,19 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from wavetank import containers
+from wavetank.accounts import APP_ACCOUNT
 from wavetank.errors import UnreachableError
 from wavetank.gtid import count_transactions, without_server
 from wavetank.instance import Instance
 from wavetank.lag import applier_lag, heartbeat_age_us
 from wavetank.node import Row, Server, StatementError
+from wavetank.proxies import Proxy
+from wavetank.proxy_status import ProxyStatus, ask_proxy
 from wavetank.replication import applier_error, channel_deviations, channels_of
 from wavetank.topology import Channel, Node, Topology
 
 # Beside the time that a connection may take, node.CONNECT_TIMEOUT_S: a picture is looked at, not waited for.
 ANSWER_TIMEOUT_S = 2
-APP_ACCOUNT = "app_rw"
 RUNNING, ABSENT, UNKNOWN = "running", "absent", "unknown"
 RELAY = "relay"
 
@@ -127,11 +129,12 @@ class InstanceStatus:
     nodes: tuple[NodeStatus, ...]
     ca: str
     secret: str
+    proxies: tuple[ProxyStatus, ...] = ()
 
     @property
     def as_declared(self) -> bool:
         """Whether everything answers, works, and is as the inventory says."""
-        return not any(node.remarks for node in self.nodes)
+        return not any(node.remarks for node in self.nodes) and not any(proxy.remarks for proxy in self.proxies)
 
     @property
     def roots(self) -> tuple[NodeStatus, ...]:
@@ -176,6 +179,7 @@ def collect(topology: Topology) -> InstanceStatus:
             stack.callback(server.close)
         pool = stack.enter_context(ThreadPoolExecutor(len(topology.nodes)))
         asked = pool.map(lambda node: _ask(node, servers[node.name], _unasked(node, topology, states)), topology.nodes)
+        fronts = pool.map(lambda proxy: _ask_proxy(proxy, topology, states), topology.proxies)
         nodes = _compare(_with_roles(tuple(asked)), servers, pool)
     return InstanceStatus(
         instance=topology.instance,
@@ -186,6 +190,7 @@ def collect(topology: Topology) -> InstanceStatus:
         ),
         ca=str(instance.ca),
         secret=str(instance.secret(APP_ACCOUNT)),
+        proxies=tuple(fronts),
     )
 
 
@@ -205,6 +210,18 @@ def _unasked(node: Node, topology: Topology, states: Mapping[str, str] | None) -
         container=container,
         container_state=UNKNOWN if states is None else states.get(container, ABSENT),
         declared_sources=tuple(channel.source for channel in node.channels),
+    )
+
+
+def _ask_proxy(proxy: Proxy, topology: Topology, states: Mapping[str, str] | None) -> ProxyStatus:
+    instance = Instance(topology.instance)
+    state = UNKNOWN if states is None else states.get(topology.container(proxy), ABSENT)
+    return ask_proxy(
+        proxy,
+        topology,
+        state,
+        lambda name, port: Server(name, port, instance, ANSWER_TIMEOUT_S),
+        askable=state in (RUNNING, UNKNOWN),
     )
 
 

@@ -11,7 +11,9 @@ from rich.padding import Padding
 from rich.text import Text
 from rich.tree import Tree
 
-from wavetank.status import APP_ACCOUNT, RUNNING, UNKNOWN, ChannelStatus, InstanceStatus, NodeStatus
+from wavetank.accounts import APP_ACCOUNT
+from wavetank.proxy_view import proxy_lines, proxy_tree
+from wavetank.status import RUNNING, UNKNOWN, ChannelStatus, InstanceStatus, NodeStatus
 
 WATCH_PERIOD_S = 1.0
 _SEPARATOR = " · "
@@ -59,6 +61,7 @@ def picture(status: InstanceStatus) -> RenderableType:
     legend = ["gap: transactions of its source it lacks; errant: its own that no source has"]
     if any(channel.end_to_end_lag_us is not None for node in status.nodes for channel in node.channels):
         legend.append("lag: behind its source / behind the first commit, over all hops")
+    trees += [proxy_tree(proxy) for proxy in status.proxies]
     return Group(_headline(status), *trees, *(Text(line, style="dim") for line in legend))
 
 
@@ -70,11 +73,13 @@ def _headline(status: InstanceStatus) -> Text:
     known += [f"MySQL {versions}"] if versions else []
     line = Text.assemble((status.instance, "bold"), f" ({', '.join(known)}): " if known else ": ")
     if status.as_declared:
-        return line.append(f"{count} server{'s' * (count > 1)}, all as the inventory says", style="green")
+        fronts = f" behind {', '.join(proxy.name for proxy in status.proxies)}" if status.proxies else ""
+        return line.append(f"{count} server{'s' * (count > 1)}{fronts}, all as the inventory says", style="green")
     remarks = [remark for node in status.nodes for remark in node.remarks]
+    deviations = len(remarks) + sum(len(proxy.remarks) for proxy in status.proxies)
     return line.append(
-        f"{answering} of {count} answer, {len(remarks)} deviation{'s' * (len(remarks) > 1)}",
-        style="red" if any(remark.broken for remark in remarks) else "yellow",
+        f"{answering} of {count} answer, {deviations} deviation{'s' * (deviations > 1)}",
+        style="red" if len(remarks) < deviations or any(remark.broken for remark in remarks) else "yellow",
     )
 
 
@@ -164,3 +169,4 @@ def connect_lines(status: InstanceStatus) -> Iterator[Text]:
         yield Text.assemble(f"  {node.root_command}", (state, "red"))
     yield Text(f"connect from this host over TLS, as {APP_ACCOUNT} to {status.app_node.name}:", style="dim")
     yield Text("  " + " \\\n    ".join(status.app_command))
+    yield from proxy_lines(status.proxies)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavetank.errors import UsageError
+from wavetank.proxies import Proxy, read_weight
 
 HIGHEST_SERVER_ID = 2**32 - 1
 _NODE_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -36,7 +37,8 @@ class Channel:
 class Node:
     """One MySQL server as the inventory states it; `port` is where 127.0.0.1 publishes it.
 
-    A `peer` takes writes beside its channels; a `passive` one could, and is kept closed for now.
+    A `peer` takes writes beside its channels; a `passive` one could, and is kept closed for now. `weight` is
+    its share of the reads behind a proxy.
     """
 
     name: str
@@ -46,11 +48,21 @@ class Node:
     my_cnf: tuple[tuple[str, str], ...] = ()
     peer: bool = False
     passive: bool = False
+    weight: int = 1
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of 127.0.0.1 that are its own."""
+        return (self.port,)
 
     @property
     def is_source(self) -> bool:
         """Whether this node takes writes: as the head of a replication tree, or as one of several peers."""
         return not self.passive and (self.peer or not self.channels)
+
+
+# What an instance consists of: each has a name, ports and a container.
+Member = Node | Proxy
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,7 @@ class Topology:
     semi_sync_timeout_ms: int = 10_000
     lag_bound_s: float = 5.0
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    proxies: tuple[Proxy, ...] = ()
 
     @property
     def project(self) -> str:
@@ -96,6 +109,11 @@ class Topology:
         """The nodes that take writes, or could, although they replicate from others."""
         return tuple(node for node in self.nodes if node.peer)
 
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The servers, then the proxies in front of them."""
+        return (*self.nodes, *self.proxies)
+
     def node(self, name: str) -> Node:
         """Return the node called `name`.
 
@@ -108,9 +126,13 @@ class Topology:
         known = ", ".join(node.name for node in self.nodes)
         raise UsageError(f"{self.instance} has no server {name!r}; it has {known}")
 
-    def container(self, node: Node) -> str:
-        """Return the name of the node's container."""
-        return f"{self.project}-{node.name}"
+    def proxy(self, name: str) -> Proxy:
+        """Return the proxy called `name`, which there must be."""
+        return next(proxy for proxy in self.proxies if proxy.name == name)
+
+    def container(self, member: Member) -> str:
+        """Return the name of the container of a node or a proxy."""
+        return f"{self.project}-{member.name}"
 
     def replicas_of(self, source: Node) -> tuple[Node, ...]:
         """Return the nodes that replicate directly from `source`."""
@@ -156,7 +178,9 @@ class Topology:
             )
             for node in raw.pop("nodes")
         )
-        return cls(**{**raw, "nodes": nodes, "sizing": Sizing(**raw["sizing"])})
+        # A record of before there were proxies has none.
+        proxies = tuple(Proxy(**proxy) for proxy in raw.pop("proxies", ()))
+        return cls(**{**raw, "nodes": nodes, "sizing": Sizing(**raw["sizing"]), "proxies": proxies})
 
 
 def channel_title(name: str) -> str:
@@ -175,6 +199,18 @@ def check_instance_name(name: str) -> str:
             f"{name!r} cannot name an instance: use a-z, 0-9 and single '-', at most {LONGEST_NAME} characters"
         )
     return name
+
+
+def check_node_name(name: str) -> None:
+    """Refuse what containers and certificates cannot carry as the name of a server or a proxy.
+
+    Raises:
+        UsageError: it is that.
+    """
+    if not _NODE_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise UsageError(
+            f"{name!r} cannot name a server: use a-z, 0-9 and single '-', at most {LONGEST_NAME} characters"
+        )
 
 
 def read_nodes(hosts: Mapping[str, Mapping[str, Any]], base_port: int) -> tuple[Node, ...]:
@@ -281,10 +317,7 @@ def _source_names(host: Mapping[str, Any]) -> list[str]:
 
 
 def _read_node(name: str, host: Mapping[str, Any], port: int) -> Node:
-    if not _NODE_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise UsageError(
-            f"{name!r} cannot name a server: use a-z, 0-9 and single '-', at most {LONGEST_NAME} characters"
-        )
+    check_node_name(name)
     server_id = host.get("server_id")
     if not str(server_id).isdecimal() or not 1 <= int(str(server_id)) <= HIGHEST_SERVER_ID:
         raise UsageError(f"{name} needs a server_id from 1 to {HIGHEST_SERVER_ID}, not {server_id!r}")
@@ -300,7 +333,9 @@ def _read_node(name: str, host: Mapping[str, Any], port: int) -> Node:
     if not isinstance(own, Mapping):
         raise UsageError(f"my_cnf of {name} is a mapping of MySQL settings to values, not {own!r}")
     settings = tuple((str(key), "" if value is None else str(value)) for key, value in own.items())
-    return Node(name, int(str(server_id)), port, channels, settings, peer=_is_peer(host))
+    return Node(
+        name, int(str(server_id)), port, channels, settings, peer=_is_peer(host), weight=read_weight(name, host)
+    )
 
 
 def _refuse_shared_server_ids(nodes: tuple[Node, ...]) -> None:

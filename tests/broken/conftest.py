@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from commands import own
-from damages import DATA, instances
+from commands import own, up
+from damages import DATA, expect_green, instances
 from wavetank.instance import Instance
-from wavetank.node import Servers
+from wavetank.node import Server, Servers
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,9 @@ def damaged(bring_up: Callable[..., str]) -> Iterator[Callable[[str], Servers]]:
 
         def get(module: str) -> Servers:
             if module not in there:
-                name = bring_up(own(f"broken-{module.replace('_', '-')}"), **instances()[module].OPTIONS)
+                damages = instances()[module]
+                name = getattr(damages, "INSTANCE", own(f"broken-{module.replace('_', '-')}"))
+                bring_up(name, **damages.OPTIONS)
                 there[module] = stack.enter_context(Servers(Instance(name).topology()))
                 there[module][there[module].topology.sources[0].name].execute(*DATA)
             return there[module]
@@ -37,3 +39,19 @@ def semi_sync_servers(bring_up: Callable[..., str]) -> Iterator[Servers]:
     """The semi-synchronous instance."""
     with Servers(Instance(bring_up(own("semi"), SEMI_SYNC=1)).topology()) as servers:
         yield servers
+
+
+@pytest.fixture
+def proxied(damaged: Callable[[str], Servers]) -> Iterator[Servers]:
+    """An instance behind ProxySQL, whole before and after."""
+    servers = damaged("proxysql")
+    expect_green(servers)
+    yield servers
+    up(servers.topology.instance)
+    expect_green(servers)
+
+
+@pytest.fixture
+def through(proxied: Servers) -> Server:
+    """What leads through the proxy."""
+    return proxied[proxied.topology.proxies[0].name]

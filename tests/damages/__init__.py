@@ -1,6 +1,7 @@
 """How a topology is damaged, and what must be seen of it.
 
-A module of this package is one instance to damage: OPTIONS says how it is brought up, CASES what is done to it.
+A module of this package is one instance to damage: OPTIONS says how it is brought up, CASES what is done to it;
+INSTANCE names it where other tests use the same one.
 tests/broken/ finds the modules by itself.
 """
 

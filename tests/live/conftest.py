@@ -1,15 +1,18 @@
 """Every test here runs against every topology that an inventory file describes, or against --instance."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from commands import own
+from fronts import fronts_of
 from wavetank.checks import all_checks
 from wavetank.instance import Instance, topology_names
 from wavetank.inventory import declared_topology
 from wavetank.node import Servers
 from wavetank.planning import FIRST_PORT
-from wavetank.topology import Node, Topology
+from wavetank.proxies import Proxy, proxysqls, read_proxies
+from wavetank.topology import Member, Topology
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,6 +33,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     elif "ring" in metafunc.fixturenames:
         rings = [target for target, topology in targets.items() if len(topology.peers) > 1]
         metafunc.parametrize("target", rings, scope="session")
+    elif "splitter" in metafunc.fixturenames:
+        splitting = [target for target, topology in targets.items() if proxysqls(topology.proxies)]
+        metafunc.parametrize("target", splitting, scope="session")
+    elif "front" in metafunc.fixturenames:
+        fronted = [target for target, topology in targets.items() if topology.proxies]
+        metafunc.parametrize("target", fronted, scope="session")
     elif "target" in metafunc.fixturenames:
         metafunc.parametrize("target", targets, scope="session")
 
@@ -38,7 +47,8 @@ def _planned(target: str, named: str | None) -> Topology:
     """Return what will run, before it does: the tests are listed by it."""
     if named:
         return Instance(named).topology()
-    return declared_topology(target, own(target), FIRST_PORT)
+    planned = declared_topology(target, own(target), FIRST_PORT)
+    return replace(planned, proxies=read_proxies(fronts_of(target), FIRST_PORT + len(planned.nodes)))
 
 
 def _ids(cases: Sequence[tuple[str, ...]]) -> list[str]:
@@ -61,6 +71,18 @@ def ring(topology: Topology) -> Topology:
 
 
 @pytest.fixture(scope="session")
+def front(topology: Topology) -> Proxy:
+    """The proxy in front of an instance that has one."""
+    return topology.proxies[0]
+
+
+@pytest.fixture(scope="session")
+def splitter(topology: Topology) -> Proxy:
+    """The proxy that sends each statement where it belongs."""
+    return proxysqls(topology.proxies)[0]
+
+
+@pytest.fixture(scope="session")
 def servers(topology: Topology) -> Iterator[Servers]:
     """Connections to all servers of the instance."""
     with Servers(topology) as servers:
@@ -68,6 +90,6 @@ def servers(topology: Topology) -> Iterator[Servers]:
 
 
 @pytest.fixture
-def node(topology: Topology, node_name: str) -> Node:
-    """One node of the instance."""
-    return topology.node(node_name)
+def node(topology: Topology, node_name: str) -> Member:
+    """One node of the instance, or one of its proxies where a check concerns them."""
+    return next(member for member in topology.members if member.name == node_name)

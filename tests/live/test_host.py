@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import psutil
 import testinfra
 from wavetank import containers
-from wavetank.accounts import ACCOUNTS
 from wavetank.instance import HOME, Instance
+from wavetank.rendering import proxy_file, secrets_of
 from wavetank.topology import Topology
 
 if TYPE_CHECKING:
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 def test_ports_are_published_on_loopback_only(topology: Topology) -> None:
     published = [port for state in containers.containers(topology.project) for port in state.publishes]
-    assert sorted(published) == [("127.0.0.1", node.port) for node in topology.nodes]
+    ports = sorted(port for member in topology.members for port in member.ports)
+    assert sorted(published) == [("127.0.0.1", port) for port in ports]
 
 
 def test_nothing_listens_outside_loopback(topology: Topology) -> None:
-    ports = {node.port for node in topology.nodes}
+    ports = {port for member in topology.members for port in member.ports}
     addresses = {
         connection.laddr.ip
         for connection in psutil.net_connections("tcp")
@@ -31,16 +32,18 @@ def test_nothing_listens_outside_loopback(topology: Topology) -> None:
 
 def test_secrets_are_private(topology: Topology) -> None:
     instance, local = Instance(topology.instance), testinfra.get_host("local://")
-    private = [instance.secret(account) for account in ACCOUNTS]
+    private = [instance.secret(name) for name in secrets_of(topology)]
     private += [instance.ca.with_name("ca-key.pem")]
-    private += [instance.node_directory(node.name) / "server-key.pem" for node in topology.nodes]
+    private += [instance.node_directory(node.name) / "server-key.pem" for node in topology.members]
+    private += [instance.directory / proxy_file(proxy) for proxy in topology.proxies]
     private += [instance.node_directory(node.name) / "init.sql" for node in topology.nodes]
     assert {local.file(str(path)).mode for path in private} == {0o600}
 
 
 def test_no_two_secrets_are_the_same(topology: Topology) -> None:
     instance = Instance(topology.instance)
-    assert len({instance.password(account) for account in ACCOUNTS}) == len(ACCOUNTS)
+    names = secrets_of(topology)
+    assert len({instance.password(name) for name in names}) == len(names)
 
 
 def test_git_does_not_see_the_instance(topology: Topology) -> None:

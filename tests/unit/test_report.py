@@ -209,5 +209,5 @@ def test_a_question_that_the_server_refuses_is_a_finding(ask: Callable[..., Repo
 
 def test_the_checks_of_the_house_are_found_by_themselves() -> None:
     found = all_checks()
-    assert checks.FIRST in found
+    assert found.keys() >= checks.FIRST
     assert {"errant_transactions", "replication_threads", "writable"} <= found.keys()

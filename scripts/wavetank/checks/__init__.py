@@ -1,7 +1,7 @@
 """What a topology must prove. One question a file; asking never prints and never mends.
 
-A check is a module of this package with QUESTION (a sentence), concerns(topology) (the nodes it is asked
-of) and examine(node, servers) (yields findings). A new file here is a new check: the commands and the
+A check is a module of this package with QUESTION (a sentence), concerns(topology) (the nodes or proxies it
+is asked of) and examine(node, servers) (yields findings). A new file here is a new check: the commands and the
 test suites find it by themselves, and tests/broken/ fails until it has been seen red.
 """
 
@@ -17,10 +17,10 @@ from typing import Any, Protocol
 
 from wavetank.errors import UnreachableError
 from wavetank.node import Servers, StatementError
-from wavetank.topology import Node, Topology
+from wavetank.topology import Member, Topology
 
 # Asked first: what does not answer cannot be asked anything else.
-FIRST = "reachable"
+FIRST = frozenset({"reachable", "proxy_reachable"})
 THREADS = 12
 
 
@@ -40,10 +40,10 @@ class Check(Protocol):
     __name__: str
     QUESTION: str
 
-    def concerns(self, topology: Topology) -> Iterable[Node]:
-        """Return the nodes that the question is about."""
+    def concerns(self, topology: Topology) -> Iterable[Member]:
+        """Return the nodes, or proxies, that the question is about."""
 
-    def examine(self, node: Node, servers: Servers) -> Iterator[Finding]:
+    def examine(self, node: Member, servers: Servers) -> Iterator[Finding]:
         """Ask the question of one node."""
 
 
@@ -100,7 +100,7 @@ def all_checks() -> dict[str, Check]:
     return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
 
 
-def ask(name: str, node: Node, servers: Servers) -> Answer:
+def ask(name: str, node: Member, servers: Servers) -> Answer:
     """Ask one check of one node."""
     check = all_checks()[name]
     try:
@@ -133,17 +133,21 @@ def ask_all(servers: Servers, names: Iterable[str] | None = None) -> Report:
     checks = {name: check for name, check in all_checks().items() if names is None or name in names}
     questions = [(name, node) for name, check in checks.items() for node in check.concerns(topology)]
     with ThreadPoolExecutor(THREADS) as pool:
-        for node in topology.nodes:
+        for node in topology.members:
             servers[node.name].given_up = ""
-        first = {node.name: pool.submit(ask, FIRST, node, servers) for node in topology.nodes}
-        dead = {name for name, answer in first.items() if answer.result().findings}
+        first = {
+            (name, node.name): pool.submit(ask, name, node, servers)
+            for name in sorted(FIRST & all_checks().keys())
+            for node in all_checks()[name].concerns(topology)
+        }
+        dead = {node for (_, node), answer in first.items() if answer.result().findings}
         for name in dead:
             servers[name].given_up = "it did not a moment ago"
 
-        def answer(question: tuple[str, Node]) -> Answer:
+        def answer(question: tuple[str, Member]) -> Answer:
             name, node = question
-            if name == FIRST:
-                return first[node.name].result()
+            if name in FIRST:
+                return first[name, node.name].result()
             return (
                 Answer(name, node.name, unanswered=f"{node.name} does not answer")
                 if node.name in dead

@@ -1,0 +1,13 @@
+"""Find the images of the proxies; refuse in one line where one cannot be had."""
+
+from wavetank.action import WavetankAction
+from wavetank.proxy_images import find_proxy_images
+
+
+class ActionModule(WavetankAction):
+    def step(self, arguments, task_vars):
+        found = find_proxy_images(self.topology(arguments))
+        return {
+            "images": found.images,
+            "build": [{"image": image, "package": package} for image, package in found.build.items()],
+        }

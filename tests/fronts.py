@@ -1,0 +1,34 @@
+"""Topologies with proxies as the tests plan them, and whether what they need can be had here."""
+
+import functools
+import os
+from typing import Any
+
+import yaml
+from wavetank.errors import UsageError
+from wavetank.instance import INVENTORIES
+from wavetank.proxies import KINDS, PROXYSQL
+from wavetank.proxy_images import find_proxysql
+
+
+def settings_of(kind: str) -> dict[str, Any]:
+    """Return what group_vars says of a kind of proxy."""
+    settings: dict[str, Any] = yaml.safe_load((INVENTORIES / "group_vars" / f"{kind}.yml").read_text())[kind]
+    return settings
+
+
+def fronts_of(topology: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the settings of each proxy of an inventory by its kind."""
+    inventory = yaml.safe_load((INVENTORIES / f"{topology}.yml").read_text())
+    return {kind: {name: settings_of(kind) for name in inventory[kind]["hosts"]} for kind in KINDS if kind in inventory}
+
+
+@functools.cache
+def why_not(topology: str) -> str:
+    """Return why a topology cannot be brought up on this machine, '' where it can."""
+    if PROXYSQL in fronts_of(topology):
+        try:
+            find_proxysql(os.environ.get("PROXYSQL_IMAGE") or settings_of(PROXYSQL)["image"])
+        except UsageError as refusal:
+            return f"NOT TESTED, and nothing replaces it: {refusal}"
+    return ""

@@ -1,0 +1,210 @@
+"""Proxies in front of the servers: what the inventory may say of them, their ports, and what they are told."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fronts import fronts_of, settings_of
+from wavetank.errors import UsageError
+from wavetank.instance import INVENTORIES, Instance
+from wavetank.planning import FIRST_PORT, plan
+from wavetank.proxies import KINDS, MYSQL_ROUTER, PROXYSQL
+from wavetank.proxysql import RULES, SERVERS, USERS, VARIABLES, Rows, Table, expected_rows
+from wavetank.rendering import render_compose, render_instance, render_proxy
+from wavetank.statements import HINT
+from wavetank.topology import Topology
+
+pytestmark = pytest.mark.usefixtures("engine", "free_ports")
+
+Record = Callable[[Topology], Topology]
+Hosts = dict[str, dict[str, Any]]
+THREE: Hosts = {
+    "db1": {"server_id": 1},
+    "db2": {"server_id": 2, "replicates_from": "db1", "weight": 3},
+    "db3": {"server_id": 3, "replicates_from": "db1"},
+}
+PROXIED, ROUTED = fronts_of("proxysql"), fronts_of("mysql-router")
+PASSWORDS = {"app_rw": "w", "app_ro": "r", "monitor": "m"}
+
+
+def planned(hosts: Hosts = THREE, fronts: dict[str, Any] = PROXIED, **asked: object) -> Topology:
+    return plan("proxysql", "sea", hosts, asked, fronts)
+
+
+def refused(hosts: Hosts = THREE, fronts: dict[str, Any] = PROXIED) -> str:
+    with pytest.raises(UsageError) as refusal:
+        planned(hosts, fronts)
+    return str(refusal.value)
+
+
+# --- the inventory
+
+
+@pytest.mark.parametrize("weight", [0, -1, 10, "heavy", 1.5, None])
+def test_a_weight_that_is_none_is_refused_with_the_range(weight: object) -> None:
+    message = refused(THREE | {"db3": THREE["db3"] | {"weight": weight}})
+    assert "weight of db3 is a number from 1 to 9" in message
+
+
+def test_a_name_for_two_is_refused() -> None:
+    assert "db2 is a server and a proxy" in refused(fronts={PROXYSQL: {"db2": settings_of(PROXYSQL)}})
+
+
+def test_a_name_that_containers_cannot_carry_is_refused() -> None:
+    assert "'Proxy_1' cannot name" in refused(fronts={PROXYSQL: {"Proxy_1": settings_of(PROXYSQL)}})
+
+
+def test_sources_that_share_nothing_are_refused_behind_a_proxy() -> None:
+    hosts: Hosts = {"db1": {"server_id": 1}, "db2": {"server_id": 2}}
+    assert "which of db1, db2 a write is for" in refused(hosts)
+
+
+def test_a_topology_is_read_back_as_it_was_written() -> None:
+    topology = planned()
+    assert Topology.from_json(topology.to_json()) == topology
+
+
+def test_a_record_of_before_there_were_proxies_is_read() -> None:
+    raw = json.loads(planned(fronts={}).to_json())
+    del raw["proxies"]
+    for node in raw["nodes"]:
+        del node["weight"]
+    assert Topology.from_json(json.dumps(raw)).proxies == ()
+
+
+# --- ports
+
+
+def test_a_proxy_takes_the_two_ports_after_the_servers() -> None:
+    (proxy,) = planned().proxies
+    assert proxy.ports == (FIRST_PORT + 3, FIRST_PORT + 4)
+
+
+def test_a_new_replica_moves_nobody_to_another_port(record: Record) -> None:
+    before = record(planned())
+    grown = planned(replicas=3)
+    assert grown.proxies == before.proxies
+    assert grown.nodes[:3] == before.nodes
+    assert grown.nodes[3].port == FIRST_PORT + 5
+
+
+def test_another_base_port_moves_everybody(record: Record) -> None:
+    record(planned())
+    moved = planned(base_port=20_000, replicas=3)
+    assert [port for member in moved.members for port in member.ports] == list(range(20_000, 20_006))
+
+
+def test_a_proxy_cannot_be_planned_away(record: Record) -> None:
+    record(planned())
+    with pytest.raises(UsageError, match="sea has proxy1, which it would no longer have"):
+        planned(fronts={})
+
+
+# --- what a ProxySQL is told
+
+
+@pytest.fixture
+def rows() -> dict[Table, Rows]:
+    """All that the inventory makes ProxySQL hold."""
+    topology = planned()
+    return expected_rows(topology, topology.proxies[0], PASSWORDS)
+
+
+def test_the_source_writes_and_reads_only_where_no_replica_can(rows: dict[Table, Rows]) -> None:
+    groups = settings_of(PROXYSQL)["hostgroups"]
+    found = {
+        (row["hostgroup_id"], row["hostname"]): (row["weight"], row["max_replication_lag"]) for row in rows[SERVERS]
+    }
+    unit = settings_of(PROXYSQL)["weight_unit"]
+    assert found == {
+        (groups["writer"], "db1"): (1, 0),
+        (groups["reader"], "db1"): (1, 0),
+        (groups["reader"], "db2"): (3 * unit, 5),
+        (groups["reader"], "db3"): (unit, 5),
+    }
+
+
+def test_every_server_is_spoken_to_over_tls(rows: dict[Table, Rows]) -> None:
+    assert {row["use_ssl"] for row in rows[SERVERS]} == {1}
+    variables = {row["variable_name"]: row["variable_value"] for row in rows[VARIABLES]}
+    assert variables["mysql-have_ssl"] == "true"
+
+
+def test_only_applications_come_through(rows: dict[Table, Rows]) -> None:
+    assert {row["username"] for row in rows[USERS]} == {"app_rw", "app_ro"}
+    assert {row["transaction_persistent"] for row in rows[USERS]} == {1}
+
+
+def test_what_no_rule_knows_is_written(rows: dict[Table, Rows]) -> None:
+    writer = settings_of(PROXYSQL)["hostgroups"]["writer"]
+    assert {row["default_hostgroup"] for row in rows[USERS]} == {writer}
+
+
+def test_the_ways_into_the_tables_do_not_change_a_rule(rows: dict[Table, Rows]) -> None:
+    for row in rows[RULES]:
+        assert not re.search(r'[\\"]', f"{row['match_digest']}{row['match_pattern']}"), row["comment"]
+        assert "'" not in row["comment"], "ProxySQL writes it into a statement as it is"
+
+
+def test_the_hint_has_a_rule_before_any_that_sends_to_a_reader(rows: dict[Table, Rows]) -> None:
+    reader = settings_of(PROXYSQL)["hostgroups"]["reader"]
+    first_reader = min(row["rule_id"] for row in rows[RULES] if row["destination_hostgroup"] == reader)
+    hints = [row["rule_id"] for row in rows[RULES] if row["match_pattern"] == HINT]
+    assert hints
+    assert max(hints) < first_reader
+
+
+# --- files
+
+
+def test_a_proxysqls_configuration_holds_every_row_and_is_private(state: Path) -> None:
+    topology = planned()
+    render_instance(topology)
+    file = Instance("sea").node_directory("proxy1") / "proxysql.cnf"
+    assert file.stat().st_mode & 0o777 == 0o600
+    text = file.read_text()
+    assert text.count("rule_id=") == len(settings_of(PROXYSQL)["rules"])
+    assert text.count("hostgroup_id=") == 4
+    assert "None" not in text
+    assert state in file.parents
+    assert render_instance(topology) == [], "a second time nothing differs"
+
+
+def test_a_router_leads_writes_to_the_source_and_reads_to_the_replicas() -> None:
+    topology = plan("mysql-router", "sea", THREE, {}, ROUTED)
+    text = render_proxy(topology, topology.proxies[0])
+    destinations = re.findall(r"^destinations = (.*)$", text, re.MULTILINE)
+    assert destinations == ["db1:3306", "db2:3306,db3:3306"]
+
+
+def test_a_router_is_made_anew_where_its_configuration_changed() -> None:
+    one = plan("mysql-router", "sea", THREE, {}, ROUTED)
+    more = plan("mysql-router", "sea", THREE, {"replicas": 3}, ROUTED)
+    label = re.compile(r'wavetank.config: "([0-9a-f]+)"')
+    assert label.findall(render_compose(one)) != label.findall(render_compose(more))
+
+
+def test_a_proxys_container_may_do_nothing_special() -> None:
+    compose = render_compose(planned())
+    assert "cap_drop: [ALL]" in compose
+    assert "no-new-privileges:true" in compose
+    assert '"127.0.0.1:13313:6033", "127.0.0.1:13314:6032"' in compose
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_proxys_image_has_a_tag(kind: str) -> None:
+    assert re.fullmatch(r"[\w./-]+:[\w.-]+", settings_of(kind)["image"])
+
+
+def test_no_number_of_a_hostgroup_and_no_port_is_written_twice() -> None:
+    numbers = [*settings_of(PROXYSQL)["hostgroups"].values(), *settings_of(PROXYSQL)["ports"].values()]
+    numbers += settings_of(MYSQL_ROUTER)["ports"].values()
+    for root in ("scripts/wavetank", "configs", "compose", "playbooks"):
+        for file in (INVENTORIES.parent / root).rglob("*"):
+            if file.suffix in {".py", ".j2", ".yml"} and re.search("prox|router|routing", file.name):
+                code = re.sub(r"#.*", "", file.read_text())
+                found = [number for number in numbers if re.search(rf"(?<![\w.-]){number}(?![\w.])", code)]
+                assert not found, f"{file.name} has {found}"
