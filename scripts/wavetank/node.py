@@ -5,11 +5,13 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
+from mysql.connector.constants import ClientFlag
 
 from wavetank.errors import UnreachableError
 from wavetank.instance import Instance
@@ -18,11 +20,24 @@ from wavetank.topology import Topology
 Row = dict[str, Any]
 # For %s in a statement by position, for %(name)s by name.
 Parameters = Sequence[Any] | Mapping[str, Any]
+Connection = MySQLConnectionAbstract
 StatementError = mysql.connector.Error
 
 CONNECT_TIMEOUT_S = 3
 # A question that takes longer is a finding in itself; data comparison sets its own.
 READ_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where a server is and who comes to it; `name` is what a complaint calls it."""
+
+    name: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    ca: Path
+    host: str = "127.0.0.1"
 
 
 class Server:
@@ -59,21 +74,8 @@ class Server:
         Raises:
             UnreachableError: the server does not answer, or refuses the account.
         """
-        try:
-            return mysql.connector.connect(  # type: ignore[return-value]
-                host="127.0.0.1",
-                port=self.port,
-                user=account,
-                password=self._instance.password(account),
-                ssl_ca=str(self._instance.ca),
-                ssl_verify_cert=True,
-                ssl_verify_identity=True,
-                connection_timeout=CONNECT_TIMEOUT_S,
-                read_timeout=read_timeout_s or self._read_timeout_s,
-                autocommit=True,
-            )
-        except (mysql.connector.Error, OSError) as error:
-            raise UnreachableError(self.name, _reason(error)) from error
+        login = Login(self.name, self.port, account, self._instance.password(account), self._instance.ca)
+        return open_connection(login, read_timeout_s or self._read_timeout_s)
 
     def refusal(self, account: str) -> str:
         """Try to log in as `account`; return why that was refused, '' where it was not."""
@@ -153,7 +155,7 @@ class Servers:
 
     def __init__(self, topology: Topology, read_timeout_s: int = READ_TIMEOUT_S) -> None:
         """Know where they are, and how many seconds an answer may take; nothing is connected yet."""
-        _trust_no_system_certificates()
+        trust_no_system_certificates()
         self.topology = topology
         self.instance = Instance(topology.instance)
         self._servers = {
@@ -174,6 +176,32 @@ class Servers:
             server.close()
 
 
+def open_connection(login: Login, read_timeout_s: int = READ_TIMEOUT_S) -> MySQLConnectionAbstract:
+    """Open a connection; an answer may take `read_timeout_s` seconds, whole ones.
+
+    Raises:
+        UnreachableError: the server does not answer, or refuses the account.
+    """
+    try:
+        return mysql.connector.connect(  # type: ignore[return-value]
+            host=login.host,
+            port=login.port,
+            user=login.user,
+            password=login.password,
+            ssl_ca=str(login.ca),
+            ssl_verify_cert=True,
+            ssl_verify_identity=True,
+            connection_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=read_timeout_s,
+            autocommit=True,
+            client_flags=[-ClientFlag.MULTI_STATEMENTS],
+            # Whether the driver's C extension can be loaded depends on the machine; the driver's behaviour must not.
+            use_pure=True,
+        )
+    except (mysql.connector.Error, OSError) as error:
+        raise UnreachableError(login.name, _reason(error)) from error
+
+
 def query_on(
     connection: MySQLConnectionAbstract, statement: str, parameters: Parameters = (), *, node: str
 ) -> list[Row]:
@@ -186,7 +214,7 @@ def query_on(
         raise UnreachableError(node, _reason(error)) from error
 
 
-def _trust_no_system_certificates() -> None:
+def trust_no_system_certificates() -> None:
     """Let only the instance's own CA vouch for a server.
 
     The driver adds the system's certificates to the CA that it is given, twice for each connection: that is

@@ -6,7 +6,7 @@ alone, without its schema's before it: a test asks a server for every one of the
 
 # They write nothing, lock nothing, and answer alike in every session.
 HARMLESS = frozenset(
-    """
+    str.split("""
     abs acos adddate addtime aes_decrypt aes_encrypt any_value ascii asin atan atan2 avg bin bin_to_uuid bit_and
     bit_count bit_length bit_or bit_xor cast ceil ceiling char char_length character_length charset coalesce
     coercibility collation compress concat concat_ws conv convert convert_tz cos cot count crc32 cume_dist curdate
@@ -30,7 +30,7 @@ HARMLESS = frozenset(
     timestampdiff to_base64 to_days to_seconds trim truncate ucase uncompress uncompressed_length unhex
     unix_timestamp updatexml upper utc_date utc_time utc_timestamp uuid uuid_short uuid_to_bin
     validate_password_strength var_pop var_samp variance version week weekday weekofyear weight_string year yearweek
-    """.split()
+    """)
 )
 
 # They write nothing, but only the session knows their answer.
@@ -38,10 +38,10 @@ OF_THE_SESSION = frozenset({"connection_id", "found_rows", "last_insert_id", "ro
 
 # Words of the language, types among them, that a bracket may follow.
 KEYWORDS = frozenset(
-    """
+    str.split("""
     against all and any as between binary by case char character columns date datetime dec decimal distinct div else
     except exists float for force from having ignore in index intersect is join key lateral like limit match member
-    mod nchar not numeric of offset on or over partition real regexp rlike rollup row select set signed some straight_join
-    then time timestamp union unsigned use using values varbinary varchar when where with xor year
-    """.split()
+    mod nchar not numeric of offset on or over partition real regexp rlike rollup row select set signed some
+    straight_join then time timestamp union unsigned use using values varbinary varchar when where with xor year
+    """)
 )
