@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mysql.connector import errorcode
-from mysql.connector.errors import ReadTimeoutError, WriteTimeoutError
+from mysql.connector.errors import InterfaceError, OperationalError, ReadTimeoutError, WriteTimeoutError
 
 from wavetank.node import Connection, Parameters, Row, StatementError
 
@@ -58,7 +58,9 @@ def run(server: str, connection: Connection, statement: str, parameters: Paramet
 
 def is_gone(error: StatementError) -> bool:
     """Return whether the error says that the connection is gone, rather than that the server refuses something."""
-    return error.errno in _CLIENT_ERRORS or error.errno in _GOODBYES
+    # The driver found that out before it sent anything.
+    noticed = error.errno == -1 and isinstance(error, InterfaceError | OperationalError)
+    return noticed or error.errno in _CLIENT_ERRORS or error.errno in _GOODBYES
 
 
 def takes_no_writes(error: StatementError) -> bool:

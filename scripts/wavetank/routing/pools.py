@@ -146,11 +146,13 @@ class Pool:
     def figures(self) -> PoolFigures:
         """Return how things are."""
         with self._lock:
+            borrowed = len(self._lent)
             return PoolFigures(
                 self.server,
                 self.account,
-                borrowed=self._pool.checkedout(),
-                idle=self._pool.checkedin(),
+                borrowed=borrowed,
+                # SQLAlchemy counts places; one whose connection was closed has none.
+                idle=self._opened - self._discarded - borrowed,
                 opened=self._opened,
                 discarded=self._discarded,
                 waits=self._waits,

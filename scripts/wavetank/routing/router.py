@@ -104,6 +104,17 @@ class Router:
         """Return what was seen last of each server, by name."""
         return self._watch.sightings()
 
+    @property
+    def source(self) -> str:
+        """The name of the server that takes writes, '' while none does."""
+        endpoint = self._watch.source()
+        return endpoint.name if endpoint else ""
+
+    @property
+    def replicas(self) -> set[str]:
+        """The names of the servers that get reads now."""
+        return {each.name for each in self._watch.replicas() if each.weight > 0}
+
     def figures(self) -> list[PoolFigures]:
         """Return what each pool is doing and has done."""
         return [pool.figures() for pool in self._all_pools()]

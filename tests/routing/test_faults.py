@@ -1,0 +1,197 @@
+"""Replicas that lag, die or freeze get no reads and come back by themselves; the source is followed."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+from wavetank import containers
+from wavetank.node import Servers
+from wavetank.replication import PASSWORD, channels_of, mending_statements
+from wavetank.routing import Bounds, OutcomeUnknownError, Router, RoutingError
+from wavetank.topology import Channel
+from wavetank.waiting import wait_until
+
+LOG = logging.getLogger(__name__)
+
+# Seconds; on a quiet machine each takes about half of it.
+OUT_S, CUT_S, BACK_S, WITHOUT_WRITER_S = 3.0, 4.0, 20.0, 6.0
+# What a read takes that is cut while it runs.
+RUNS_S = 1.5
+
+
+def container(servers: Servers, name: str) -> str:
+    return servers.topology.container(servers.topology.node(name))
+
+
+@contextlib.contextmanager
+def within(what: str, bound_s: float, look: Callable[[], object]) -> Iterator[None]:
+    """Do something, and see what should come of it, in this time from its beginning."""
+    began = time.monotonic()
+    yield
+    wait_until(what, look, timeout_s=bound_s, interval_s=0.02)
+    LOG.info("%s: %.2f s", what, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def reading(router: Router) -> Iterator[Counter[str]]:
+    """Have reads go on; yields who answered, by name, and what failed, by complaint."""
+    outcome: Counter[str] = Counter()
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            with router.session() as session:
+                try:
+                    outcome[session.run("SELECT COUNT(*) FROM wavetank.routed").server] += 1
+                except Exception as error:  # noqa: BLE001 - whatever it is, the test is to show it
+                    outcome[repr(error)] += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        try:
+            yield outcome
+        finally:
+            stop.set()
+            for reader in readers:
+                reader.result()
+
+
+def expect_taken_back(router: Router) -> None:
+    with within("both replicas are back", BACK_S, lambda: router.replicas == {"db2", "db3"}):
+        pass
+
+
+def test_a_killed_replica_is_left_out_and_no_read_fails(servers: Servers, make_router: Callable[..., Router]) -> None:
+    router = make_router()
+    with reading(router) as outcome:
+        wait_until("reads of both", lambda: {"db2", "db3"} <= outcome.keys(), timeout_s=5)
+        try:
+            with within("a killed replica is out", OUT_S, lambda: router.replicas == {"db2"}):
+                containers.kill(container(servers, "db3"))
+        finally:
+            containers.restart(container(servers, "db3"))
+        expect_taken_back(router)
+        before = outcome["db3"]
+        wait_until("reads of who is back", lambda: outcome["db3"] > before, timeout_s=5)
+    assert outcome.keys() <= {"db1", "db2", "db3"}
+
+
+def test_a_frozen_replica_is_left_out_and_what_runs_there_goes_elsewhere(
+    servers: Servers, make_router: Callable[..., Router]
+) -> None:
+    router = make_router(replicas=1, weights={"db3": 0})
+    with ThreadPoolExecutor(1) as pool, router.session() as session:
+        running = pool.submit(session.run, f"SELECT SLEEP({RUNS_S})")
+        wait_until("the read", lambda: any(figures.borrowed for figures in router.figures()), timeout_s=5)
+        try:
+            began = time.monotonic()
+            with within("a frozen replica is out", OUT_S, lambda: not router.replicas):
+                containers.pause(container(servers, "db2"))
+            assert running.result().server == "db1"
+            cut_s = time.monotonic() - began - RUNS_S
+            LOG.info("what ran there ran elsewhere after %.2f s", cut_s)
+            assert cut_s < CUT_S
+        finally:
+            with within("the frozen replica is back", BACK_S, lambda: router.replicas == {"db2"}):
+                containers.unpause(container(servers, "db2"))
+
+
+def test_a_lagging_replica_is_left_out_and_when_all_lag_the_source_is_read(
+    servers: Servers, make_router: Callable[..., Router]
+) -> None:
+    router = make_router(bounds=Bounds(lag=2.0))
+    with reading(router) as outcome:
+        try:
+            with within("a replica that lags by 2 s is out", 2.0 + OUT_S, lambda: router.replicas == {"db3"}):
+                servers["db2"].execute("STOP REPLICA SQL_THREAD")
+            with within("all are", 2.0 + OUT_S, lambda: not router.replicas):
+                servers["db3"].execute("STOP REPLICA SQL_THREAD")
+            before = outcome["db1"]
+            wait_until("reads of the source", lambda: outcome["db1"] > before, timeout_s=2)
+        finally:
+            for name in ("db2", "db3"):
+                servers[name].execute("START REPLICA SQL_THREAD")
+        expect_taken_back(router)
+    assert outcome.keys() <= {"db1", "db2", "db3"}
+
+
+# --- another server takes the writes
+
+
+def move_source(servers: Servers, old: str, new: str) -> None:
+    """Close one source, wait until another server has all that it had, open that, and point the rest at it."""
+    servers[old].execute("SET GLOBAL super_read_only = ON")
+    executed = servers[old].value("SELECT @@GLOBAL.gtid_executed")
+    waited = servers[new].value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, 10)", [executed])
+    assert waited == 0
+    servers[new].execute("STOP REPLICA", "RESET REPLICA ALL")
+    servers[new].execute("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
+    password = servers.instance.password("replication")
+    for node in servers.topology.nodes:
+        if node.name != new:
+            declared = {"": Channel("", new)}
+            for statement in mending_statements(channels_of(servers[node.name]), declared):
+                servers[node.name].execute(statement.replace(PASSWORD, f"'{password}'"))
+
+
+@contextlib.contextmanager
+def writing(router: Router, acknowledged: list[tuple[float, int, str]], failed: list[str]) -> Iterator[None]:
+    """Have one row after the other written: when, which, and by which server."""
+    stop = threading.Event()
+
+    def write() -> None:
+        row = 20_000
+        while not stop.is_set():
+            row += 1
+            with router.session() as session:
+                try:
+                    insert = "INSERT INTO wavetank.routed VALUES (%s, @@server_uuid, 'moved')"
+                    server = session.run(insert, [row]).server
+                    acknowledged.append((time.monotonic(), row, server))
+                except (RoutingError, OutcomeUnknownError) as error:
+                    failed.append(str(error))
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        try:
+            yield
+        finally:
+            stop.set()
+            writer.result()
+
+
+@pytest.fixture
+def moved_back(servers: Servers) -> Iterator[None]:
+    """Let db1 be the source again afterwards."""
+    yield
+    move_source(servers, "db2", "db1")
+
+
+@pytest.mark.usefixtures("moved_back")
+def test_writes_follow_the_source_when_it_moves(servers: Servers, make_router: Callable[..., Router]) -> None:
+    router = make_router()
+    acknowledged: list[tuple[float, int, str]] = []
+    failed: list[str] = []
+    with writing(router, acknowledged, failed):
+        wait_until("writes", lambda: len(acknowledged), good=lambda count: count > 20, timeout_s=5)
+        move_source(servers, "db1", "db2")
+        wait_until("writes on db2", lambda: acknowledged[-1][2] == "db2", timeout_s=WITHOUT_WRITER_S)
+        assert router.source == "db2"
+    gap_s = max(later[0] - earlier[0] for earlier, later in pairwise(acknowledged))
+    LOG.info("%d writes acknowledged, %d failed, %.2f s without one", len(acknowledged), len(failed), gap_s)
+    assert failed == []
+    assert gap_s < WITHOUT_WRITER_S
+    servers_in_turn = [server for _, _, server in acknowledged]
+    assert servers_in_turn == sorted(servers_in_turn)
+    # None landed on the old source after it was closed, and all that were acknowledged are there.
+    old, new = (servers[name].value("SELECT @@GLOBAL.gtid_executed") for name in ("db1", "db2"))
+    assert servers["db2"].value("SELECT GTID_SUBSET(%s, %s)", [old, new]) == 1
+    rows = servers["db2"].query("SELECT id FROM wavetank.routed WHERE id > 20000")
+    assert {row["id"] for row in rows} == {row for _, row, _ in acknowledged}
+    wait_until("reads of db1", lambda: "db1" in router.replicas, timeout_s=BACK_S)
