@@ -108,7 +108,7 @@ class PretendedCursor:
             if server.before:
                 server.before(statement)
         connection.need_open()
-        first = statement.split()[0].upper()
+        first = statement.split(maxsplit=1)[0].upper()
         if first in ("INSERT", "UPDATE", "DELETE"):
             if not server.writable:
                 raise DatabaseError(

@@ -84,7 +84,14 @@ FORMS = {
     "FROBNICATE THE BASIN": STATE,
     "SELECT 'open": STATE,
 }
-SUFFIXES = [" FOR UPDATE", "\nfor share", " FOR UPDATE NOWAIT", " LOCK IN SHARE MODE", " /*!FOR UPDATE*/", f" /*{HINT}*/"]
+SUFFIXES = [
+    " FOR UPDATE",
+    "\nfor share",
+    " FOR UPDATE NOWAIT",
+    " LOCK IN SHARE MODE",
+    " /*!FOR UPDATE*/",
+    f" /*{HINT}*/",
+]
 
 
 @pytest.fixture

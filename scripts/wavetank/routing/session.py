@@ -108,8 +108,8 @@ class Session:
             except StatementError as error:
                 if not takes_no_writes(error):
                     raise
-                self._leave_source(source, bound=bound, why=f"{source.server} takes no writes any more")
                 self._router.look_again()
+                self._leave_source(source, bound=bound, why=f"{source.server} takes no writes any more")
             except ConnectionGoneError as error:
                 self._leave_source(source, bound=bound and kind is Kind.READ, why=str(error))
                 raise OutcomeUnknownError(str(error)) from error

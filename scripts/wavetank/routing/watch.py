@@ -1,13 +1,13 @@
 """Which server takes writes and which replicas are fit for reads: asked over and over, side by side."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from wavetank.errors import UnreachableError
-from wavetank.node import Connection, StatementError
+from wavetank.node import Connection
 from wavetank.routing.driver import ConnectionGoneError, run
 from wavetank.routing.settings import Bounds, Endpoint
 from wavetank.waiting import repeat
@@ -78,9 +78,8 @@ class Watch:
             self._looked_at[name] = time.monotonic()
             try:
                 self._remember(name, self._ask(name))
-            except (UnreachableError, ConnectionGoneError, StatementError) as error:
-                if eye := self._eyes.pop(name, None):
-                    eye.shutdown()
+            except Exception as error:  # noqa: BLE001 - whatever it is: a watch that ends is worse
+                self._close_eye(name)
                 self._remember(name, Sighting(why=str(error)))
                 self.on_away(name)
 
@@ -108,12 +107,22 @@ class Watch:
         return not self._heartbeat or (seen.lag_s is not None and seen.lag_s <= self._bounds.lag)
 
     def _ask(self, name: str) -> Sighting:
-        eye = self._eyes.get(name)
-        if eye is None:
-            eye = self._eyes[name] = self._connect(self._by_name[name])
-        (row,) = run(name, eye, self._look).rows
+        if name in self._eyes:
+            # Somebody may have ended this one connection; a server that answers no more, times out here.
+            with contextlib.suppress(ConnectionGoneError):
+                return self._see(name)
+            self._close_eye(name)
+        self._eyes[name] = self._connect(self._by_name[name])
+        return self._see(name)
+
+    def _see(self, name: str) -> Sighting:
+        (row,) = run(name, self._eyes[name], self._look).rows
         age_us = row["age_us"]
         return Sighting(not row["closed"], None if age_us is None else float(age_us) / 1e6)
+
+    def _close_eye(self, name: str) -> None:
+        if eye := self._eyes.pop(name, None):
+            eye.shutdown()
 
     def _remember(self, name: str, sighting: Sighting) -> None:
         with self._lock:
