@@ -1,7 +1,7 @@
 """Pretended MySQL servers for the router: what each was told, by whom, and what it does about it."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -160,10 +160,11 @@ class Fleet:
         return PretendedConnection(server, login.user)
 
     def router(self, **options: Any) -> Router:  # noqa: ANN401
-        """Return a router, which looks at nobody unless it is told to: its watch is asleep."""
+        """Return a router over these servers."""
         weights = options.pop("weights", {})
         endpoints = [Endpoint(name, "127.0.0.1", 3306, weights.get(name, 1)) for name in self.servers]
-        return Router(endpoints, ACCESS, opener=self.connect, **options)  # type: ignore[arg-type]
+        access = replace(ACCESS, heartbeat=options.pop("heartbeat", ACCESS.heartbeat))
+        return Router(endpoints, access, opener=self.connect, **options)  # type: ignore[arg-type]
 
     def told(self) -> dict[str, list[str]]:
         """Return what each server was told, those left out that were told nothing."""

@@ -119,9 +119,10 @@ def test_who_has_caught_up_is_asked_once(fleet: Fleet, router: Router) -> None:
     assert fleet["db1"].told == [WRITE, "SELECT @@GLOBAL.gtid_executed"]
 
 
-def test_every_write_is_waited_for(fleet: Fleet, router: Router) -> None:
-    fleet["db2"].executed = fleet["db3"].executed = 1
-    with router.session() as session:
+def test_every_write_is_waited_for() -> None:
+    fleet = Fleet(replicas=1)
+    fleet["db2"].executed = 1
+    with fleet.router(bounds=BOUNDS) as router, router.session() as session:
         session.run(WRITE)
         assert session.run(READ).server == "db2"
         session.run(WRITE)
@@ -196,6 +197,8 @@ def test_one_connection_that_was_killed_costs_the_replica_nothing(fleet: Fleet, 
         fleet.end("db2")
         assert session.run(READ).server == "db3"
         assert router.replicas == {"db2", "db3"}
+        assert {session.run(READ).server for _ in range(2)} == {"db2", "db3"}
+    assert {each.server: each.opened for each in router.figures()} == {"db2": 2, "db3": 1}
 
 
 @pytest.mark.parametrize("lag_s", [BOUNDS.lag + 1, None], ids=["late", "no heartbeat"])
@@ -295,6 +298,15 @@ def test_a_second_server_that_takes_writes_is_not_the_source_and_not_read(fleet:
         assert {session.run(READ).server for _ in range(3)} == {"db3"}
 
 
+def test_a_source_stays_one_for_as_long_as_it_takes_writes(fleet: Fleet, router: Router) -> None:
+    move(fleet)
+    router.look_again()
+    assert router.source == "db2"
+    fleet["db1"].writable = True
+    router.look_again()
+    assert router.source == "db2"
+
+
 def test_the_first_of_two_that_take_writes_is_the_source(fleet: Fleet) -> None:
     fleet["db3"].writable = True
     with fleet.router(bounds=BOUNDS) as router:
@@ -308,6 +320,12 @@ def test_weights_are_shares(fleet: Fleet) -> None:
     with fleet.router(bounds=BOUNDS, weights={"db2": 3}) as router, router.session() as session:
         servers = [session.run(READ).server for _ in range(8)]
     assert (servers.count("db2"), servers.count("db3")) == (6, 2)
+
+
+def test_without_a_heartbeat_a_dead_replica_is_left_out_and_a_lagging_one_is_not(fleet: Fleet) -> None:
+    fleet["db2"].dead, fleet["db3"].lag_s = True, None
+    with fleet.router(bounds=BOUNDS, heartbeat="") as router:
+        assert router.replicas == {"db3"}
 
 
 def test_nobody_at_all_is_said_at_once(fleet: Fleet) -> None:
