@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
-from wavetank.node import StatementError
-from wavetank.routing.driver import Answer, ConnectionGoneError, Parameters, is_sound_after, run, takes_no_writes
+from wavetank.node import Parameters, StatementError
+from wavetank.routing.driver import Answer, ConnectionGoneError, is_sound_after, run, takes_no_writes
 from wavetank.routing.errors import NoServerError, OutcomeUnknownError, TransactionLostError
 from wavetank.routing.kinds import Kind
 from wavetank.routing.pools import Lent
