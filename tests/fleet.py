@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from mysql.connector import errorcode
 from mysql.connector.errors import DatabaseError, OperationalError, ProgrammingError
@@ -42,12 +42,6 @@ class PretendedConnection:
         self.done: list[str] = []
         server.open.append(self)
 
-    def cursor(self, *, dictionary: bool) -> "PretendedCursor":
-        """Return a cursor, where the connection is open."""
-        assert dictionary
-        self.need_open()
-        return PretendedCursor(self)
-
     def need_open(self) -> None:
         """Fail as the driver does where the connection is closed or the server is dead."""
         if self not in self.server.open or self.server.dead:
@@ -84,7 +78,7 @@ class PretendedCursor:
     rowcount, lastrowid = 1, None
 
     def __init__(self, connection: PretendedConnection) -> None:
-        """Belong to a connection."""
+        """Be one of this connection."""
         self.connection = connection
         self.row: dict[str, Any] = {}
 
@@ -93,11 +87,7 @@ class PretendedCursor:
         """Describe the columns, where there is a row."""
         return list(self.row)
 
-    def __enter__(self) -> Self:
-        """Be used as a context."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Need no closing."""
 
     def execute(self, statement: str, parameters: Any = ()) -> None:  # noqa: ANN401

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 from wavetank import containers
-from wavetank.node import Servers
+from wavetank.node import Servers, StatementError
 from wavetank.replication import PASSWORD, channels_of, mending_statements
 from wavetank.routing import Bounds, OutcomeUnknownError, Router, RoutingError
 from wavetank.topology import Channel
@@ -100,6 +100,14 @@ def test_a_frozen_replica_is_left_out_and_what_runs_there_goes_elsewhere(
         finally:
             with within("the frozen replica is back", BACK_S, lambda: router.replicas == {"db2"}):
                 containers.unpause(container(servers, "db2"))
+
+
+def test_a_slow_statement_is_not_tried_again(make_router: Callable[..., Router]) -> None:
+    router = make_router(bounds=Bounds(statement=1))
+    with router.session() as session, pytest.raises(StatementError, match="timed out"):
+        session.run("SELECT SLEEP(3)")
+    assert router.replicas == {"db2", "db3"}
+    assert sum(figures.statements for figures in router.figures()) == 1
 
 
 def test_a_lagging_replica_is_left_out_and_when_all_lag_the_source_is_read(

@@ -3,14 +3,19 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from fleet import Fleet
+from fleet import Fleet, PretendedCursor
 from wavetank.errors import UsageError
 from wavetank.node import StatementError
-from wavetank.routing import Bounds, NoServerError, OutcomeUnknownError, PoolSize, Router, TransactionLostError
+from wavetank.routing import Bounds, NoServerError, OutcomeUnknownError, PoolSize, Router, TransactionLostError, driver
 
 # Nobody is looked at unless something is wrong.
 BOUNDS = Bounds(look=3600, new_source=0.2)
 READ, WRITE = "SELECT a FROM t", "INSERT INTO t VALUES (1)"
+
+
+@pytest.fixture(autouse=True)
+def _pretended_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "MySQLCursorDict", PretendedCursor)
 
 
 @pytest.fixture

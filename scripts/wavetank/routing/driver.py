@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mysql.connector import errorcode
+from mysql.connector.cursor import MySQLCursorDict
 from mysql.connector.errors import InterfaceError, OperationalError, ReadTimeoutError, WriteTimeoutError
 
 from wavetank.node import Connection, Parameters, Row, StatementError
@@ -41,19 +42,21 @@ def run(server: str, connection: Connection, statement: str, parameters: Paramet
         StatementError: the server refuses the statement, or it took too long.
     """
     try:
-        with connection.cursor(dictionary=True) as cursor:
-            cursor.execute(statement, parameters)  # type: ignore[arg-type]
-            rows: list[Row] = cursor.fetchall() if cursor.description else []  # type: ignore[assignment]
-            answer = Answer(server, rows, cursor.rowcount, cursor.lastrowid)
-            while cursor.nextset():
-                cursor.fetchall()
-            return answer
+        # connection.cursor() would ping the server for each, and call a timeout of that a connection not available.
+        cursor = MySQLCursorDict(connection)  # type: ignore[arg-type]
+        cursor.execute(statement, parameters)  # type: ignore[arg-type]
+        rows: list[Row] = cursor.fetchall() if cursor.description else []  # type: ignore[assignment]
+        answer = Answer(server, rows, cursor.rowcount, cursor.lastrowid)
+        while cursor.nextset():
+            cursor.fetchall()
+        cursor.close()
     except StatementError as error:
         if is_gone(error):
             raise ConnectionGoneError(f"{server} went away: {error.msg or error}") from error
         raise
     except OSError as error:
         raise ConnectionGoneError(f"{server} went away: {error}") from error
+    return answer
 
 
 def is_gone(error: StatementError) -> bool:
