@@ -13,7 +13,7 @@ import pytest
 from wavetank import containers
 from wavetank.node import Servers, StatementError
 from wavetank.replication import PASSWORD, channels_of, mending_statements
-from wavetank.routing import Bounds, OutcomeUnknownError, Router, RoutingError
+from wavetank.routing import Bounds, NoServerError, OutcomeUnknownError, Router, RoutingError
 from wavetank.topology import Channel
 from wavetank.waiting import wait_until
 
@@ -127,6 +127,36 @@ def test_a_lagging_replica_is_left_out_and_when_all_lag_the_source_is_read(
                 servers[name].execute("START REPLICA SQL_THREAD")
         expect_taken_back(router)
     assert outcome.keys() <= {"db1", "db2", "db3"}
+
+
+def test_when_the_source_dies_reads_go_on_and_writes_fail_in_time(
+    servers: Servers, make_router: Callable[..., Router]
+) -> None:
+    bounds = Bounds(lag=1.5, new_source=0.5)
+    router = make_router(bounds=bounds)
+    with reading(router) as outcome:
+        try:
+            with within("a killed source is out", OUT_S, lambda: not router.source):
+                containers.kill(container(servers, "db1"))
+            ages = "both replicas to have grown old"
+            wait_until(ages, lambda: min(lag or 0 for lag in lags(router)) > bounds.lag + 1, timeout_s=10)
+            before = outcome["db2"]
+            wait_until("reads of old data", lambda: outcome["db2"] > before, timeout_s=2)
+            with router.session() as session, pytest.raises(NoServerError):
+                session.run("DELETE FROM wavetank.routed WHERE id = 1")
+        finally:
+            containers.restart(container(servers, "db1"))
+            wait_until("db1", servers["db1"].greets, timeout_s=BACK_S)
+            # It starts closed, and topology-up would open it.
+            servers["db1"].execute("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF")
+        with within("the source is one again", BACK_S, lambda: router.source == "db1"):
+            pass
+        expect_taken_back(router)
+    assert outcome.keys() <= {"db1", "db2", "db3"}
+
+
+def lags(router: Router) -> list[float | None]:
+    return [router.sightings()[name].lag_s for name in ("db2", "db3")]
 
 
 # --- another server takes the writes

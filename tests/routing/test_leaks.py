@@ -15,8 +15,8 @@ from wavetank.waiting import wait_until
 LOG = logging.getLogger(__name__)
 
 BORROWINGS, THREADS = 10_000, 8
-# Fewer connections than threads, so that some wait.
-SIZE = PoolSize(kept=3, overflow=2, wait_s=5.0)
+# Fewer connections than threads, so that some wait; none waits in vain.
+SIZE = PoolSize(kept=3, overflow=2, wait_s=2.0)
 
 
 class ApplicationError(Exception):
@@ -98,6 +98,7 @@ def borrow(router: Router, servers: Servers, seed: int) -> Counter[str]:
             outcome["good"] += 1
         except (ApplicationError, StatementError, UsageError, RoutingError, OutcomeUnknownError) as error:
             outcome[type(error).__name__] += 1
+        assert not any(figures.timeouts for figures in router.figures())
     return outcome
 
 

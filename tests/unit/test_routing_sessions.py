@@ -288,6 +288,19 @@ def test_without_a_source_a_write_fails_in_time_and_reads_go_on(fleet: Fleet, ro
     assert fleet["db1"].executed == 0
 
 
+def test_without_a_source_old_data_are_read_unless_a_replica_is_behind_the_newest(fleet: Fleet, router: Router) -> None:
+    fleet["db1"].dead = True
+    fleet["db2"].lag_s, fleet["db3"].lag_s = 1000, 1000 + BOUNDS.lag - 0.1
+    router.look_again()
+    assert router.replicas == {"db2", "db3"}
+    fleet["db3"].lag_s = 1000 + BOUNDS.lag + 0.1
+    router.look_again()
+    assert router.replicas == {"db2"}
+    fleet["db1"].dead = False
+    router.look_again()
+    assert router.replicas == set()
+
+
 def test_a_dead_source_is_said_to_be(fleet: Fleet, router: Router) -> None:
     fleet["db1"].dead = True
     with router.session() as session, pytest.raises(NoServerError, match="db1 does not answer"):

@@ -92,19 +92,28 @@ class Watch:
             return self._source
 
     def replicas(self) -> list[Endpoint]:
-        """Return the servers that are fit for reads and take no writes."""
+        """Return the servers that are fit for reads and take no writes.
+
+        While no server takes writes the heart stands still, and all grow old alike: then those are fit that are
+        within the bound of the newest.
+        """
         with self._lock:
-            return [each for each in self._endpoints if self._is_fit(self._seen[each.name])]
+            there = [each for each in self._endpoints if self._reads(each)]
+            if not self._heartbeat:
+                return there
+            lags = {each: lag for each in there if (lag := self._seen[each.name].lag_s) is not None}
+            beats = any(seen.writable for seen in self._seen.values())
+            newest = 0.0 if beats else min(lags.values(), default=0.0)
+            return [each for each, lag in lags.items() if lag - newest <= self._bounds.lag]
 
     def sightings(self) -> dict[str, Sighting]:
         """Return what was seen last, by server."""
         with self._lock:
             return dict(self._seen)
 
-    def _is_fit(self, seen: Sighting) -> bool:
-        if seen.why or seen.writable:
-            return False
-        return not self._heartbeat or (seen.lag_s is not None and seen.lag_s <= self._bounds.lag)
+    def _reads(self, endpoint: Endpoint) -> bool:
+        seen = self._seen[endpoint.name]
+        return not (seen.why or seen.writable)
 
     def _ask(self, name: str) -> Sighting:
         if name in self._eyes:
