@@ -4,9 +4,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from fleet import Fleet, PretendedCursor
+from mysql.connector.errors import ReadTimeoutError
 from wavetank.errors import UsageError
 from wavetank.node import StatementError
-from wavetank.routing import Bounds, NoServerError, OutcomeUnknownError, PoolSize, Router, TransactionLostError, driver
+from wavetank.routing import (
+    Bounds,
+    NoServerError,
+    OutcomeUnknownError,
+    PoolSize,
+    Router,
+    Session,
+    TransactionLostError,
+    driver,
+)
 
 # Nobody is looked at unless something is wrong.
 BOUNDS = Bounds(look=3600, new_source=0.2)
@@ -250,6 +260,80 @@ def test_state_that_is_lost_ends_the_session(fleet: Fleet, router: Router) -> No
         with pytest.raises(TransactionLostError, match="begin another"):
             session.run(READ)
     assert fleet["db2"].told == fleet["db3"].told == []
+
+
+def times_out(_: str) -> None:
+    raise ReadTimeoutError(errno=3024)
+
+
+def test_a_write_that_takes_too_long_may_have_happened(fleet: Fleet, router: Router) -> None:
+    fleet["db1"].before = times_out
+    with router.session() as session:
+        with pytest.raises(OutcomeUnknownError, match="db1 did not answer in time"):
+            session.run(WRITE)
+        fleet["db1"].before, fleet["db1"].executed = None, 1
+        # Whoever looks whether it did, must see it.
+        assert session.run(READ).server == "db1"
+        fleet["db2"].executed = fleet["db3"].executed = 1
+        assert session.run(READ).server != "db1"
+    assert next(each for each in router.figures() if each.server == "db1").opened == 2
+
+
+def test_a_slow_read_is_not_tried_again(fleet: Fleet, router: Router) -> None:
+    fleet["db2"].before = times_out
+    with router.session() as session, pytest.raises(StatementError):
+        session.run(READ)
+    assert fleet.told() == {"db2": [READ]}
+
+
+def test_an_interrupted_connection_is_not_used_again(fleet: Fleet, router: Router) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with router.session() as session:
+        session.run(WRITE)
+        (connection,) = [each for each in fleet["db1"].open if each.user == "rw"]
+        fleet["db1"].before = interrupt
+        with pytest.raises(KeyboardInterrupt):
+            session.run(WRITE)
+        fleet["db1"].before = None
+        session.run(WRITE)
+        assert connection not in fleet["db1"].open
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_nothing_is_carried_out_outside_of_a_transaction_that_was_lost(
+    fleet: Fleet, router: Router, *, read_only: bool
+) -> None:
+    name = "db2" if read_only else "db1"
+
+    def swallow(session: Session) -> None:
+        fleet.end(name)
+        with pytest.raises((TransactionLostError, OutcomeUnknownError)):
+            session.run(READ if read_only else WRITE)
+        for statement in (READ, WRITE):
+            with pytest.raises(TransactionLostError, match="again"):
+                session.run(statement)
+
+    with router.session() as session:
+        with pytest.raises(TransactionLostError), session.transaction(read_only=read_only):
+            swallow(session)
+        assert session.run(WRITE).server == "db1"
+    assert fleet["db1"].executed == 1
+
+
+def test_a_lost_transaction_does_not_wait_for_a_source_to_undo_it(fleet: Fleet, router: Router) -> None:
+    fleet["db1"].before = dies(fleet, "db1", WRITE)
+    with router.session() as session, pytest.raises(OutcomeUnknownError), session.transaction():
+        session.run(WRITE)
+    assert fleet["db1"].told == ["START TRANSACTION", WRITE]
+
+
+def test_a_transaction_inside_another_is_none(router: Router) -> None:
+    with router.session() as session, session.transaction():
+        with pytest.raises(UsageError, match="inside another"), session.transaction():
+            pass
+        session.run(WRITE)
 
 
 # --- another source

@@ -5,7 +5,13 @@ from typing import Any
 
 from mysql.connector import errorcode
 from mysql.connector.cursor import MySQLCursorDict
-from mysql.connector.errors import InterfaceError, OperationalError, ReadTimeoutError, WriteTimeoutError
+from mysql.connector.errors import (
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    ReadTimeoutError,
+    WriteTimeoutError,
+)
 
 from wavetank.node import Connection, Parameters, Row, StatementError
 
@@ -72,6 +78,12 @@ def takes_no_writes(error: StatementError) -> bool:
 
 
 def is_sound_after(error: BaseException) -> bool:
-    """Return whether the connection can be used again: the server refused the statement, and listens."""
-    timed_out = isinstance(error, ReadTimeoutError | WriteTimeoutError)
-    return isinstance(error, StatementError) and not timed_out and not is_gone(error) and (error.errno or 0) > 0
+    """Return whether the connection can be used again: the server refused the statement, or never heard it."""
+    if isinstance(error, ProgrammingError):
+        return True
+    return isinstance(error, StatementError) and not timed_out(error) and (error.errno or 0) > 0
+
+
+def timed_out(error: StatementError) -> bool:
+    """Return whether the answer took too long; the driver has closed the connection."""
+    return isinstance(error, ReadTimeoutError | WriteTimeoutError)

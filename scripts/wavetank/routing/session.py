@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
+from wavetank.errors import UsageError
 from wavetank.node import Parameters, StatementError
-from wavetank.routing.driver import Answer, ConnectionGoneError, is_sound_after, run, takes_no_writes
-from wavetank.routing.errors import NoServerError, OutcomeUnknownError, TransactionLostError
+from wavetank.routing.driver import Answer, ConnectionGoneError, is_sound_after, run, takes_no_writes, timed_out
+from wavetank.routing.errors import NoServerError, OutcomeUnknownError, RoutingError, TransactionLostError
 from wavetank.routing.kinds import Kind
 from wavetank.routing.pools import Lent
 
@@ -29,7 +30,10 @@ class Session:
         self._replica: Lent | None = None
         # The server's session holds what later statements may need: all go there.
         self._has_state = False
+        # Why nothing more can be run: at all, and until the end of transaction()'s block.
         self._over = ""
+        self._doomed = ""
+        self._in_block = False
         self._gtids = after
         self._wrote = False
         self._caught_up: set[str] = set()
@@ -44,8 +48,10 @@ class Session:
             TransactionLostError: it was not, and what the transaction did before it is undone.
             OutcomeUnknownError: the connection to the source broke while it wrote.
         """
-        if self._over:
-            raise TransactionLostError(self._over)
+        if self._over or self._doomed:
+            raise TransactionLostError(self._over or self._doomed)
+        if self._source and self._source.broken:
+            self._leave_source(self._source, bound=self._is_bound(self._source), why="the connection broke")
         kind = self._router.kinds.of(statement, with_parameters=bool(parameters))
         if self._replica:
             return self._in_read_only_transaction(self._replica, statement, parameters)
@@ -57,16 +63,28 @@ class Session:
 
     @contextlib.contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Self]:
-        """Have a transaction, on the source, or on one replica if it is read-only; an exception undoes it."""
+        """Have a transaction, on the source, or on one replica if it is read-only; an exception undoes it.
+
+        If the server goes away in it, every statement fails until its end: none is carried out outside of it.
+
+        Raises:
+            UsageError: there is one already.
+        """
+        if self._in_block:
+            raise UsageError("a transaction inside another would end that: MySQL has none")
         self.run("START TRANSACTION READ ONLY" if read_only else "START TRANSACTION")
+        self._in_block = True
         try:
             yield self
         except BaseException:
-            if not self._over:
-                with contextlib.suppress(StatementError, OutcomeUnknownError, TransactionLostError):
+            if self._replica or self._in_transaction():
+                with contextlib.suppress(StatementError, OutcomeUnknownError, RoutingError):
                     self.run("ROLLBACK")
             raise
-        self.run("COMMIT")
+        else:
+            self.run("COMMIT")
+        finally:
+            self._in_block, self._doomed = False, ""
 
     @property
     def gtids(self) -> str:
@@ -95,22 +113,30 @@ class Session:
     # --- on the source
 
     def _in_transaction(self) -> bool:
-        return self._source is not None and self._source.connection.in_transaction
+        return self._source is not None and not self._source.broken and self._source.connection.in_transaction
+
+    def _is_bound(self, source: Lent) -> bool:
+        """Return whether the server's session holds what another one would not have."""
+        return self._has_state or self._in_block or source.connection.in_transaction
 
     def _on_source(self, kind: Kind, statement: str, parameters: Parameters) -> Answer:
         for _ in range(MOST_MOVES):
             source = self._source = self._source or self._router.lend_source()
-            bound = self._has_state or source.connection.in_transaction
+            bound = self._is_bound(source)
             if kind is Kind.STATE:
                 self._has_state = source.touched = True
             try:
                 answer = self._attempt(source, statement, parameters)
             except StatementError as error:
+                if timed_out(error) and kind is not Kind.READ:
+                    self._wrote = True
+                    raise OutcomeUnknownError(f"{source.server} did not answer in time: {error.msg}") from error
                 if not takes_no_writes(error):
                     raise
                 self._router.look_again()
                 self._leave_source(source, bound=bound, why=f"{source.server} takes no writes any more")
             except ConnectionGoneError as error:
+                self._wrote = self._wrote or kind is not Kind.READ
                 self._leave_source(source, bound=bound and kind is Kind.READ, why=str(error))
                 raise OutcomeUnknownError(str(error)) from error
             else:
@@ -125,8 +151,11 @@ class Session:
         self._source = None
         if self._has_state:
             self._over = f"{why}; what this session kept there is lost: begin another"
+        undone = f"{why}; the transaction is undone: begin it again"
+        if self._in_block:
+            self._doomed = undone
         if bound:
-            raise TransactionLostError(self._over or f"{why}; the transaction is undone: begin it again")
+            raise TransactionLostError(self._over or undone)
 
     # --- on a replica
 
@@ -190,7 +219,9 @@ class Session:
         try:
             return self._attempt(lent, statement, parameters)
         except ConnectionGoneError as error:
-            raise TransactionLostError(f"{error}; begin the transaction again") from error
+            why = f"{error}; begin the transaction again"
+            self._doomed = why if self._in_block else ""
+            raise TransactionLostError(why) from error
         finally:
             if lent.broken or not lent.connection.in_transaction:
                 self._replica = None
@@ -202,7 +233,7 @@ class Session:
         try:
             return run(lent.server, lent.connection, statement, parameters)
         except BaseException as error:
-            lent.broken = not is_sound_after(error)
+            lent.broken = lent.broken or not is_sound_after(error)
             if isinstance(error, ConnectionGoneError):
                 self._router.lost(lent.server, began)
             raise
