@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from fleet import Fleet, PretendedCursor
-from mysql.connector.errors import ReadTimeoutError
+from mysql.connector.errors import ProgrammingError, ReadTimeoutError
 from wavetank.errors import UsageError
 from wavetank.node import StatementError
 from wavetank.routing import (
@@ -284,6 +284,19 @@ def test_a_slow_read_is_not_tried_again(fleet: Fleet, router: Router) -> None:
     with router.session() as session, pytest.raises(StatementError):
         session.run(READ)
     assert fleet.told() == {"db2": [READ]}
+
+
+def test_what_was_never_said_costs_no_transaction(fleet: Fleet, router: Router) -> None:
+    def misuse(statement: str) -> None:
+        if statement == READ:
+            raise ProgrammingError(msg="Not all parameters were used in the SQL statement")
+
+    fleet["db1"].before = misuse
+    with router.session() as session, session.transaction():
+        session.run(WRITE)
+        with pytest.raises(StatementError):
+            session.run(READ)
+    assert fleet["db1"].told == ["START TRANSACTION", WRITE, READ, "COMMIT"]
 
 
 def test_an_interrupted_connection_is_not_used_again(fleet: Fleet, router: Router) -> None:

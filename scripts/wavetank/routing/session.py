@@ -77,9 +77,9 @@ class Session:
         try:
             yield self
         except BaseException:
-            if self._replica or self._in_transaction():
-                with contextlib.suppress(StatementError, OutcomeUnknownError, RoutingError):
-                    self.run("ROLLBACK")
+            # Where the transaction is lost, that is refused at once.
+            with contextlib.suppress(StatementError, OutcomeUnknownError, RoutingError):
+                self.run("ROLLBACK")
             raise
         else:
             self.run("COMMIT")
