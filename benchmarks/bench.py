@@ -5,21 +5,16 @@ Usage: make bench, or .venv/bin/python benchmarks/bench.py [--servers 3,8] [--ru
 """
 
 import argparse
-import json
 import os
 import signal
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import commands
-import psutil
-from figures import RUNNING_SERVERS, Figure, Measured, exit_code, figures_of
-from rich.console import Console
-from rich.table import Table
+from figures import RUNNING_SERVERS, Measured, exit_code, figures_of
+from results import machine, new_file, print_table, run_count, write_json
 from wavetank.errors import UsageError
 
-MOST_RUNS = 30
 LEAST_SERVERS, MOST_SERVERS = 2, 16
 DEFAULT_RUNS = 5
 USAGE, INTERRUPTED = 2, 130
@@ -34,7 +29,7 @@ def main() -> int:
     try:
         commands.refuse_unless_ready(max(asked.servers))
         try:
-            machine, measured = _measure_all(asked.servers, asked.runs)
+            seen_on, measured = _measure_all(asked.servers, asked.runs)
         finally:
             _clean_up()
     except UsageError as refusal:
@@ -45,8 +40,8 @@ def main() -> int:
         return INTERRUPTED
     figures = figures_of(measured)
     if asked.json:
-        _write_json(asked.json, machine, measured, figures)
-    _print_table(machine, figures)
+        write_json(asked.json, seen_on, asdict(measured), figures)
+    print_table(seen_on, figures)
     return exit_code(figures)
 
 
@@ -60,9 +55,9 @@ def _arguments() -> argparse.Namespace:
         help="sizes to measure (default: 3,8)",
     )
     parser.add_argument(
-        "--runs", type=_run_count, default=DEFAULT_RUNS, metavar="N", help=f"pairs (default: {DEFAULT_RUNS})"
+        "--runs", type=run_count, default=DEFAULT_RUNS, metavar="N", help=f"pairs (default: {DEFAULT_RUNS})"
     )
-    parser.add_argument("--json", type=_new_file, metavar="FILE", help="write all raw figures there")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all raw figures there")
     return parser.parse_args()
 
 
@@ -71,20 +66,6 @@ def _server_counts(text: str) -> list[int]:
     if not all(part.isdigit() and LEAST_SERVERS <= int(part) <= MOST_SERVERS for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r}: numbers from {LEAST_SERVERS} to {MOST_SERVERS}, with commas")
     return sorted({int(part) for part in parts})
-
-
-def _run_count(text: str) -> int:
-    if not (text.isdigit() and 1 <= int(text) <= MOST_RUNS):
-        raise argparse.ArgumentTypeError(f"{text!r}: a number from 1 to {MOST_RUNS}")
-    return int(text)
-
-
-def _new_file(text: str) -> Path:
-    # Said now and not after minutes of measuring.
-    path = Path(text)
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be written")
-    return path
 
 
 def _measure_all(servers: list[int], runs: int) -> tuple[str, Measured]:
@@ -97,7 +78,7 @@ def _measure_all(servers: list[int], runs: int) -> tuple[str, Measured]:
         commands.topology_down()
         commands.plain(count, commands.base_image())
     image = commands.base_image()
-    machine = _machine(image, load)
+    seen_on = machine(image, load)
     measured = Measured()
     for run in range(1, runs + 1):
         for count in servers:
@@ -107,7 +88,7 @@ def _measure_all(servers: list[int], runs: int) -> tuple[str, Measured]:
                 f"run {run} of {runs}, {count} servers: {ours:.2f} s, the plain way {theirs:.2f} s",
                 flush=True,
             )
-    return machine, measured
+    return seen_on, measured
 
 
 def _measure_pair(servers: int, image: str, measured: Measured) -> None:
@@ -127,38 +108,6 @@ def _clean_up() -> None:
         signal.signal(name, signal.SIG_IGN)
     commands.remove_plain()
     commands.topology_down()
-
-
-def _machine(image: str, load: float) -> str:
-    memory = psutil.virtual_memory().total / 2**30
-    server = f"MySQL {commands.mysql_version(image)} from {image}"
-    return f"{psutil.cpu_count()} cores, {memory:.1f} GiB, {server}, load {load:.1f} at the start"
-
-
-def _write_json(path: Path, machine: str, measured: Measured, figures: list[Figure]) -> None:
-    content = {
-        "machine": machine,
-        "raw": asdict(measured),
-        "figures": [figure.as_dict() for figure in figures],
-    }
-    path.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def _print_table(machine: str, figures: list[Figure]) -> None:
-    table = Table(title=machine, title_justify="left")
-    table.add_column("figure")
-    for heading in ("min", "median", "max", "unit", "bound", "verdict"):
-        table.add_column(heading, justify="right")
-    for figure in figures:
-        digits = 0 if figure.unit == "MiB" else 2
-        row = [f"{value:.{digits}f}" for value in (min(figure.samples), figure.median, max(figure.samples))]
-        bound, verdict = "", ""
-        if figure.bound is not None:
-            bound = f"{figure.judged_by} ≤ {figure.bound:g}"
-            verdict = "[green]good[/]" if figure.good else "[red]exceeded[/]"
-        table.add_row(figure.name, *row, figure.unit, bound, verdict)
-    # A log has no width of its own; a table cut to 80 columns would lose its right side.
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
 """The two sides as a person would call them, timed from outside, and the removal of both."""
 
-import contextlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
 from figures import mib
+from timing import timed
 from wavetank import containers, images
 from wavetank.errors import UsageError
-from wavetank.instance import HOME, OPTIONS, Instance
+from wavetank.instance import HOME, Instance
 
 INSTANCE = Instance("bench")
 PROJECT = "wavetank-bench"
@@ -33,13 +30,6 @@ DOWN_TIMEOUT_S = 180
 SHORT_TIMEOUT_S = 60
 # What a server with MySQL's own defaults takes: the plain way's.
 PLAIN_SERVER_MIB = 500
-
-# What would make the measured instance another than the one meant; the image alone may be chosen.
-# The flags of an outer make would too. Compiled Python is what a user has: the Makefile sees to it.
-_NOT_PASSED_ON = {option.upper() for option in OPTIONS if option != "mysql_image"} | {
-    "INSTANCE", "TOPOLOGY", "REBUILD",
-    "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "PYTHONDONTWRITEBYTECODE",
-}  # fmt: skip
 
 
 def refuse_unless_ready(servers: int) -> None:
@@ -61,7 +51,7 @@ def refuse_unless_ready(servers: int) -> None:
 
 def topology_up(servers: int, timeout_s: float = UP_TIMEOUT_S) -> float:
     """Bring the instance up, or find it up, and return the seconds that took."""
-    return _timed([*_up_command(), *_up_settings(servers)], timeout_s)[0]
+    return timed([*_up_command(), *_up_settings(servers)], timeout_s)[0]
 
 
 def no_change_up(servers: int) -> float:
@@ -70,7 +60,7 @@ def no_change_up(servers: int) -> float:
     Raises:
         UsageError: something was changed, so this was not what is measured.
     """
-    seconds, output = _timed([*_up_command(), *_up_settings(servers)], UP_TIMEOUT_S)
+    seconds, output = timed([*_up_command(), *_up_settings(servers)], UP_TIMEOUT_S)
     if NOTHING_CHANGED not in output:
         raise UsageError(f"topology-up on the running instance changed something:\n{output.strip()}")
     return seconds
@@ -86,21 +76,21 @@ def _up_settings(servers: int) -> list[str]:
 
 def check() -> float:
     """Ask all checks of the instance and return the seconds that took."""
-    return _timed([str(WAVETANK), "check", "--instance", INSTANCE.name], SHORT_TIMEOUT_S)[0]
+    return timed([str(WAVETANK), "check", "--instance", INSTANCE.name], SHORT_TIMEOUT_S)[0]
 
 
 def node_memory() -> list[float]:
     """Return what each server of the instance takes, in MiB."""
     names = [state.name for state in containers.containers(PROJECT)]
     command = ["docker", "stats", "--no-stream", "--format", "{{json .}}", *names]
-    _, output = _timed(command, SHORT_TIMEOUT_S)
+    _, output = timed(command, SHORT_TIMEOUT_S)
     return [mib(json.loads(line)["MemUsage"]) for line in output.splitlines()]
 
 
 def topology_down() -> None:
     """Remove the instance where there is one."""
     if INSTANCE.exists:
-        _timed([str(WAVETANK), "down", "--instance", INSTANCE.name], DOWN_TIMEOUT_S)
+        timed([str(WAVETANK), "down", "--instance", INSTANCE.name], DOWN_TIMEOUT_S)
 
 
 def base_image() -> str:
@@ -117,7 +107,7 @@ def plain(servers: int, image: str) -> float:
     command += ["--volume=/var/lib/mysql", f"--volume={PLAIN_SCRIPT}:/plain.sh:ro"]
     command += ["--entrypoint=/bin/sh", image, "/plain.sh", str(servers)]
     try:
-        return _timed(command, PLAIN_TIMEOUT_S)[0]
+        return timed(command, PLAIN_TIMEOUT_S)[0]
     finally:
         remove_plain()
 
@@ -126,60 +116,3 @@ def remove_plain() -> None:
     """Remove the plain container and its data, where they are."""
     command = ["docker", "rm", "--force", "--volumes", PLAIN_CONTAINER]
     subprocess.run(command, check=False, capture_output=True, timeout=SHORT_TIMEOUT_S)
-
-
-def mysql_version(image: str) -> str:
-    """Return the version of the server in `image`."""
-    command = ["docker", "run", "--rm", "--network=none", "--entrypoint=mysqld", image, "--version"]
-    found = re.search(r"Ver (\S+)", _timed(command, SHORT_TIMEOUT_S)[1])
-    return found[1] if found else "unknown"
-
-
-def _timed(command: Sequence[str], timeout_s: float) -> tuple[float, str]:
-    """Run a command; return the seconds it took and what it printed.
-
-    Raises:
-        UsageError: it failed, or did not end in time.
-    """
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
-    what = " ".join(command)
-    begin = time.monotonic()
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        with _ended_on_failure(process):
-            try:
-                output, _ = process.communicate(timeout=timeout_s)
-            except subprocess.TimeoutExpired as error:
-                raise UsageError(f"waited {timeout_s:g} s for: {what}") from error
-        seconds = time.monotonic() - begin
-    if process.returncode != 0:
-        last = [line for line in output.splitlines() if line.strip()][-5:]
-        raise UsageError("\n  ".join([f"exit code {process.returncode} of: {what}", *last]))
-    return seconds, output
-
-
-@contextlib.contextmanager
-def _ended_on_failure(process: subprocess.Popen[str]) -> Iterator[None]:
-    """End a command and all that it started, should it be left before it has ended.
-
-    Ansible's workers are in sessions of their own, so that a signal to the process group does not reach them.
-    """
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            parent = psutil.Process(process.pid)
-            tree = [parent, *parent.children(recursive=True)]
-            for member in tree:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    member.terminate()
-            for member in psutil.wait_procs(tree, timeout=10)[1]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    member.kill()
-        raise

@@ -27,7 +27,7 @@ _APPLIER_LAG = """
            MAX(GREATEST(0, TIMESTAMPDIFF(MICROSECOND, origin, until))) AS end_to_end_us
       FROM worker WHERE busy OR until = (SELECT MAX(until) FROM worker WHERE NOT busy)
 """
-_HEARTBEAT_AGE = "SELECT TIMESTAMPDIFF(MICROSECOND, MAX(ts), NOW(6)) FROM wavetank.heartbeat"
+HEARTBEAT_AGE = "SELECT TIMESTAMPDIFF(MICROSECOND, MAX(ts), NOW(6)) FROM wavetank.heartbeat"
 # The event beats once a second, so a healthy heartbeat is up to this old.
 HEARTBEAT_PERIOD_S = 1.0
 
@@ -51,7 +51,7 @@ def heartbeat_age_us(server: Server) -> int | None:
 
     All servers of an instance share this machine's clock.
     """
-    age = server.value(_HEARTBEAT_AGE)
+    age = server.value(HEARTBEAT_AGE)
     return None if age is None else int(age)
 
 

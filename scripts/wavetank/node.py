@@ -5,11 +5,13 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
+from mysql.connector.constants import ClientFlag
 
 from wavetank.errors import UnreachableError
 from wavetank.instance import Instance
@@ -18,6 +20,7 @@ from wavetank.topology import Topology
 Row = dict[str, Any]
 # For %s in a statement by position, for %(name)s by name.
 Parameters = Sequence[Any] | Mapping[str, Any]
+Connection = MySQLConnectionAbstract
 StatementError = mysql.connector.Error
 # What the driver raises where there is no answer, as against one that refuses.
 _GONE = (
@@ -30,6 +33,31 @@ _GONE = (
 CONNECT_TIMEOUT_S = 3
 # A question that takes longer is a finding in itself; data comparison sets its own.
 READ_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where a server is and who comes to it; `name` is what a complaint calls it."""
+
+    name: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    ca: Path
+    host: str = "127.0.0.1"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a driver needs to log in, over TLS that proves who the server is."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "ssl_ca": str(self.ca),
+            "ssl_verify_cert": True,
+            "ssl_verify_identity": True,
+        }
 
 
 class Server:
@@ -60,17 +88,9 @@ class Server:
         except OSError:
             return False
 
-    def settings(self, account: str) -> dict[str, Any]:
-        """Return what a driver needs to log in as `account`, over TLS that proves who the server is."""
-        return {
-            "host": "127.0.0.1",
-            "port": self.port,
-            "user": account,
-            "password": self._instance.password(account),
-            "ssl_ca": str(self._instance.ca),
-            "ssl_verify_cert": True,
-            "ssl_verify_identity": True,
-        }
+    def login(self, account: str) -> Login:
+        """Return where the server is, and with what `account` comes to it."""
+        return Login(self.name, self.port, account, self._instance.password(account), self._instance.ca)
 
     def connect(self, account: str, read_timeout_s: int | None = None) -> MySQLConnectionAbstract:
         """Open a connection of the caller's own as `account`; an answer may take `read_timeout_s` seconds.
@@ -78,15 +98,7 @@ class Server:
         Raises:
             UnreachableError: the server does not answer, or refuses the account.
         """
-        try:
-            return mysql.connector.connect(  # type: ignore[return-value]
-                **self.settings(account),
-                connection_timeout=CONNECT_TIMEOUT_S,
-                read_timeout=read_timeout_s or self._read_timeout_s,
-                autocommit=True,
-            )
-        except (mysql.connector.Error, OSError) as error:
-            raise UnreachableError(self.name, _reason(error)) from error
+        return open_connection(self.login(account), read_timeout_s or self._read_timeout_s)
 
     def refusal(self, account: str) -> str:
         """Try to log in as `account`; return why that was refused, '' where it was not."""
@@ -166,7 +178,7 @@ class Servers:
 
     def __init__(self, topology: Topology, read_timeout_s: int = READ_TIMEOUT_S) -> None:
         """Know where they are, and how many seconds an answer may take; nothing is connected yet."""
-        _trust_no_system_certificates()
+        trust_no_system_certificates()
         self.topology = topology
         self.instance = Instance(topology.instance)
         doors = {node.name: node.port for node in topology.nodes}
@@ -188,6 +200,26 @@ class Servers:
             server.close()
 
 
+def open_connection(login: Login, read_timeout_s: int = READ_TIMEOUT_S) -> MySQLConnectionAbstract:
+    """Open a connection; an answer may take `read_timeout_s` seconds, whole ones.
+
+    Raises:
+        UnreachableError: the server does not answer, or refuses the account.
+    """
+    try:
+        return mysql.connector.connect(  # type: ignore[return-value]
+            **login.settings,
+            connection_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=read_timeout_s,
+            autocommit=True,
+            client_flags=[-ClientFlag.MULTI_STATEMENTS],
+            # Whether the driver's C extension can be loaded depends on the machine; the driver's behaviour must not.
+            use_pure=True,
+        )
+    except (mysql.connector.Error, OSError) as error:
+        raise UnreachableError(login.name, _reason(error)) from error
+
+
 def query_on(
     connection: MySQLConnectionAbstract, statement: str, parameters: Parameters = (), *, node: str
 ) -> list[Row]:
@@ -200,7 +232,7 @@ def query_on(
         raise UnreachableError(node, _reason(error)) from error
 
 
-def _trust_no_system_certificates() -> None:
+def trust_no_system_certificates() -> None:
     """Let only the instance's own CA vouch for a server.
 
     The driver adds the system's certificates to the CA that it is given, twice for each connection: that is

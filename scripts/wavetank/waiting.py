@@ -1,5 +1,6 @@
-"""The only sleep in the project: bounded waits that say what they waited for."""
+"""The only sleeps in the project: bounded waits that say what they waited for, and what is done over and over."""
 
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -44,3 +45,9 @@ def wait_until(  # noqa: PLR0913 - all but the first two are named
         retry=tenacity.retry_if_result(lambda seen: not good(seen)),
         retry_error_callback=give_up,
     )(look)
+
+
+def repeat(do: Callable[[], object], *, interval_s: float, stop: threading.Event) -> None:
+    """Do something every `interval_s` seconds until `stop` is set, which also ends the pause; its exceptions end it."""
+    while not stop.wait(interval_s):
+        do()

@@ -1,7 +1,10 @@
 """The arithmetic of the benchmark: what is a ratio, and what exceeds a bound."""
 
+import argparse
 import json
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,12 @@ import pytest
 # The benchmark is a script in a directory of its own, not a part of the package.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
+import python_loop
+import splitting
+import sysbench
 from figures import Figure, Measured, exit_code, figures_of, mib, ratios
+from wavetank.errors import UsageError
+from wavetank.instance import Instance
 
 
 def measured(**changed: object) -> Measured:
@@ -105,3 +113,65 @@ def test_memory_as_docker_stats_says_it(usage: str, expected: float) -> None:
 def test_memory_that_docker_stats_does_not_know_is_not_zero() -> None:
     with pytest.raises(ValueError, match="--"):
         mib("-- / --")
+
+
+# --- what it costs to split reads and writes
+
+SYSBENCH_SAYS = """
+SQL statistics:
+    transactions:                        22445  (7462.40 per sec.)
+    queries:                             22445  (7462.40 per sec.)
+"""
+
+
+def split(pair: str = "Some", threads: int = 8, *samples: tuple[float, float]) -> splitting.Measured:
+    direct, through = zip(*(samples or [(100.0, 50.0), (50.0, 30.0), (10.0, 7.0)]), strict=True)
+    return splitting.Measured(pair, "oltp_point_select", threads, direct, through)
+
+
+def test_the_rate_is_read_from_what_sysbench_prints() -> None:
+    assert sysbench.rate_in(SYSBENCH_SAYS) == 7462.4
+
+
+@pytest.mark.parametrize("output", ["", "transactions:      0      (0.00 per sec.)"])
+def test_nothing_done_is_no_rate(output: str) -> None:
+    with pytest.raises(UsageError, match="counted no transactions"):
+        sysbench.rate_in(output)
+
+
+def test_a_ratio_is_through_over_direct_round_by_round() -> None:
+    direct, through, ratio = split().figures
+    assert (direct.name, through.name) == ("point select, 8 threads: direct, for Some", "point select, 8 threads: Some")
+    assert (ratio.name, ratio.samples) == ("point select, 8 threads: ratio, Some", (0.5, 0.6, 0.7))
+
+
+def test_the_plot_has_a_bar_for_each_pair_and_group_and_fetches_nothing() -> None:
+    drawn = splitting.plot([split("One"), split("Other", 8, (100.0, 91.0)), split("One", 1, (100.0, 42.0))])
+    for word in ("One", "Other", "point select, 8", "point select, 1", "0.60", "0.91", "0.42"):
+        assert f">{word}<" in drawn
+    assert not re.search(r"(src|href)=.?https?:", drawn)
+
+
+@pytest.mark.parametrize("text", ["ProxySQL", "=lab:1", "Router=lab", "Router=lab:one", "Router=lab:1,two"])
+def test_a_proxy_that_is_not_one_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        splitting.through(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "1,x", "65"])
+def test_threads_that_are_no_numbers_are_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        splitting.thread_counts(text)
+
+
+def test_a_proxy_with_two_ports_reads_at_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Instance, "exists", property(lambda _: True))
+    router, proxysql = splitting.through("Router=lab:6446,6447"), splitting.through("ProxySQL=lab:6033")
+    for workload, ports in (("oltp_read_write", (6446, 6033)), ("oltp_point_select", (6447, 6033))):
+        assert (router.port_for(workload), proxysql.port_for(workload)) == ports
+
+
+def test_the_python_loop_says_what_sysbench_says() -> None:
+    said: list[str] = []
+    python_loop.oltp_read_write(lambda statement, _parameters: said.append(statement))
+    assert Counter(statement.split()[0] for statement in said) == {"SELECT": 14, "UPDATE": 2, "DELETE": 1, "INSERT": 1}

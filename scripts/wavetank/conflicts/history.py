@@ -188,7 +188,7 @@ def _read(server: Server, examined: str) -> History:
 
 def _events(server: Server, start: str) -> Iterator[Any]:
     reader = BinLogStreamReader(
-        connection_settings=server.settings("replication"),
+        connection_settings=server.login("replication").settings,
         # As a replica of that id would be: nobody else's.
         server_id=secrets.randbits(31) | 1 << 31,
         only_events=[
