@@ -305,6 +305,17 @@ def test_a_row_that_must_go_goes_everywhere_also_where_only_the_other_has_it(
     assert [[row["id"] for row in each] for each in rows(ring, "bay.boats")] == [[3], [3]]
 
 
+def test_a_row_that_must_go_goes_also_where_the_resolving_server_lacks_it_by_now(
+    ring: Servers, settle: Settle, diverge: Diverge
+) -> None:
+    table(ring, settle)
+    gone = "DELETE FROM bay.boats WHERE id = 1"
+    # The first server ends without the boat, since it hears of the delete last; the second one with it.
+    diverge(ring, {"db1": [gone, "INSERT INTO bay.boats VALUES (1, 'again', 1)"], "db2": [gone]})
+    resolve(ring, "source-wins=db2")
+    assert [[row["id"] for row in each] for each in rows(ring, "bay.boats")] == [[2, 3], [2, 3]]
+
+
 def test_rows_that_exchanged_a_key_are_resolved_together(ring: Servers, settle: Settle, diverge: Diverge) -> None:
     table(ring, settle)
     diverge(
@@ -334,6 +345,21 @@ def test_a_primary_key_that_both_sides_changed(ring: Servers, settle: Settle, di
     assert {conflict["kind"] for conflict in conflicts(ring)} == {"delete/delete", "unique key"}
     resolve(ring, "latest-wins")
     assert [[row["id"] for row in each] for each in rows(ring, "bay.boats")] == [[2, 3, 12]] * 2
+
+
+def test_a_primary_key_that_one_side_changed_where_nothing_else_is_unique(
+    ring: Servers, settle: Settle, diverge: Diverge
+) -> None:
+    table(ring, settle, "CREATE TABLE bay.buoys (id INT PRIMARY KEY, word VARCHAR(9))")
+    ring["db1"].execute("INSERT INTO bay.buoys VALUES (1, 'one')")
+    settle(ring)
+    diverge(
+        ring,
+        {"db1": ["UPDATE bay.buoys SET id = 11 WHERE id = 1"], "db2": ["DELETE FROM bay.buoys WHERE id = 1"]},
+    )
+    assert [conflict["kind"] for conflict in conflicts(ring)] == ["delete/delete"]
+    resolve(ring, "source-wins=db1")
+    assert rows(ring, "bay.buoys") == [[{"id": 11, "word": "one"}]] * 2
 
 
 def test_a_child_and_its_parent(ring: Servers, settle: Settle, diverge: Diverge) -> None:
@@ -404,6 +430,8 @@ def test_a_table_with_a_trigger_is_refused_by_name_and_the_others_are_resolved(
     table(ring, settle, "CREATE TABLE bay.buoys (id INT PRIMARY KEY, word VARCHAR(9))")
     ring["db1"].execute("CREATE TRIGGER bay.count_crew BEFORE INSERT ON bay.boats FOR EACH ROW SET NEW.crew = 0")
     settle(ring)
+    kept = "SELECT COUNT(*) FROM wavetank.conflict_versions WHERE kept AND table_name = 'buoys'"
+    before = ring["db1"].value(kept)
     write = "INSERT INTO bay.{} VALUES (4, '{}'{})"
     diverge(
         ring,
@@ -413,10 +441,17 @@ def test_a_table_with_a_trigger_is_refused_by_name_and_the_others_are_resolved(
     assert done.returncode == 1
     assert "bay.boats id=4 is still open: bay.boats has the trigger count_crew" in done.stdout
     assert rows(ring, "bay.buoys") == [[{"id": 4, "word": "db1"}]] * 2
+    # What was refused keeps the history open: a row that was decided can be in conflict once more, for itself.
+    diverge(ring, {name: [f"UPDATE bay.buoys SET word = '{name} again'"] for name in ("db1", "db2")})
+    settle(ring)
+    assert sorted(conflict["kind"] for conflict in conflicts(ring)) == ["primary key", "update/update"]
+    assert ring["db1"].value(kept) == before + 1
     ring["db1"].execute("DROP TRIGGER bay.count_crew")
     settle(ring)
     resolve(ring, "source-wins=db1")
     assert [each[-1]["name"] for each in rows(ring, "bay.boats")] == ["db1", "db1"]
+    assert rows(ring, "bay.buoys") == [[{"id": 4, "word": "db1 again"}]] * 2
+    assert ring["db1"].value(kept) == before + 2
 
 
 def test_a_table_that_has_been_altered_since_is_refused(ring: Servers, settle: Settle, diverge: Diverge) -> None:
@@ -448,6 +483,7 @@ def test_an_applier_that_stopped_at_a_definition_is_refused_in_one_line(
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "error 1050" in done.stderr
+    assert "closed" not in done.stdout  # not even for a moment
     assert closed == [[{"ro": 0, "mode": "STRICT"}]] * 2
 
 

@@ -6,6 +6,7 @@ and the other refers to. Whether replication stopped there or went on in silence
 """
 
 import bisect
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -282,6 +283,9 @@ def _components(
         linked.join(effect.row for effect in conflict.effects)
     for group in _grouped(effects, lambda effect: effect.held | effect.freed).values():
         linked.join(effect.row for effect in group)
+    for _, same in itertools.groupby(effects, lambda effect: id(effect.change)):
+        # A server that passes a change of the primary key over has neither the old row nor the new one.
+        linked.join(effect.row for effect in same)
     parents = dict(_parents_at_risk(conflicts, effects))
     for effect, rows in parents.items():
         linked.join([effect.row, *rows])

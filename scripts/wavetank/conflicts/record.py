@@ -117,13 +117,15 @@ class _Book:
         self._run("START TRANSACTION")
         stale = {identity for identity, conflict in self._known.items() if conflict.state == OPEN}
         for component in components:
-            identities = [_identity(conflict) for conflict in component.conflicts]
-            stale -= set(identities)
-            for conflict, identity in zip(component.conflicts, identities, strict=True):
-                self._write_conflict(conflict, identity, min(identities))
-            before = [self._known[identity] for identity in identities if identity in self._known]
-            if not before or any(conflict.state == OPEN for conflict in before):
-                self._write_versions(component, min(identities))
+            identities = {_identity(conflict): conflict for conflict in component.conflicts}
+            undecided = [identity for identity, conflict in identities.items() if not conflict.settled]
+            # What is settled keeps the record of how it was: what is open has one of its own.
+            name = min(undecided or identities)
+            stale -= identities.keys()
+            for identity, conflict in identities.items():
+                self._write_conflict(conflict, identity, name)
+            if undecided or not self._known.keys() & identities.keys():
+                self._write_versions(component, name)
         for identity in stale:
             self._run(
                 "UPDATE wavetank.replication_conflicts SET state = %s WHERE identity = %s", [SUPERSEDED, identity]
