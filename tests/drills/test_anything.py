@@ -11,15 +11,17 @@ from wavetank.replication import channels_of
 
 TABLES = (
     "CREATE TABLE whirl.boats (id INT PRIMARY KEY, name VARCHAR(9) UNIQUE, berth INT UNIQUE, crew INT)",
-    "CREATE TABLE whirl.sails (id INT, side CHAR(1), boat INT, PRIMARY KEY (id, side), "
-    "FOREIGN KEY (boat) REFERENCES whirl.boats (id))",
+    """CREATE TABLE whirl.sails (id INT, side CHAR(1), boat INT, PRIMARY KEY (id, side),
+        FOREIGN KEY (boat) REFERENCES whirl.boats (id))""",
     "INSERT INTO whirl.boats VALUES (1, 'a', 1, 0), (2, 'b', 2, 0), (3, 'c', NULL, 0), (4, NULL, 4, 0)",
     "INSERT INTO whirl.sails VALUES (1, 'l', 1), (1, 'r', 2), (2, 'l', NULL)",
 )
-ORPHANS = "SELECT 1 FROM whirl.sails LEFT JOIN whirl.boats ON boat = boats.id WHERE boat IS NOT NULL AND boats.id IS NULL"
+ORPHANS = (
+    "SELECT 1 FROM whirl.sails LEFT JOIN whirl.boats ON boat = boats.id WHERE boat IS NOT NULL AND boats.id IS NULL"
+)
 
 
-def statements(chance: random.Random, server: str) -> Iterator[str]:
+def statements(chance: random.Random) -> Iterator[str]:
     """Yield statements on few rows and few keys; some of them fail where they are made."""
     for _ in range(chance.randint(3, 12)):
         row, other, crew = chance.randint(1, 6), chance.randint(1, 6), chance.randint(1, 99)
@@ -44,14 +46,14 @@ def statements(chance: random.Random, server: str) -> Iterator[str]:
 
 def whirl(servers: Servers, settle: Callable[[Servers], None], seed: int) -> None:
     """Write at random on all servers at once, resolve, and compare."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - it is to be foreseen
     names = [node.name for node in servers.topology.nodes]
     servers["db1"].execute("DROP SCHEMA IF EXISTS whirl", "CREATE SCHEMA whirl", *TABLES)
     settle(servers)
     for name in names:
         servers[name].execute("STOP REPLICA")
     for name in chance.choices(names, k=len(names) * 2):
-        for statement in statements(chance, name):
+        for statement in statements(chance):
             with contextlib.suppress(StatementError):
                 servers[name].execute(statement)
     for name in names:

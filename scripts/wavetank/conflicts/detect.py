@@ -286,9 +286,7 @@ def _components(
     for _, same in itertools.groupby(effects, lambda effect: id(effect.change)):
         # A server that passes a change of the primary key over has neither the old row nor the new one.
         linked.join(effect.row for effect in same)
-    parents = dict(_parents_at_risk(conflicts, effects))
-    for effect, rows in parents.items():
-        linked.join([effect.row, *rows])
+    parents = _parents_at_risk(linked, conflicts, effects)
     components: dict[Key, Component] = defaultdict(Component)
     for conflict in conflicts:
         components[linked.root(conflict.effects[0].row)].conflicts.append(conflict)
@@ -299,18 +297,28 @@ def _components(
 
 
 def _parents_at_risk(
-    conflicts: Sequence[Conflict], effects: Sequence[Effect]
-) -> Iterator[tuple[Effect, frozenset[Key]]]:
-    """Yield each effect that refers to rows which may be gone after a resolution, with those rows."""
-    rows: dict[Key, set[Key]] = defaultdict(set)
-    for conflict in conflicts:
-        for effect in conflict.effects:
-            if effect.after is None or conflict.kind == SAME_UNIQUE_KEY:
-                for key in {effect.row} | effect.held | effect.freed:
-                    rows[key].add(effect.row)
-    for effect in effects:
-        if found := frozenset(row for key in effect.refers for row in rows.get(key, ())):
-            yield effect, found
+    linked: "_Links", conflicts: Sequence[Conflict], effects: Sequence[Effect]
+) -> dict[Effect, frozenset[Key]]:
+    """Return the effects that refer to rows which some server may lack, with those rows; link them.
+
+    Where only updates met, no server lacks a row. Elsewhere any row of the component may be missing somewhere, then
+    rows that refer to it are passed over there, and so are those that refer to them.
+    """
+    risky = {linked.root(c.effects[0].row) for c in conflicts if c.kind != UPDATE_UPDATE}
+    rows = _grouped(effects, lambda effect: {effect.row} | effect.held | effect.freed)
+    found: dict[Effect, frozenset[Key]] = {}
+    children = [effect for effect in effects if effect.refers]
+    while True:
+        before = len(found)
+        for child in children:
+            named = {parent.row for key in child.refers for parent in rows.get(key, ())}
+            at_risk = frozenset(row for row in named if linked.root(row) in risky)
+            if at_risk and child not in found:
+                found[child] = at_risk
+                linked.join([*at_risk, child.row])
+                risky.add(linked.root(child.row))
+        if len(found) == before:
+            return found
 
 
 def _versions(row: Key, group: Sequence[Effect], order: Order, parents: Mapping[Effect, frozenset[Key]]) -> RowVersions:
