@@ -244,7 +244,7 @@ def test_each_side_is_there_with_its_last_version_and_the_one_before(sea: Sea) -
     sea.boat("b", "1", "z")
     [component] = sea.found()
     [versions] = component.rows
-    assert versions.base == {"id": "1", "name": "one", "crew": ""}
+    assert versions.base == ({"id": "1", "name": "one", "crew": ""}, frozenset())
     assert sorted(str((effect.after or {})["name"]) for effect, _ in versions.candidates) == ["y", "z"]
 
 

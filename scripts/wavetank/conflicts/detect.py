@@ -36,6 +36,7 @@ class Effect:
         held: the unique keys that the row has afterwards.
         freed: those that it had before.
         refers: the keys of parents that it refers to afterwards.
+        referred: those that it referred to before.
     """
 
     change: Change
@@ -45,6 +46,7 @@ class Effect:
     held: frozenset[Key]
     freed: frozenset[Key]
     refers: frozenset[Key] = frozenset()
+    referred: frozenset[Key] = frozenset()
 
     @property
     def lost(self) -> frozenset[Key]:
@@ -95,11 +97,11 @@ class Conflict:
 class RowVersions:
     """A row: what it was, and what each side last made of it without knowledge of the others' last.
 
-    Each candidate comes with the rows that it refers to and that may be gone.
+    Each comes with the rows that it refers to and that may be gone.
     """
 
     row: Key
-    base: Image | None
+    base: tuple[Image | None, frozenset[Key]]
     candidates: tuple[tuple[Effect, frozenset[Key]], ...]
 
 
@@ -143,18 +145,21 @@ class _Reader:
     def _effect(self, change: Change, table: Table, before: Image | None, after: Image | None) -> Effect:
         row = self._row(table, after if after is not None else before or {})
         assert row is not None  # noqa: S101 - for mypy: a primary key is never NULL
-        refers = frozenset(self._parents(table, after)) if after is not None else frozenset()
-        return Effect(change, row, before, after, self._unique(table, after), self._unique(table, before), refers)
+        held, freed = (self._unique(table, image) for image in (after, before))
+        refers, referred = (frozenset(self._parents(table, image)) for image in (after, before))
+        return Effect(change, row, before, after, held, freed, refers, referred)
 
     def _unique(self, table: Table, image: Image | None) -> frozenset[Key]:
         indexes = [index for index in table.indexes if index != PRIMARY] if image is not None else []
         keys = (table.key(index, image or {}, self._weights) for index in indexes)
         return frozenset(key for key in keys if key is not None)
 
-    def _parents(self, table: Table, image: Image) -> Iterator[Key]:
-        for reference in table.references:
+    def _parents(self, table: Table, image: Image | None) -> Iterator[Key]:
+        for reference in table.references if image is not None else ():
             parent = self._tables.get(reference.parent)
-            values = dict(zip(reference.parent_columns, (image[column] for column in reference.columns), strict=True))
+            values = dict(
+                zip(reference.parent_columns, ((image or {})[column] for column in reference.columns), strict=True)
+            )
             for index, parts in parent.indexes.items() if parent else ():
                 if parent and {column for column, _ in parts} == values.keys():
                     key = parent.key(index, values, self._weights)
@@ -286,48 +291,55 @@ def _components(
     for _, same in itertools.groupby(effects, lambda effect: id(effect.change)):
         # A server that passes a change of the primary key over has neither the old row nor the new one.
         linked.join(effect.row for effect in same)
-    parents = _parents_at_risk(linked, conflicts, effects)
+    at_risk = _with_children(linked, conflicts, effects)
     components: dict[Key, Component] = defaultdict(Component)
     for conflict in conflicts:
         components[linked.root(conflict.effects[0].row)].conflicts.append(conflict)
     for row, group in by_row.items():
         if (root := linked.root(row)) in components:
-            components[root].rows.append(_versions(row, group, order, parents))
+            components[root].rows.append(_versions(row, group, order, at_risk))
     return list(components.values())
 
 
-def _parents_at_risk(
+def _with_children(
     linked: "_Links", conflicts: Sequence[Conflict], effects: Sequence[Effect]
-) -> dict[Effect, frozenset[Key]]:
-    """Return the effects that refer to rows which some server may lack, with those rows; link them.
+) -> Callable[[Iterable[Key]], frozenset[Key]]:
+    """Link the rows that refer to one which some server may lack; return what says which of the keys' rows those are.
 
     Where only updates met, no server lacks a row. Elsewhere any row of the component may be missing somewhere, then
     rows that refer to it are passed over there, and so are those that refer to them.
     """
-    risky = {linked.root(c.effects[0].row) for c in conflicts if c.kind != UPDATE_UPDATE}
+    risky = {linked.root(conflict.effects[0].row) for conflict in conflicts if conflict.kind != UPDATE_UPDATE}
     rows = _grouped(effects, lambda effect: {effect.row} | effect.held | effect.freed)
-    found: dict[Effect, frozenset[Key]] = {}
-    children = [effect for effect in effects if effect.refers]
-    while True:
-        before = len(found)
+
+    def at_risk(keys: Iterable[Key]) -> frozenset[Key]:
+        named = {parent.row for key in keys for parent in rows.get(key, ())}
+        return frozenset(row for row in named if linked.root(row) in risky)
+
+    children = [effect for effect in effects if effect.refers | effect.referred]
+    waiting = len(children) + 1
+    while len(children) < waiting:
+        waiting, untouched = len(children), []
         for child in children:
-            named = {parent.row for key in child.refers for parent in rows.get(key, ())}
-            at_risk = frozenset(row for row in named if linked.root(row) in risky)
-            if at_risk and child not in found:
-                found[child] = at_risk
-                linked.join([*at_risk, child.row])
+            if parents := at_risk(child.refers | child.referred):
+                linked.join([*parents, child.row])
                 risky.add(linked.root(child.row))
-        if len(found) == before:
-            return found
+            else:
+                untouched.append(child)
+        children = untouched
+    return at_risk
 
 
-def _versions(row: Key, group: Sequence[Effect], order: Order, parents: Mapping[Effect, frozenset[Key]]) -> RowVersions:
+def _versions(
+    row: Key, group: Sequence[Effect], order: Order, at_risk: Callable[[Iterable[Key]], frozenset[Key]]
+) -> RowVersions:
     last = {effect.change.server: effect for effect in group}.values()
     latest = [one for one in last if not any(order.before(one.change, other.change) for other in last)]
     # What all of them had seen is common ground; the first change beyond it says what the row was there.
     beyond = [each for each in group if not all(order.before(each.change, one.change) for one in latest)]
     first = min(beyond, key=lambda effect: (effect.change.committed_us, effect.change.server, effect.change.place))
-    return RowVersions(row, first.before, tuple((one, parents.get(one, frozenset())) for one in latest))
+    base = (first.before, at_risk(first.referred))
+    return RowVersions(row, base, tuple((one, at_risk(one.refers)) for one in latest))
 
 
 class _Links:

@@ -187,7 +187,8 @@ def _version_rows(component: Component, name: str) -> Iterator[tuple[object, ...
         row = _digest(*_names(versions.row))
         place = (name, row)
         table = (versions.row.schema, versions.row.table)
-        yield (*place, "", *table, "base", "", None, None, _json(versions.base), "[]", False)
+        base, parents = versions.base
+        yield (*place, "", *table, "base", "", None, None, _json(base), _row_ids(parents), False)
         for effect, parents in versions.candidates:
             yield (*place, effect.change.server, *table, *_version(effect, parents), False)
 
@@ -200,8 +201,12 @@ def _version(effect: Effect, parents: Iterable[Key]) -> tuple[object, ...]:
         committed.strftime("%Y-%m-%d %H:%M:%S.%f"),
         _json(effect.before),
         _json(effect.after),
-        json.dumps(sorted(_digest(*_names(parent)) for parent in parents)),
+        _row_ids(parents),
     )
+
+
+def _row_ids(rows: Iterable[Key]) -> str:
+    return json.dumps(sorted(_digest(*_names(row)) for row in rows))
 
 
 def _json(image: Image | None) -> str | None:
