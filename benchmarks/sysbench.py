@@ -17,7 +17,7 @@ TABLE = f"{SCHEMA}.sbtest1"
 PREPARE_TIMEOUT_S = 120
 # Beyond what a run is asked to take, in seconds.
 SLACK_S = 30
-# Through MySQL Router 9.7.4, about one run in eight ended before it began: error 2027, "malformed packet", at login.
+# Through MySQL Router 9.7.4, about one run in five ended before it began: error 2027, "malformed packet", at login.
 NOT_CONNECTED, ATTEMPTS = "connection creation failed", 4
 
 

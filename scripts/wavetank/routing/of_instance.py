@@ -22,6 +22,8 @@ def router_of(  # noqa: PLR0913 - all but the first are named
 ) -> Router:
     """Return a router over the servers of an instance, or over `nodes` of them, which must replicate one another.
 
+    Reads are spread by the inventory's weights, where `weights` states no other.
+
     Raises:
         UsageError: there is no such instance or node, or its sources do not hold the same data.
     """
@@ -32,7 +34,9 @@ def router_of(  # noqa: PLR0913 - all but the first are named
     apart = [node.name for node in chosen if node not in topology.tree(first)]
     if apart:
         raise UsageError(f"{', '.join(apart)} do not replicate from {first.name}: name the nodes of one tree")
-    endpoints = [Endpoint(node.name, "127.0.0.1", node.port, (weights or {}).get(node.name, 1)) for node in chosen]
+    endpoints = [
+        Endpoint(node.name, "127.0.0.1", node.port, (weights or {}).get(node.name, node.weight)) for node in chosen
+    ]
     writer, reader, watcher = (Account(name, instance.password(name)) for name in ("app_rw", "app_ro", "monitor"))
     return Router(
         endpoints,
