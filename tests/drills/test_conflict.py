@@ -56,7 +56,8 @@ def test_latest_wins(pair: Servers) -> None:
     # The version that each conflict left is the one committed last.
     assert not pair["db1"].query(
         "SELECT 1 FROM wavetank.conflict_versions AS kept JOIN wavetank.conflict_versions AS other "
-        "USING (component, row_id) WHERE kept.kept AND kept.server <> '' AND other.committed_at > kept.committed_at",
+        "USING (component, row_id) WHERE kept.kept AND kept.server <> '' AND other.committed_at > kept.committed_at "
+        "AND kept.schema_name = 'drill'",
         account="admin",
     )
     directory = Path(report["directory"])
@@ -87,7 +88,7 @@ def test_of_three_one_source_wins_and_where_it_wrote_nothing_the_latest(three: S
     assert conflicts == []
     wrong = three["db1"].query(
         "SELECT conflict_id FROM wavetank.replication_conflicts "
-        "WHERE strategy = 'source-wins' AND FIND_IN_SET('db3', servers) AND winner <> 'db3'",
+        "WHERE strategy = 'source-wins' AND FIND_IN_SET('db3', servers) AND winner <> 'db3' AND schema_name = 'drill'",
         account="admin",
     )
     assert winners["db3"] > max(winners["db1"], winners["db2"])
