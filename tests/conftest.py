@@ -29,8 +29,13 @@ def bring_up() -> Iterator[Callable[..., str]]:
         if instance not in brought:
             if reason := why_not(str(options.get("TOPOLOGY", DEFAULT_TOPOLOGY))):
                 pytest.skip(reason)
+            try:
+                up(instance, **options)
+            except BaseException:
+                # One that failed is not there: the next test that needs it tries anew.
+                wavetank("down", INSTANCE=instance)
+                raise
             brought.append(instance)
-            up(instance, **options)
         return instance
 
     yield bring

@@ -23,6 +23,7 @@ class ActionModule(WavetankAction):
             check_rebuild(topology, name)
         return {
             "topology": topology.to_json(),
+            "mysql_image": topology.given.get("mysql_image", ""),
             "passive": [node.name for node in topology.nodes if node.passive],
             "proxies": [proxy.name for proxy in topology.proxies],
         }

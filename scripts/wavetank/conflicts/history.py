@@ -167,7 +167,7 @@ def _read(server: Server, examined: str) -> History:
     start = state["start"].replace("\n", "")
     history = History(server.name, start)
     transaction: Transaction | None = None
-    for event in _events(server, start):
+    for event in events_after(server, start):
         if isinstance(event, GtidEvent):
             history.order[event.gtid] = len(history.order)
             transaction = None
@@ -186,7 +186,8 @@ def _read(server: Server, examined: str) -> History:
     return history
 
 
-def _events(server: Server, start: str) -> Iterator[Any]:
+def events_after(server: Server, start: str) -> Iterator[Any]:
+    """Yield the events of a server's binary log of all transactions that are not in the GTID set `start`."""
     reader = BinLogStreamReader(
         connection_settings=server.login("replication").settings,
         # As a replica of that id would be: nobody else's.
