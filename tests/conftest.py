@@ -1,5 +1,6 @@
 """Instances for the tests that need real servers: one an inventory, or the one that --instance names."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,9 +21,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in disturbing]
 
 
-@pytest.fixture(scope="session")
-def bring_up() -> Iterator[Callable[..., str]]:
-    """Bring instances up for as long as the session lasts; all of them are taken down at its end."""
+@contextlib.contextmanager
+def brought_up() -> Iterator[Callable[..., str]]:
+    """Lend what brings instances up; all of them are taken down at the end."""
     brought: list[str] = []
 
     def bring(instance: str, **options: str | int) -> str:
@@ -38,6 +39,22 @@ def bring_up() -> Iterator[Callable[..., str]]:
             brought.append(instance)
         return instance
 
-    yield bring
-    for instance in brought:
-        wavetank("down", INSTANCE=instance)
+    try:
+        yield bring
+    finally:
+        for instance in brought:
+            wavetank("down", INSTANCE=instance)
+
+
+@pytest.fixture(scope="module")
+def bring_up() -> Iterator[Callable[..., str]]:
+    """Bring instances up for as long as the tests of one file last: a machine does not hold those of all files."""
+    with brought_up() as bring:
+        yield bring
+
+
+@pytest.fixture(scope="session")
+def bring_up_to_stay() -> Iterator[Callable[..., str]]:
+    """Bring instances up that the tests of several files share."""
+    with brought_up() as bring:
+        yield bring

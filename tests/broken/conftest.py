@@ -10,7 +10,7 @@ from wavetank.instance import Instance
 from wavetank.node import Server, Servers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def damaged(bring_up: Callable[..., str]) -> Iterator[Callable[[str], Servers]]:
     """Return what brings the instance of a module of damages up, with a little data, when it is first asked for."""
     there: dict[str, Servers] = {}
@@ -28,13 +28,13 @@ def damaged(bring_up: Callable[..., str]) -> Iterator[Callable[[str], Servers]]:
         yield get
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def servers(damaged: Callable[[str], Servers]) -> Servers:
     """The asynchronous source with two replicas."""
     return damaged("master_slave")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def semi_sync_servers(bring_up: Callable[..., str]) -> Iterator[Servers]:
     """The semi-synchronous instance."""
     with Servers(Instance(bring_up(own("semi"), SEMI_SYNC=1)).topology()) as servers:

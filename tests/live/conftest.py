@@ -60,7 +60,7 @@ def topology(target: str, request: pytest.FixtureRequest) -> Topology:
     """The topology of the running instance under test."""
     name = request.config.getoption("--instance")
     if not name:
-        name = request.getfixturevalue("bring_up")(own(target), TOPOLOGY=target)
+        name = request.getfixturevalue("bring_up_to_stay")(own(target), TOPOLOGY=target)
     return Instance(name).topology()
 
 
