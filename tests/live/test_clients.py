@@ -28,6 +28,9 @@ SBTEST = (
     "INSERT INTO shop.sbtest1 (id) WITH RECURSIVE a AS (SELECT 1 n UNION SELECT n + 1 FROM a LIMIT 100) TABLE a",
 )
 
+# Of sysbench's logins through MySQL Router 9.7.4 one in five ends with this error.
+MALFORMED, SYSBENCH_ATTEMPTS = "2027", 6
+
 TLS, PLAIN = TRANSPORTS = ("TLS", "no TLS")
 Say = Callable[[Topology, Proxy, str], tuple[str, str, str]]
 
@@ -132,13 +135,16 @@ def test_sysbench_comes_through(transport: str, topology: Topology, front: Proxy
     for name, source in (("cacert", instance.ca), ("client-cert", node / "server-cert.pem"),
                          ("client-key", node / "server-key.pem")):  # fmt: skip
         shutil.copy(source, tmp_path / f"{name}.pem")
-    said = subprocess.run(
-        [installed("sysbench"), "oltp_read_write", "--db-driver=mysql", "--mysql-host=127.0.0.1",
-         f"--mysql-port={front.port}", f"--mysql-user={ACCOUNT}", f"--mysql-password={instance.password(ACCOUNT)}",
-         "--mysql-db=shop", "--tables=1", "--table-size=100", "--threads=2", "--time=1",
-         f"--mysql-ssl={'on' if transport == TLS else 'off'}", "run"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [
+        installed("sysbench"), "oltp_read_write", "--db-driver=mysql", "--mysql-host=127.0.0.1",
+        f"--mysql-port={front.port}", f"--mysql-user={ACCOUNT}", f"--mysql-password={instance.password(ACCOUNT)}",
+        "--mysql-db=shop", "--tables=1", "--table-size=100", "--threads=2", "--time=1",
+        f"--mysql-ssl={'on' if transport == TLS else 'off'}", "run",
+    ]  # fmt: skip
+    for _ in range(SYSBENCH_ATTEMPTS):
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        if MALFORMED not in said.stdout + said.stderr:
+            break
     assert (said.returncode == 0) == lets_in(front, transport), said.stdout + said.stderr
     if not lets_in(front, transport):
         return
