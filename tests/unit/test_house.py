@@ -77,6 +77,7 @@ def importers(library: str) -> list[str]:
         ("sqlglot", ["routing/kinds.py"]),
         ("tenacity", ["waiting.py"]),
         ("typer", ["cli.py"]),
+        ("uhashring", ["sharding/maps/hashed.py"]),
     ],
 )
 def test_a_library_has_its_importers_and_no_others(library: str, modules: list[str]) -> None:

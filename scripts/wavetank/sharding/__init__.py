@@ -1,0 +1,1 @@
+"""Rows spread over several sources: which shard a key belongs to, who knows it, and what keeps all to it."""
