@@ -46,7 +46,7 @@ check: setup ## Every check, side by side, in a second or two
 switchover: setup ## Let the replica TO= take its source's place: in order, nothing lost
 	@$(BIN)/wavetank switchover
 
-failover: setup ## Replace a source that is gone by the replica that has most; FORCE=1 although it answers
+failover: setup ## Replace a source that is gone by the replica that has most; FORCE=1 although it answers, NODE= which of several
 	@$(BIN)/wavetank failover
 
 repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead

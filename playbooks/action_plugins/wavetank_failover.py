@@ -15,4 +15,5 @@ class ActionModule(WavetankAction):
     def step(self, arguments, task_vars):
         force = boolean(arguments["force"] or False, strict=False)
         with Servers(find_instance(arguments["instance"]).topology()) as servers:
-            return {"changed": True, "change": dataclasses.asdict(fail_over(servers, force=force))}
+            change = fail_over(servers, str(arguments["node"]), force=force)
+            return {"changed": True, "change": dataclasses.asdict(change)}

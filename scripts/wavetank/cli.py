@@ -208,13 +208,14 @@ def failover(
     force: Annotated[
         bool, typer.Option("--force", envvar="FORCE", help="Even if the source answers, or so soon after another one.")
     ] = False,
+    node: Annotated[str, typer.Option("--node", envvar="NODE", help="Which source, where several do not answer.")] = "",
 ) -> None:
     """Replace a source that is gone by the replica that has most."""
     from wavetank.failover import fail_over
     from wavetank.node import Servers
 
     with Servers(_known_instance(instance).topology()) as servers:
-        _print_change(fail_over(servers, force=force), as_json=as_json)
+        _print_change(fail_over(servers, node, force=force), as_json=as_json)
 
 
 @app.command()

@@ -4,23 +4,19 @@ Whether a source is dead is never one's own word alone: as long as a replica sti
 """
 
 import contextlib
-import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from wavetank import containers
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
-from wavetank.files import write_if_changed
+from wavetank.failover_log import Failover, FailoverLog
 from wavetank.gtid import count_transactions, union
-from wavetank.instance import Instance
 from wavetank.node import Server, Servers
 from wavetank.promotion import Timeline, close, open_promoted, record_promotion, wait_for_followers
-from wavetank.replication import channels_of
+from wavetank.replication import channels_of, wait_for_transactions
 from wavetank.switchover import Change
-from wavetank.topology import Node, Topology
+from wavetank.topology import Node
 from wavetank.waiting import wait_until
 
 # A server that takes longer to answer, in seconds, does not.
@@ -32,8 +28,6 @@ AGREE_S = 10.0
 APPLY_S = 60.0
 # How long an old source that answers may take to close: one that waits for receipts in vain takes longer.
 FENCE_S = 2
-# Within this many seconds a second failover is not taken for a cure.
-HOLD_S = 300
 
 _WITNESS = """
     SELECT SERVICE_STATE AS receiver, RECEIVED_TRANSACTION_SET AS received, @@GLOBAL.gtid_executed AS executed,
@@ -73,23 +67,29 @@ class Witness:
         return self.receiver == "ON" and self.silent_s <= SILENCE_S
 
 
-def fail_over(servers: Servers, *, force: bool = False) -> Change:
-    """Replace the instance's source, which is gone, by the replica that has most of its transactions.
+class SourceAnswersError(UsageError):
+    """A source that was to be replaced is not gone."""
 
-    `force` does it although the source answers, or although another failover was a moment ago. Interrupted, it
-    is finished by running it again; topology-up finishes it, too, once the new source is recorded.
+
+def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Change:
+    """Replace a source that is gone by the replica that has most of its transactions.
+
+    `name` says which, where several do not answer. `force` does it although the source answers, or although
+    another failover was a moment ago. Interrupted, it is finished by running it again; topology-up finishes it,
+    too, once the new source is recorded.
 
     Raises:
-        UsageError: the source is not gone, no replica can take its place, or a failover was a moment ago.
+        SourceAnswersError: the source is not gone.
+        UsageError: no replica can take its place, it is not said which source's, or a failover was a moment ago.
     """
-    log = _Log(servers.instance)
+    log = FailoverLog(servers.instance)
     timeline = Timeline()
-    if log.unfinished_for(servers.topology):
-        return _open_and_follow(servers, log, timeline)
-    if not force:
-        log.refuse_haste()
-    source = _only_source(servers.topology)
+    if begun := log.unfinished(servers.topology):
+        return _open_and_follow(servers, log, begun, timeline)
     with Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
+        source = _source_to_replace(impatient, name)
+        if not force:
+            log.refuse_haste(source)
         witnesses = _agree(impatient, source, force=force)
         answers = force and _answers(impatient[source.name])
     names = ", ".join(witness.node.name for witness in witnesses)
@@ -102,66 +102,37 @@ def fail_over(servers: Servers, *, force: bool = False) -> Change:
     timeline.add(f"{source.name} fenced")
     _apply_what_was_received(servers, chosen)
     timeline.add(f"{chosen.node.name} has applied all that it received")
-    log.begin(source.name, chosen.node.name)
+    begun = log.begin(source.name, chosen.node.name)
     record_promotion(servers, chosen.node.name)
-    return _open_and_follow(servers, log, timeline)
+    return _open_and_follow(servers, log, begun, timeline)
 
 
-def _open_and_follow(servers: Servers, log: "_Log", timeline: Timeline) -> Change:
-    open_promoted(servers, log.new, timeline)
-    log.finish()
-    silent = wait_for_followers(servers, log.new, fenced=log.old)
+def _open_and_follow(servers: Servers, log: FailoverLog, begun: Failover, timeline: Timeline) -> Change:
+    open_promoted(servers, begun.new, timeline)
+    log.finish(begun)
+    silent = wait_for_followers(servers, begun.new, fenced=begun.old)
     timeline.add("all that answer replicate")
-    return Change(log.old, log.new, tuple(timeline.steps), tuple(silent))
+    return Change(begun.old, begun.new, tuple(timeline.steps), tuple(silent))
 
 
-class _Log:
-    """What is remembered of the last failover, so that an interrupted one can be finished and a hasty one refused."""
-
-    def __init__(self, instance: Instance) -> None:
-        self._path = instance.directory / "failover.json"
-        self._read: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
-
-    @property
-    def old(self) -> str:
-        return str(self._read["old"])
-
-    @property
-    def new(self) -> str:
-        return str(self._read["new"])
-
-    def unfinished_for(self, topology: Topology) -> bool:
-        """Return whether the new source has been recorded, and not been seen open."""
-        begun = bool(self._read) and not self._read["finished"]
-        return begun and topology.node(self.new).is_source
-
-    def begin(self, old: str, new: str) -> None:
-        self._write({"old": old, "new": new, "at": time.time(), "finished": False})
-
-    def finish(self) -> None:
-        self._write({**self._read, "finished": True})
-
-    def refuse_haste(self) -> None:
-        ago = time.time() - float(self._read.get("at", 0))
-        if self._read.get("finished") and ago < HOLD_S:
-            raise UsageError(
-                f"{self.new} replaced {self.old} {ago:.0f} s ago: within {HOLD_S} s another failover needs FORCE=1"
-            )
-
-    def _write(self, content: Mapping[str, Any]) -> None:
-        self._read = dict(content)
-        write_if_changed(self._path, json.dumps(content) + "\n")
-
-
-def _only_source(topology: Topology) -> Node:
+def _source_to_replace(servers: Servers, name: str) -> Node:
+    """Return the source called `name`, without a name the only one, or the only one that does not answer."""
+    topology = servers.topology
     if topology.peers:
         raise UsageError("its sources replicate from each other: make topology-up ACTIVE= gives another one the writes")
-    if len(topology.sources) != 1:
+    if name and not topology.node(name).is_source:
         names = ", ".join(node.name for node in topology.sources)
+        raise UsageError(f"{name} is not a source, which {names} {'are' if len(topology.sources) > 1 else 'is'}")
+    candidates = (topology.node(name),) if name else topology.sources
+    if len(candidates) > 1:
+        candidates = tuple(node for node in candidates if not _answers(servers[node.name]))
+    if not candidates:
+        raise SourceAnswersError("all sources answer: make switchover TO= says which one to replace")
+    if len(candidates) > 1:
         raise UsageError(
-            f"it has {len(topology.sources)} sources, {names}: make switchover TO= says which one to replace"
+            f"{', '.join(node.name for node in candidates)} do not answer: NODE= says which one to replace"
         )
-    (source,) = topology.sources
+    (source,) = candidates
     if not topology.replicas_of(source):
         raise UsageError(f"{source.name} has no replica that could take its place")
     return source
@@ -171,12 +142,13 @@ def _agree(servers: Servers, source: Node, *, force: bool) -> list[Witness]:
     """Return what the replicas that answer say, once none of them hears from a source that does not answer us.
 
     Raises:
-        UsageError: the source answers, a replica hears from it, or there is no witness.
+        SourceAnswersError: it does.
+        UsageError: a replica hears from the source, or there is no witness.
     """
 
     def look() -> list[Witness]:
         if not force and _answers(servers[source.name]):
-            raise UsageError(
+            raise SourceAnswersError(
                 f"{source.name} answers: make switchover TO= moves the writes in order; FORCE=1 replaces it even so"
             )
         return list(ask_witnesses(servers, source))
@@ -266,12 +238,10 @@ def _fence(servers: Servers, source: Node, *, answers: bool) -> None:
 
 
 def _apply_what_was_received(servers: Servers, chosen: Witness) -> None:
-    server = servers[chosen.node.name]
-    wait_until(
-        f"{chosen.node.name} to apply what it received, of which it lacks transactions",
-        lambda: count_transactions(server.value("SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)", [chosen.received])),
-        good=lambda lacking: lacking == 0,
+    wait_for_transactions(
+        servers[chosen.node.name],
+        chosen.received,
+        f"{chosen.node.name} to apply what it received",
         timeout_s=APPLY_S,
-        interval_s=0.01,
         hint="the same command goes on",
     )

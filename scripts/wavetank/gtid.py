@@ -1,8 +1,7 @@
 """What can be read from a GTID set without asking a server: which intervals it has."""
 
-import itertools
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 # Source UUID, with the tag where there is one, to the first and last number of each interval.
 Intervals = Mapping[str, list[tuple[int, int]]]
@@ -30,20 +29,6 @@ def contains(gtids: Intervals, gtid: str) -> bool:
     """Return whether a set, as intervals() gives it, holds the transaction uuid:number."""
     uuid, _, number = gtid.rpartition(":")
     return any(first <= int(number) <= last for first, last in gtids.get(uuid, ()))
-
-
-def gtid_set(gtids: Iterable[str]) -> str:
-    """Return the set of the transactions, each given as uuid:number."""
-    numbers: dict[str, list[int]] = {}
-    for gtid in gtids:
-        uuid, _, number = gtid.rpartition(":")
-        numbers.setdefault(uuid, []).append(int(number))
-    parts = []
-    for uuid, found in numbers.items():
-        # Numbers in a row have one and the same distance from their places.
-        ranges = [list(run) for _, run in itertools.groupby(enumerate(sorted(found)), lambda each: each[1] - each[0])]
-        parts.append(":".join([uuid, *(f"{run[0][1]}-{run[-1][1]}" for run in ranges)]))
-    return ",".join(parts)
 
 
 def count_transactions(gtid_set: str) -> int:

@@ -1,11 +1,9 @@
 """Peers of which one takes the writes: the others are closed, and what they wrote arrives, before it is opened."""
 
-from wavetank.gtid import count_transactions
 from wavetank.node import Servers
 from wavetank.promotion import close
-from wavetank.replication import mend_channels
+from wavetank.replication import mend_channels, wait_for_transactions
 from wavetank.topology import Node
-from wavetank.waiting import wait_until
 
 CATCH_UP_S = 30.0
 _CLOSED = "SELECT @@GLOBAL.super_read_only"
@@ -38,11 +36,10 @@ def _catch_up(active: Node, passive: list[Node], servers: Servers) -> None:
     server = servers[active.name]
     mend_channels(server, active.channels, servers.instance.password("replication"))
     executed = ",".join(servers[node.name].value("SELECT @@GLOBAL.gtid_executed") for node in passive)
-    lacking = "SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)"
-    wait_until(
-        f"{active.name} to catch up with {', '.join(node.name for node in passive)}, of which it lacks transactions",
-        lambda: count_transactions(server.value(lacking, [executed])),
-        good=lambda missing: missing == 0,
+    wait_for_transactions(
+        server,
+        executed,
+        f"{active.name} to catch up with {', '.join(node.name for node in passive)}",
         timeout_s=CATCH_UP_S,
         hint=f"{active.name} stays closed; ACTIVE={passive[0].name} opens that one again",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wavetank.errors import UsageError
+from wavetank.files import write_if_changed
 from wavetank.topology import Topology, check_instance_name
 
 HOME = Path(__file__).resolve().parents[2]
@@ -78,6 +79,10 @@ class Instance:
             there = ", ".join(instance_names()) or "none yet: make topology-up"
             raise UsageError(f"no instance {self.name!r} here; there are: {there}")
         return Topology.from_json(self.record.read_text())
+
+    def remember(self, topology: Topology) -> None:
+        """Record what the instance is from now on."""
+        write_if_changed(self.record, topology.to_json())
 
     def remembered(self) -> Mapping[str, Any]:
         """Return the options that the instance was brought up with, empty for a new one."""

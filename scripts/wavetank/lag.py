@@ -55,6 +55,20 @@ def heartbeat_age_us(server: Server) -> int | None:
     return None if age is None else int(age)
 
 
+def lag_beyond_us(bound_us: int, lag_us: Callable[[ApplierLag], int], server: Server, channel: Channel) -> str:
+    """Return which lag of the channel stays above a bound, in words, '' where it does not.
+
+    `lag_us` says which of the two is meant. A channel that has applied nothing yet is not late.
+    """
+
+    def look() -> int:
+        lag = applier_lag(server, channel)
+        return lag_us(lag) if lag else 0
+
+    seen = settled_us(look, bound_us)
+    return "" if seen is not None and seen <= bound_us else f"{seen} us"
+
+
 def settled_us(look: Callable[[], int | None], bound_us: int) -> int | None:
     """Return what `look` sees, in microseconds, after the next heartbeat where it is none or above the bound.
 

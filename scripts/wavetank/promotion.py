@@ -3,8 +3,6 @@
 From the moment that it is recorded who the new source is, topology-up finishes what was interrupted.
 """
 
-import contextlib
-import dataclasses
 import functools
 import time
 from collections.abc import Iterator, Sequence
@@ -12,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.files import write_if_changed
 from wavetank.node import Server, Servers, StatementError
-from wavetank.replication import channels_of, mend_channels, replicates
-from wavetank.topology import Channel, Node, Topology
+from wavetank.replication import channels_of, is_replicating, mend_channels
+from wavetank.topology import Node, Topology
 from wavetank.waiting import wait_until
 
 # A transaction that stays open keeps its server from being closed.
@@ -67,13 +64,7 @@ def with_promoted(topology: Topology, name: str) -> Topology:
     """Return the topology in which `name` is the source of its old source and of that one's other replicas."""
     old = replaced_source(topology, name)
     moved = {node.name: name for node in (old, *topology.replicas_of(old)) if node.name != name}
-    channels = {follower: (Channel("", name),) for follower in moved} | {name: ()}
-    nodes = tuple(
-        dataclasses.replace(node, channels=channels[node.name]) if node.name in channels else node
-        for node in topology.nodes
-    )
-    repointed = {**topology.given.get("repointed", {}), **moved, name: ""}
-    return dataclasses.replace(topology, nodes=nodes, given={**topology.given, "repointed": repointed})
+    return topology.repointed({**moved, name: ""})
 
 
 def close(server: Server, timeout_s: int = CLOSE_TIMEOUT_S) -> None:
@@ -91,7 +82,7 @@ def close(server: Server, timeout_s: int = CLOSE_TIMEOUT_S) -> None:
 def record_promotion(servers: Servers, name: str) -> None:
     """Record that `name` is the source from now on; what is interrupted after this is finished, not taken back."""
     after = with_promoted(servers.topology, name)
-    write_if_changed(servers.instance.record, after.to_json())
+    servers.instance.remember(after)
     servers.topology = after
 
 
@@ -102,8 +93,7 @@ def open_promoted(servers: Servers, name: str, timeline: Timeline) -> None:
     every statement before that is time without a writer.
     """
     after, new = servers.topology, servers[name]
-    with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(len(after.nodes)))
+    with ThreadPoolExecutor(len(after.nodes)) as pool:
         wait_for_receipts = ["SET GLOBAL rpl_semi_sync_source_enabled = ON"] if after.semi_sync else []
         following = [pool.submit(_follow, servers, node) for node in after.replicas_of(after.node(name))]
         new.execute(*wait_for_receipts, "SET GLOBAL read_only = OFF")
@@ -137,11 +127,11 @@ def wait_for_followers(servers: Servers, name: str, fenced: str = "") -> list[st
     for node in servers.topology.replicas_of(servers.topology.node(name)):
         try:
             if node.name == fenced:
-                silent += [] if _replicates(servers[fenced]) else [fenced]
+                silent += [] if is_replicating(servers[fenced]) else [fenced]
                 continue
             wait_until(
                 f"{node.name} to replicate from {name}",
-                functools.partial(_replicates, servers[node.name]),
+                functools.partial(is_replicating, servers[node.name]),
                 timeout_s=FOLLOW_TIMEOUT_S,
                 interval_s=0.02,
                 hint=f"make status INSTANCE={servers.topology.instance}",
@@ -149,10 +139,6 @@ def wait_for_followers(servers: Servers, name: str, fenced: str = "") -> list[st
         except UnreachableError:
             silent.append(node.name)
     return silent
-
-
-def _replicates(server: Server) -> bool:
-    return all(map(replicates, channels_of(server).values()))
 
 
 def greet_all(servers: Servers, nodes: Sequence[Node]) -> Iterator[str]:

@@ -149,7 +149,7 @@ def render_instance(topology: Topology, *, dry_run: bool = False) -> list[str]:
     _refuse_invalid_configs(topology)
     if not dry_run:
         remove_leftovers(instance.directory)
-        write_if_changed(instance.record, topology.to_json())
+        instance.remember(topology)
         for name in secrets_of(topology):
             ensure_secret(instance.secret(name))
         ensure_tls(instance, [each.name for each in topology.members])

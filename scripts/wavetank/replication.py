@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wavetank.gtid import only_server
+from wavetank.gtid import count_transactions, only_server
 from wavetank.node import Row, Server
 from wavetank.topology import Channel
+from wavetank.waiting import wait_until
 
 # A source that comes back is found again within a second, and waited for a day.
 RETRY_INTERVAL_S = 1
@@ -60,6 +61,32 @@ def channels_of(server: Server) -> dict[str, Row]:
 def replicates(row: Mapping[str, Any]) -> bool:
     """Return whether both threads of a channel run, the receiver being connected."""
     return bool(row.get("receiver") == "ON" and row.get("applier") == "ON")
+
+
+def is_replicating(server: Server) -> bool:
+    """Return whether both threads of every channel of a server run."""
+    return all(map(replicates, channels_of(server).values()))
+
+
+def lacking(server: Server, gtids: str) -> int:
+    """Return how many transactions of a GTID set the server has not executed."""
+    return count_transactions(server.value("SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)", [gtids]))
+
+
+def wait_for_transactions(server: Server, gtids: str, what: str, *, timeout_s: float, hint: str) -> None:
+    """Wait until a server has executed every transaction of a GTID set; `what` says so, as after "waited 10 s for".
+
+    Raises:
+        WaitedInVain: it lacks some when the time is up; the message says how many.
+    """
+    wait_until(
+        f"{what}, of which it lacks transactions",
+        lambda: lacking(server, gtids),
+        good=lambda missing: missing == 0,
+        timeout_s=timeout_s,
+        interval_s=0.01,
+        hint=hint,
+    )
 
 
 def applier_error(server: Server, channel: str) -> Row | None:

@@ -1,21 +1,17 @@
 """Move a replica behind another source by GTID auto-position, with nothing lost and nothing applied twice."""
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wavetank.drift import semi_sync_statements
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.files import write_if_changed
-from wavetank.gtid import count_transactions
 from wavetank.node import Server, Servers
-from wavetank.replication import channels_of, mend_channels, replicates
-from wavetank.topology import Channel, Node, Topology
+from wavetank.replication import channels_of, is_replicating, lacking, mend_channels, wait_for_transactions
+from wavetank.topology import Node, Topology
 from wavetank.waiting import wait_until
 
 CATCH_UP_S = 30.0
-_BEYOND = "SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)"
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ def repoint(servers: Servers, names: Sequence[str], to: str) -> list[Moved]:
     nodes = [servers.topology.node(name) for name in names]
     for node in nodes:
         _refuse_loss(servers[node.name], servers[to])
-    write_if_changed(servers.instance.record, after.to_json())
+    servers.instance.remember(after)
     servers.topology = after
     _wait_for_receipts_where_there_are_replicas(
         servers, {channel.source for node in nodes for channel in node.channels}
@@ -85,28 +81,23 @@ def _planned(topology: Topology, names: Sequence[str], to: str) -> Topology:
         if target in topology.tree(node):
             circle = "is the same server" if target == node else f"replicates from {node.name}"
             raise UsageError(f"{node.name} cannot replicate from {to}, which {circle}")
-    nodes = tuple(
-        dataclasses.replace(node, channels=(Channel("", to),)) if node.name in names else node
-        for node in topology.nodes
-    )
-    repointed = {**topology.given.get("repointed", {}), **dict.fromkeys(names, to)}
-    return dataclasses.replace(topology, nodes=nodes, given={**topology.given, "repointed": repointed})
+    return topology.repointed(dict.fromkeys(names, to))
 
 
 def _refuse_loss(replica: Server, source: Server) -> None:
     """Refuse where the new source never had what the replica has, or no longer has what it lacks."""
     executed = replica.value("SELECT @@GLOBAL.gtid_executed")
-    wait_until(
-        f"{source.name} to have all that {replica.name} has, of which it lacks transactions",
-        lambda: count_transactions(source.value(_BEYOND, [executed])),
-        good=lambda missing: missing == 0,
+    wait_for_transactions(
+        source,
+        executed,
+        f"{source.name} to have all that {replica.name} has",
         timeout_s=CATCH_UP_S,
         hint="nothing has been changed; make status shows who is behind",
     )
     purged = source.value("SELECT @@GLOBAL.gtid_purged")
-    if gone := replica.value(_BEYOND, [purged]):
+    if gone := lacking(replica, purged):
         raise UsageError(
-            f"{source.name} has purged binary logs that {replica.name} still needs: {count_transactions(gone)} "
+            f"{source.name} has purged binary logs that {replica.name} still needs: {gone} "
             f"transactions; make topology-up REBUILD={replica.name} copies it anew"
         )
 
@@ -116,12 +107,11 @@ def _move(node: Node, servers: Servers, to: str) -> Moved:
     replica, source = servers[node.name], servers[to]
     before = next((row["HOST"] for row in channels_of(replica).values()), "nobody")
     theirs = source.value("SELECT @@GLOBAL.gtid_executed")
-    lacked = count_transactions(replica.value(_BEYOND, [theirs]))
+    lacked = lacking(replica, theirs)
     mend_channels(replica, servers.topology.node(node.name).channels, servers.instance.password("replication"))
 
     def caught_up() -> bool:
-        runs = all(replicates(row) for row in channels_of(replica).values())
-        return runs and not replica.value(_BEYOND, [theirs])
+        return is_replicating(replica) and not lacking(replica, theirs)
 
     wait_until(f"{node.name} to catch up with {to}", caught_up, timeout_s=CATCH_UP_S, hint="make status")
     return Moved(node.name, to, before, lacked, round(time.monotonic() - started, 3))

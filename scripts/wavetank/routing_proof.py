@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from wavetank.accounts import APP_ACCOUNT
 from wavetank.errors import UnreachableError
 from wavetank.node import Server, Servers, StatementError, query_on
 from wavetank.proxies import ADMIN, Proxy
 from wavetank.statements import MARK, Statement
 
-ACCOUNT = "app_rw"
 # Each runs its share one after another, in one connection.
 SESSIONS = 4
 _DIGESTS = f"""
@@ -54,7 +54,7 @@ def route(servers: Servers, proxy: Proxy, statements: Sequence[Statement]) -> li
 def _run(through: Server, statements: Sequence[Statement]) -> list[tuple[str, str]]:
     """Return for each statement who answered it and why it failed."""
     answers = []
-    with through.connection(ACCOUNT) as connection:
+    with through.connection(APP_ACCOUNT) as connection:
         for statement in statements:
             try:
                 rows = query_on(connection, statement.text, node=through.name)

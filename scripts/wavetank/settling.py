@@ -4,6 +4,7 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from wavetank import containers
+from wavetank.accounts import APP_ACCOUNT
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import Servers, StatementError
 from wavetank.proxies import ADMIN, PROXYSQL, Proxy
@@ -48,4 +49,4 @@ def _sees_all(proxy: Proxy, servers: Servers) -> bool:
 
 
 def _leads_on(proxy: Proxy, servers: Servers) -> bool:
-    return not any(servers[name].refusal("app_rw") for name in (proxy.name, proxy.side))
+    return not any(servers[name].refusal(APP_ACCOUNT) for name in (proxy.name, proxy.side))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from wavetank.errors import UsageError
-from wavetank.gtid import count_transactions
 from wavetank.node import Server, Servers
 from wavetank.promotion import (
     Step,
@@ -15,13 +14,12 @@ from wavetank.promotion import (
     replaced_source,
     wait_for_followers,
 )
-from wavetank.replication import channels_of, replicates
+from wavetank.replication import is_replicating, lacking
 from wavetank.topology import Node
 
 # More than this would be a long time without a writer: the replica first has to come nearer by itself.
 MOST_BEHIND = 1000
 CATCH_UP_S = 10
-_LACKING = "SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)"
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,10 @@ def switch_over(servers: Servers, to: str) -> Change:
 
 
 def _refuse_unfit(source: Server, replica: Server) -> None:
-    if not all(map(replicates, channels_of(replica).values())):
+    if not is_replicating(replica):
         raise UsageError(f"{replica.name} does not replicate: make status says why, make topology-up mends it")
     executed = source.value("SELECT @@GLOBAL.gtid_executed")
-    behind = count_transactions(replica.value(_LACKING, [executed]))
+    behind = lacking(replica, executed)
     if behind > MOST_BEHIND:
         raise UsageError(
             f"{replica.name} is {behind} transactions behind {source.name}, which would be long without a writer: "

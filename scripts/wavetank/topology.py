@@ -151,6 +151,20 @@ class Topology:
         walk(source)
         yield from seen
 
+    def repointed(self, moved: Mapping[str, str]) -> "Topology":
+        """Return the topology in which each server of `moved` replicates from the one named there, '' for nobody.
+
+        What it was brought up with keeps this, so that a later topology-up does not move them back.
+        """
+        nodes = tuple(
+            dataclasses.replace(node, channels=(Channel("", moved[node.name]),) if moved[node.name] else ())
+            if node.name in moved
+            else node
+            for node in self.nodes
+        )
+        remembered = {**self.given, "repointed": {**self.given.get("repointed", {}), **moved}}
+        return dataclasses.replace(self, nodes=nodes, given=remembered)
+
     def auto_increment(self, peer: Node) -> tuple[int, int]:
         """Return auto_increment_increment and auto_increment_offset of a peer.
 

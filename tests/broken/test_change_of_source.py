@@ -12,6 +12,7 @@ from commands import HOME, WAVETANK, own, up, wavetank
 from wavetank import containers, switchover
 from wavetank.errors import UsageError
 from wavetank.failover import fail_over
+from wavetank.failover_log import FailoverLog
 from wavetank.instance import Instance
 from wavetank.node import Servers
 from wavetank.promotion import record_promotion
@@ -33,7 +34,7 @@ def brought(bring_up: Callable[..., str]) -> str:
 def servers(brought: str) -> Iterator[Servers]:
     """The instance in order, whoever is its source by now, and with no failover a moment ago."""
     up(brought)
-    (Instance(brought).directory / "failover.json").unlink(missing_ok=True)
+    FailoverLog(Instance(brought)).forget()
     with Servers(Instance(brought).topology(), PATIENCE_S) as servers:
         yield servers
 

@@ -1,11 +1,11 @@
 """Behind a relay: is what the applier does within the lag bound, counted from where the change began?"""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
+from operator import attrgetter
 
 from wavetank.checks import Finding
-from wavetank.lag import applier_lag, settled_us
-from wavetank.node import Server, Servers
+from wavetank.lag import lag_beyond_us
+from wavetank.node import Servers
 from wavetank.topology import Channel, Node, Topology
 
 QUESTION = "Behind a relay: is the lag from the first commit to here, over all hops, within its bound?"
@@ -22,12 +22,11 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     for channel in node.channels:
         if not _is_relay(servers.topology, channel):
             continue
-        lag_us = settled_us(partial(_lag_us, servers[node.name], channel), bound_us)
-        if lag_us is None or lag_us > bound_us:
+        if found := lag_beyond_us(bound_us, attrgetter("end_to_end_us"), servers[node.name], channel):
             yield Finding(
                 node.name,
                 f"at most {bound_us} us from the first commit, by way of {channel.source}",
-                f"{lag_us} us",
+                found,
                 "make status shows the lag of each hop",
             )
 
@@ -35,9 +34,3 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
 def _is_relay(topology: Topology, channel: Channel) -> bool:
     source = topology.node(channel.source)
     return bool(source.channels) and not source.peer
-
-
-def _lag_us(server: Server, channel: Channel) -> int:
-    """Return the channel's end-to-end lag; one that has applied nothing yet is not late."""
-    lag = applier_lag(server, channel)
-    return lag.end_to_end_us if lag else 0

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 
+from wavetank.accounts import APP_ACCOUNT
 from wavetank.checks import Finding
 from wavetank.node import Servers, query_on
 from wavetank.proxies import Proxy, routers
@@ -42,7 +43,7 @@ def _answers(servers: Servers, door: str, often: int) -> dict[str, dict[str, obj
     """Return what each server says of itself that is met behind a port."""
     met = {}
     for _ in range(often):
-        with contextlib.closing(servers[door].connect("app_rw")) as connection:
+        with contextlib.closing(servers[door].connect(APP_ACCOUNT)) as connection:
             row = query_on(connection, _WHO, node=door)[0]
         met[str(row["name"])] = row
     return met

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from wavetank.accounts import APP_ACCOUNT
 from wavetank.checks import Finding
 from wavetank.node import Servers
 from wavetank.proxies import Proxy
@@ -23,7 +24,7 @@ def concerns(topology: Topology) -> Iterable[Proxy]:
 
 def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
     """Ask every server how it is spoken to from the address from which the proxy's statements come."""
-    address = servers[proxy.name].value(_ADDRESS, account="app_rw")
+    address = servers[proxy.name].value(_ADDRESS, account=APP_ACCOUNT)
     for node in servers.topology.nodes:
         if servers[node.name].given_up:
             continue  # reachable reports it

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 
+from wavetank.accounts import APP_ACCOUNT
 from wavetank.checks import Finding
 from wavetank.errors import UnreachableError
 from wavetank.node import Servers
@@ -19,8 +20,8 @@ def concerns(topology: Topology) -> Iterable[Proxy]:
 
 def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
     """Connect with verified TLS, as an application and as who administers it."""
-    side_account = ADMIN if proxy.kind == PROXYSQL else "app_rw"
-    for name, account in ((proxy.name, "app_rw"), (proxy.side, side_account)):
+    side_account = ADMIN if proxy.kind == PROXYSQL else APP_ACCOUNT
+    for name, account in ((proxy.name, APP_ACCOUNT), (proxy.side, side_account)):
         try:
             with contextlib.closing(servers[name].connect(account)):
                 pass

@@ -4,6 +4,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from wavetank.accounts import APP_ACCOUNT
 from wavetank.checks import Finding
 from wavetank.node import Servers, query_on
 from wavetank.proxies import ADMIN, Proxy, proxysqls
@@ -36,7 +37,7 @@ def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
     if not replicas:
         return
     # A connection of its own: one that has asked for a variable stays with one server.
-    with contextlib.closing(servers[proxy.name].connect("app_rw")) as connection:
+    with contextlib.closing(servers[proxy.name].connect(APP_ACCOUNT)) as connection:
         answers = Counter(query_on(connection, WHO, node=proxy.name)[0]["uuid"] for _ in range(READS))
     total = sum(node.weight for node in replicas)
     for node in replicas:

@@ -6,7 +6,7 @@ from wavetank.conflicts.catalogue import Name, Table, read_tables, weigh
 from wavetank.conflicts.detect import Component, detect
 from wavetank.conflicts.history import Change, Order, changes_of, common_past, read_histories
 from wavetank.errors import UsageError
-from wavetank.gtid import gtid_set
+from wavetank.gtid import union
 from wavetank.node import Server, Servers
 
 
@@ -61,7 +61,7 @@ def survey(servers: Servers) -> Survey:
     tables = read_tables(server, {(change.schema, change.table) for change in changes})
     texts = {text for change in changes for text in _key_texts(change, tables)}
     components = detect(changes, order, tables, weigh(server, texts))
-    return Survey(components, tables, gtid_set(common_past(histories)))
+    return Survey(components, tables, union(*common_past(histories)))
 
 
 def _key_texts(change: Change, tables: dict[Name, Table]) -> list[tuple[str, str]]:

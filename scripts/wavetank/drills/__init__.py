@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from wavetank.checks import ask_all
 from wavetank.errors import UsageError
 from wavetank.files import write_if_changed
 from wavetank.instance import topology_names
@@ -153,6 +154,16 @@ def find_drill(name: str, topology: Topology) -> DrillModule:
             f"the drill {name} is not for {topology.instance} as it was brought up; make drill says what it is for"
         )
     return drill
+
+
+def demand_green(servers: Servers) -> None:
+    """Demand that every check is green before a storm.
+
+    Raises:
+        UsageError: one is not.
+    """
+    if not ask_all(servers).green:
+        raise UsageError("the instance is not in order before the storm: make check says how, make topology-up mends")
 
 
 def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillReport:

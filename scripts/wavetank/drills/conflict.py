@@ -14,7 +14,7 @@ from wavetank.conflicts.record import Recorded
 from wavetank.conflicts.resolve import MANUAL, look, read_strategy, resolve
 from wavetank.conflicts.survey import peer_names, recorder
 from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, make_workload
-from wavetank.drills import Drill, Options, Say
+from wavetank.drills import Drill, Options, Say, demand_green
 from wavetank.errors import UsageError
 from wavetank.node import Server, Servers, query_on
 from wavetank.replication import applier_error, channels_of, replicates
@@ -58,10 +58,7 @@ class ConflictDrill:
 
     def baseline(self) -> None:
         """Demand a green instance without open conflicts, and give every server the same rows."""
-        if not ask_all(self._servers).green:
-            raise UsageError(
-                "the instance is not in order before the storm: make check says how, make topology-up mends"
-            )
+        demand_green(self._servers)
         if still_open := look(self._servers):
             raise UsageError(f"{len(still_open)} conflicts are open before the storm: make conflicts lists them")
         server = recorder(self._servers)

@@ -6,7 +6,7 @@ from wavetank.drills.source_killed import concerns
 from wavetank.errors import UnreachableError
 from wavetank.node import Server, Servers
 from wavetank.promotion import Step, Timeline
-from wavetank.replication import channels_of, replicates
+from wavetank.replication import is_replicating
 from wavetank.switchover import switch_over
 from wavetank.topology import Node
 from wavetank.traffic.drill import OutageDrill
@@ -47,6 +47,6 @@ def _restart(servers: Servers, node: Node, timeline: Timeline) -> None:
 
 def _is_back(server: Server) -> bool:
     try:
-        return all(map(replicates, channels_of(server).values()))
+        return is_replicating(server)
     except UnreachableError:
         return False

@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
+from wavetank.accounts import APP_ACCOUNT
 from wavetank.errors import UnreachableError
 from wavetank.node import Server, Servers, StatementError, query_on
 from wavetank.topology import Topology
 from wavetank.traffic.log import READ, WRITE, Operation, OperationLog
 
-ACCOUNT = "app_rw"
 # How many seconds an application waits for an answer.
 PATIENCE_S = 2
 CLIENTS = 4
@@ -67,7 +67,7 @@ class _Session:
         for server in list(self._candidates):
             self._candidates.append(self._candidates.pop(0))
             try:
-                self._connection, self.server = server.connect(ACCOUNT, PATIENCE_S), server.name
+                self._connection, self.server = server.connect(APP_ACCOUNT, PATIENCE_S), server.name
                 if not self._writes or self.run(_TAKES_WRITES)[0]["yes"]:
                     return True
             except (UnreachableError, StatementError):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from wavetank.checks import ask_all
-from wavetank.drills import Options, Say
-from wavetank.errors import UsageError
-from wavetank.failover import fail_over
+from wavetank.drills import Options, Say, demand_green
+from wavetank.failover import SourceAnswersError, fail_over
+from wavetank.failover_log import FailoverLog
 from wavetank.instance import HOME, Instance
 from wavetank.node import Servers
 from wavetank.promotion import Step
@@ -55,10 +55,7 @@ class OutageDrill:
 
     def baseline(self) -> None:
         """Demand a green instance, and measure what its clients do when all is well."""
-        if not ask_all(self._servers).green:
-            raise UsageError(
-                "the instance is not in order before the storm: make check says how, make topology-up mends"
-            )
+        demand_green(self._servers)
         self._traffic.start()
         self._rest(BEFORE_S)
         writes, reads = (sum(each.acknowledged for each in self._traffic.log.all(kind)) for kind in ("write", "read"))
@@ -149,13 +146,12 @@ def replace_source(servers: Servers, *, force: bool = False) -> tuple[Step, ...]
     def accepted() -> bool:
         try:
             changes.append(fail_over(servers, force=force))
-        except UsageError as refusal:
-            if "answers: make switchover" not in str(refusal):
-                raise
-        return bool(changes)
+        except SourceAnswersError:
+            return False
+        return True
 
     # Each drill is a storm of its own: what was before it is not haste.
-    (servers.instance.directory / "failover.json").unlink(missing_ok=True)
+    FailoverLog(servers.instance).forget()
     wait_until("the failover", accepted, timeout_s=DETECT_S, interval_s=0.05)
     waited_s = time.monotonic() - started - changes[0].steps[-1].at_s
     return tuple(Step(step.what, round(waited_s + step.at_s, 3)) for step in changes[0].steps)
