@@ -6,7 +6,7 @@ from wavetank.planning import plan
 from wavetank.proxies import KINDS
 from wavetank.rebuild import check_rebuild
 
-HOST_KEYS = ("server_id", "writable", "replicates_from", "my_cnf", "weight")
+HOST_KEYS = ("server_id", "writable", "replicates_from", "my_cnf", "weight", "shard")
 
 
 class ActionModule(WavetankAction):
@@ -24,6 +24,7 @@ class ActionModule(WavetankAction):
         return {
             "topology": topology.to_json(),
             "mysql_image": topology.given.get("mysql_image", ""),
+            "shards": len(topology.shards),
             "passive": [node.name for node in topology.nodes if node.passive],
             "proxies": [proxy.name for proxy in topology.proxies],
         }

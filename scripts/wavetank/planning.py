@@ -12,15 +12,19 @@ from wavetank.errors import UsageError
 from wavetank.instance import HOME, OPTIONS, Instance, find_instance, instance_names
 from wavetank.ports import kept_ports
 from wavetank.proxies import PORTS_EACH, read_proxies
+from wavetank.sharding.maps import DEFAULT_KIND, make_map
 from wavetank.sizes import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
 from wavetank.topology import (
+    MOST_SHARDS,
     Member,
+    Node,
     Sizing,
     Topology,
     check_node_name,
     read_nodes,
     with_active,
     with_replicas,
+    with_shards,
     with_sources,
 )
 
@@ -66,6 +70,8 @@ def plan(
     read_nodes(hosts, FIRST_PORT)  # what is wrong in the inventory is wrong whatever was asked for
     if "sources" in given:
         hosts = with_sources(hosts, _count("sources", given["sources"], MOST_SOURCES))
+    if "shards" in given:
+        hosts = with_shards(hosts, _count("shards", given["shards"], MOST_SHARDS))
     if "replicas" in given:
         hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
     hosts = _repointed(hosts, given.get("repointed", {}))
@@ -84,6 +90,7 @@ def plan(
         semi_sync=_flag("semi_sync", given.get("semi_sync", "")),
         given=given,
         proxies=read_proxies(proxies or {}, port + len(hosts)),
+        shard_by=_shard_by(nodes, given, before),
     )
     topology = kept_ports(topology, before)
     _refuse_unfit_proxies(topology)
@@ -232,6 +239,29 @@ def _refuse_unfit_proxies(topology: Topology) -> None:
     if topology.proxies and (len(heads) > 1 or (heads and topology.peers)):
         named = ", ".join(node.name for node in topology.sources)
         raise UsageError(f"a proxy cannot know which of {named} a write is for: they do not share their data")
+
+
+def _shard_by(nodes: Iterable[Node], given: Mapping[str, Any], before: Topology | None) -> str:
+    """Return by what the shard map divides, '' where there are no shards.
+
+    Raises:
+        UsageError: it cannot be that, or not any more.
+    """
+    asked = str(given.get("shard_by", ""))
+    numbers = tuple(sorted({node.shard for node in nodes if node.shard}))
+    if not numbers:
+        if asked:
+            raise UsageError(f"shard_by={asked} is for topologies whose hosts have a shard")
+        return ""
+    if before:
+        if asked not in ("", before.shard_by):
+            raise UsageError(
+                f"shard_by={asked}: the rows of {before.instance} are divided by {before.shard_by} since its first up; "
+                "another INSTANCE= can be divided otherwise"
+            )
+        return before.shard_by
+    make_map(asked or DEFAULT_KIND, numbers)
+    return asked or DEFAULT_KIND
 
 
 def _count(option: str, value: Any, most: int) -> int:  # noqa: ANN401

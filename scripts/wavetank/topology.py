@@ -18,6 +18,9 @@ HIGHEST_SERVER_ID = 2**32 - 1
 _NODE_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _INSTANCE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_NAME = 40
+# Of a shard's number there are as many; its servers' ids begin that far after those of the shard before.
+MOST_SHARDS = 99
+SHARD_IDS = 100
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Node:
     """One MySQL server as the inventory states it; `port` is where 127.0.0.1 publishes it.
 
     A `peer` takes writes beside its channels; a `passive` one could, and is kept closed for now. `weight` is
-    its share of the reads behind a proxy.
+    its share of the reads behind a proxy. `shard` is the number of the part of the rows that it holds, 0 where every
+    server holds all of them.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Node:
     peer: bool = False
     passive: bool = False
     weight: int = 1
+    shard: int = 0
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -63,6 +68,25 @@ class Node:
 
 # What an instance consists of: each has a name, ports and a container.
 Member = Node | Proxy
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One part of the rows: its number from 1, the server that takes its writes, and those that follow it."""
+
+    number: int
+    source: Node
+    replicas: tuple[Node, ...]
+
+    @property
+    def schema(self) -> str:
+        """The schema that holds its rows: another one on each shard, so that a proxy can tell them apart."""
+        return f"shop_{self.number}"
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The source, then its replicas."""
+        return (self.source, *self.replicas)
 
 
 @dataclass(frozen=True)
@@ -88,6 +112,8 @@ class Topology:
     lag_bound_s: float = 5.0
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     proxies: tuple[Proxy, ...] = ()
+    # By what the first shard map divides, where there are shards: one of sharding.maps.KINDS.
+    shard_by: str = ""
 
     @property
     def project(self) -> str:
@@ -108,6 +134,29 @@ class Topology:
     def peers(self) -> tuple[Node, ...]:
         """The nodes that take writes, or could, although they replicate from others."""
         return tuple(node for node in self.nodes if node.peer)
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The parts of the rows by their numbers; whether one has rows is said by the shard map, not here."""
+        numbers = sorted({node.shard for node in self.nodes if node.shard})
+        return tuple(self._shard(number) for number in numbers)
+
+    def _shard(self, number: int) -> Shard:
+        nodes = [node for node in self.nodes if node.shard == number]
+        source = next(node for node in nodes if not node.channels)
+        return Shard(number, source, tuple(node for node in nodes if node != source))
+
+    def shard(self, number: int) -> Shard:
+        """Return the shard with that number.
+
+        Raises:
+            UsageError: there is no such shard.
+        """
+        for shard in self.shards:
+            if shard.number == number:
+                return shard
+        known = ", ".join(str(shard.number) for shard in self.shards) or "none"
+        raise UsageError(f"{self.instance} has no shard {number}; it has {known}")
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -240,7 +289,43 @@ def read_nodes(hosts: Mapping[str, Mapping[str, Any]], base_port: int) -> tuple[
     _refuse_unknown_sources(nodes)
     _refuse_cycles(nodes)
     _refuse_lonely_peers(nodes)
+    _refuse_unfit_shards(nodes)
     return nodes
+
+
+def with_shards(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[str, Mapping[str, Any]]:
+    """Return `hosts` with `count` shards, each new one like the last.
+
+    Names and server ids go on as from the last shard but one to the last. New ones come last, as with_replicas()
+    has it. `hosts` must be such as read_nodes() accepts.
+
+    Raises:
+        UsageError: there are no shards, or none is asked for.
+    """
+    numbers = sorted({int(host["shard"]) for host in hosts.values() if host.get("shard")})
+    if not numbers:
+        raise UsageError(f"shards={count} is for topologies whose hosts have a shard")
+    if count < 1:
+        raise UsageError("shards=0 leaves nobody to hold the rows: at least 1 shard")
+    kept = numbers[:count]
+    result = {name: host for name, host in hosts.items() if int(host["shard"]) in kept}
+    model = {name: host for name, host in hosts.items() if int(host["shard"]) == numbers[-1]}
+    for number in range(numbers[-1] + 1, numbers[-1] + 1 + count - len(kept)):
+        names = {name: _name_on(number, name, numbers[-1]) for name in model}
+        for name, host in model.items():
+            result[names[name]] = {
+                **host,
+                "shard": number,
+                "server_id": int(host["server_id"]) + (number - numbers[-1]) * SHARD_IDS,
+                "replicates_from": [names[source] for source in _source_names(host)],
+            }
+    return result
+
+
+def _name_on(shard: int, name: str, model: int) -> str:
+    """Return the name on `shard` of what is called `name` on the shard `model`: s4r on 4 is s5r on 5."""
+    stem, found, rest = name.partition(str(model))
+    return f"{stem}{shard}{rest}" if found else f"{name}-{shard}"
 
 
 def with_replicas(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[str, Mapping[str, Any]]:
@@ -270,6 +355,11 @@ def with_replicas(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[st
         for source, replicas in behind.items():
             if number >= len(replicas):
                 model = hosts[replicas[-1]] if replicas else {"replicates_from": source}
+                if hosts[source].get("shard"):
+                    # Not by what others have, so that a shard that is added does not renumber them.
+                    own = {"shard": hosts[source]["shard"], "server_id": int(hosts[source]["server_id"]) + number + 1}
+                    result[f"{source}r{number + 1 if number else ''}"] = {**model, **own}
+                    continue
                 highest = max(int(host["server_id"]) for host in {**hosts, **result}.values())
                 result[_next_name(source, {**hosts, **result})] = {**model, "server_id": highest + 1}
     return result
@@ -347,9 +437,33 @@ def _read_node(name: str, host: Mapping[str, Any], port: int) -> Node:
     if not isinstance(own, Mapping):
         raise UsageError(f"my_cnf of {name} is a mapping of MySQL settings to values, not {own!r}")
     settings = tuple((str(key), "" if value is None else str(value)) for key, value in own.items())
+    shard = host.get("shard", 0)
+    if not str(shard).isdecimal() or int(shard) > MOST_SHARDS:
+        raise UsageError(f"shard of {name} is a number from 1 to {MOST_SHARDS}, not {shard!r}")
     return Node(
-        name, int(str(server_id)), port, channels, settings, peer=_is_peer(host), weight=read_weight(name, host)
-    )
+        name, int(str(server_id)), port, channels, settings,
+        peer=_is_peer(host), weight=read_weight(name, host), shard=int(shard),
+    )  # fmt: skip
+
+
+def _refuse_unfit_shards(nodes: tuple[Node, ...]) -> None:
+    """Refuse shards that are not whole: each has one source, and what follows it; and every server is on one."""
+    if not any(node.shard for node in nodes):
+        return
+    by_name = {node.name: node for node in nodes}
+    for node in nodes:
+        if not node.shard:
+            raise UsageError(f"{node.name} has no shard, while others have: give it a number")
+        for channel in node.channels:
+            if by_name[channel.source].shard != node.shard:
+                raise UsageError(
+                    f"{node.name} is on shard {node.shard} and replicates from {channel.source} on shard "
+                    f"{by_name[channel.source].shard}: a replica is on its source's shard"
+                )
+    for number in sorted({node.shard for node in nodes}):
+        sources = [node.name for node in nodes if node.shard == number and not node.channels]
+        if len(sources) != 1:
+            raise UsageError(f"shard {number} has one source, not {' and '.join(sources) or 'several that are peers'}")
 
 
 def _refuse_shared_server_ids(nodes: tuple[Node, ...]) -> None:

@@ -1,0 +1,58 @@
+-- Where the shard map lives: on the source of the first shard, beside its gates. Made by topology-up as admin; it can
+-- be run again. A statement ends where a blank line follows it.
+
+-- The newest version is the map. While rows move, pending is the map that follows.
+CREATE TABLE IF NOT EXISTS sharding.maps (
+    version BIGINT UNSIGNED NOT NULL,
+    document JSON NOT NULL,
+    pending JSON NULL,
+    created_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    PRIMARY KEY (version)
+);
+
+-- For the map that is a directory: its shards, and how many customers each has been given.
+CREATE TABLE IF NOT EXISTS sharding.shard_directory (
+    shard SMALLINT UNSIGNED NOT NULL,
+    state ENUM('active', 'joining', 'leaving') NOT NULL,
+    customers BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    PRIMARY KEY (shard)
+);
+
+-- next_shard: where a customer moves to while a map is pending.
+CREATE TABLE IF NOT EXISTS sharding.customer_shard_mapping (
+    customer_id BIGINT UNSIGNED NOT NULL,
+    shard SMALLINT UNSIGNED NOT NULL,
+    next_shard SMALLINT UNSIGNED NULL,
+    PRIMARY KEY (customer_id),
+    KEY shard (shard),
+    KEY next_shard (next_shard)
+);
+
+DROP PROCEDURE IF EXISTS sharding.AssignCustomerToShard;
+
+-- Gives a customer the active shard that has fewest, or says which one it has. It has a transaction of its own, and
+-- so ends that of its caller: an application asks before it begins.
+CREATE PROCEDURE sharding.AssignCustomerToShard(IN customer BIGINT UNSIGNED, OUT chosen SMALLINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;
+    START TRANSACTION;
+    SET chosen = NULL;
+    SELECT shard INTO chosen FROM sharding.customer_shard_mapping WHERE customer_id = customer;
+    IF chosen IS NULL THEN
+        -- The lock on the directory lets one caller choose at a time.
+        SELECT shard INTO chosen FROM sharding.shard_directory
+        WHERE state = 'active' ORDER BY customers, shard LIMIT 1 FOR UPDATE;
+        IF chosen IS NULL THEN
+            SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no shard of the directory is active';
+        END IF;
+        INSERT IGNORE INTO sharding.customer_shard_mapping (customer_id, shard) VALUES (customer, chosen);
+        IF ROW_COUNT() = 1 THEN
+            UPDATE sharding.shard_directory SET customers = customers + 1 WHERE shard = chosen;
+        ELSE
+            -- Somebody else was first; a locking read sees what they wrote.
+            SELECT shard INTO chosen FROM sharding.customer_shard_mapping WHERE customer_id = customer FOR SHARE;
+        END IF;
+    END IF;
+    COMMIT;
+END;

@@ -1,0 +1,12 @@
+-- What every shard's source holds about sharding. Made by topology-up as admin; it can be run again. A statement
+-- ends where a blank line follows it.
+
+CREATE SCHEMA IF NOT EXISTS sharding;
+
+-- The least map version that a client must know to work on a key: one that stays, and one that is about to move.
+-- Clients hold the row FOR SHARE for as long as their transaction lasts, so that raising it waits for them.
+CREATE TABLE IF NOT EXISTS sharding.gates (
+    gate ENUM('stay', 'move') NOT NULL,
+    least BIGINT UNSIGNED NOT NULL,
+    PRIMARY KEY (gate)
+);

@@ -1,0 +1,16 @@
+"""Make what the shards lack: schemas, gates, the first map, and where there was no map before, a few rows."""
+
+from wavetank.action import WavetankAction
+from wavetank.containers import is_running
+from wavetank.node import Servers
+from wavetank.sharding.establishing import establish
+
+
+class ActionModule(WavetankAction):
+    def step(self, arguments, task_vars):
+        topology = self.topology(arguments)
+        if self._task.check_mode and not all(is_running(topology.container(node)) for node in topology.nodes):
+            return {"made": []}  # what would be started cannot be asked yet
+        with Servers(topology) as servers:
+            made = establish(servers, dry_run=self._task.check_mode)
+        return {"changed": bool(made), "made": made}

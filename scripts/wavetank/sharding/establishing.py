@@ -1,0 +1,71 @@
+"""What topology-up makes of servers that are shards: schemas, gates, and the first shard map."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+from wavetank.node import Servers
+from wavetank.sharding.catalogue import Catalogue
+from wavetank.sharding.errors import ShardingError
+from wavetank.sharding.gates import GATES, read_gates, set_gate
+from wavetank.sharding.maps import make_map
+from wavetank.sharding.schema import make_missing, shard_statements, sharding_statements
+from wavetank.topology import Shard
+
+
+def establish(servers: Servers, *, dry_run: bool = False) -> list[str]:
+    """Make what the shards lack, each on its source, and publish the first map where there is none.
+
+    Nothing is dropped and no row is changed but a gate's: one that is gone is closed to all maps but the newest.
+
+    Returns:
+        What was made, or with `dry_run` would be, as "server: what".
+
+    Raises:
+        ShardingError: the map that there is cannot be read here.
+        UnreachableError: a source does not answer.
+    """
+    shards = servers.topology.shards
+    with ThreadPoolExecutor(len(shards)) as pool:
+        made = list(pool.map(lambda shard: _make_schemas(servers, shard, dry_run=dry_run), shards))
+        if dry_run:
+            return list(itertools.chain.from_iterable(made))
+        news = _publish_first(servers)
+        version = Catalogue(servers).read().version
+        gates = pool.map(lambda shard: _make_gates(servers, shard, version), shards)
+        return list(itertools.chain(*made, news, *gates))
+
+
+def _make_schemas(servers: Servers, shard: Shard, *, dry_run: bool) -> list[str]:
+    name = shard.source.name
+    first = shard == servers.topology.shards[0]
+    statements = [*sharding_statements(catalogue=first), *shard_statements(shard)]
+    return [f"{name}: {each}" for each in make_missing(servers[name], statements, dry_run=dry_run)]
+
+
+def _publish_first(servers: Servers) -> list[str]:
+    catalogue = Catalogue(servers)
+    if catalogue.server.value("SELECT COUNT(*) FROM sharding.maps", account="admin"):
+        return []
+    topology = servers.topology
+    numbers = tuple(shard.number for shard in topology.shards)
+    # A map that is gone says nothing about where rows are; the first one may only be made where there are none.
+    if holding := [shard for shard in topology.shards if _holds_rows(servers, shard)]:
+        raise ShardingError(
+            f"{catalogue.server.name} has lost the shard map, and shard {holding[0].number} holds rows: "
+            "it can only be restored from a copy of sharding.maps"
+        )
+    catalogue.publish(make_map(topology.shard_by, numbers), after=0)
+    return [f"{catalogue.server.name}: shard map 1, by {topology.shard_by}"]
+
+
+def _holds_rows(servers: Servers, shard: Shard) -> bool:
+    server = servers[shard.source.name]
+    return bool(server.value(f"SELECT EXISTS (SELECT 1 FROM {shard.schema}.customers)", account="admin"))
+
+
+def _make_gates(servers: Servers, shard: Shard, version: int) -> list[str]:
+    server = servers[shard.source.name]
+    missing = [gate for gate in GATES if gate not in read_gates(server)]
+    for gate in missing:
+        set_gate(server, gate, version)
+    return [f"{server.name}: gate {gate} at {version}" for gate in missing]

@@ -1,0 +1,34 @@
+"""Gates: what keeps a client with an old map from writing to a shard that its key has left.
+
+Each shard's source says which map version one must know at least, to work on a key that stays and on one that is
+about to move. A transaction holds the row of its gate FOR SHARE, so that whoever raises it waits for the transaction.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from wavetank.node import Server
+
+Gate = Literal["stay", "move"]
+GATES: tuple[Gate, ...] = ("stay", "move")
+# For a plain read, asked after it: what it returned was current if the gate is still open.
+LOOK = "SELECT least FROM sharding.gates WHERE gate = %s"
+# For a transaction, asked before anything else in it.
+HOLD = f"{LOOK} FOR SHARE"
+RAISE = "INSERT INTO sharding.gates VALUES ('{gate}', {least}) AS new ON DUPLICATE KEY UPDATE least = new.least"
+
+
+def read_gates(server: Server) -> Mapping[str, int]:
+    """Return the least version by gate; a gate that is not there is missing."""
+    rows = server.query("SELECT gate, least FROM sharding.gates", account="admin")
+    return {row["gate"]: int(row["least"]) for row in rows}
+
+
+def set_gate(server: Server, gate: Gate, least: int) -> None:
+    """Let nobody through who knows less than version `least`, from the end of the transactions now under way.
+
+    Raises:
+        StatementError: one of them did not end within innodb_lock_wait_timeout.
+        UnreachableError: the server does not answer.
+    """
+    server.execute(RAISE.format(gate=gate, least=int(least)))
