@@ -36,6 +36,7 @@ def maps_and_keys(draw: st.DrawFn) -> tuple[ShardMap, Any]:
     return shard_map, draw(KEYS[shard_map.column])
 
 
+@settings(deadline=None)
 @given(maps_and_keys())
 def test_every_key_has_exactly_one_shard(case: tuple[ShardMap, Any]) -> None:
     shard_map, key = case
@@ -44,6 +45,7 @@ def test_every_key_has_exactly_one_shard(case: tuple[ShardMap, Any]) -> None:
     assert shard_map.shard_of(key) == shard_map.shard_of(key)
 
 
+@settings(deadline=None)
 @given(maps_and_keys())
 def test_a_map_survives_its_document(case: tuple[ShardMap, Any]) -> None:
     shard_map, key = case
@@ -53,6 +55,7 @@ def test_a_map_survives_its_document(case: tuple[ShardMap, Any]) -> None:
     assert copy.shard_of(key) == shard_map.shard_of(key)
 
 
+@settings(deadline=None)
 @given(maps_and_keys(), st.integers(41, 50))
 def test_only_the_new_shard_gains_where_ranges_or_places_are_added(case: tuple[ShardMap, Any], new: int) -> None:
     shard_map, key = case
@@ -63,6 +66,7 @@ def test_only_the_new_shard_gains_where_ranges_or_places_are_added(case: tuple[S
     assert moved(shard_map, grown, key) in (None, (shard_map.shard_of(key), new))
 
 
+@settings(deadline=None)
 @given(maps_and_keys(), st.integers(41, 50), st.data())
 def test_what_a_removed_shard_had_is_all_that_moves(case: tuple[ShardMap, Any], new: int, data: st.DataObject) -> None:
     shard_map, key = case
