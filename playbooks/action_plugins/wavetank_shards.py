@@ -4,6 +4,7 @@ from wavetank.action import WavetankAction
 from wavetank.containers import is_running
 from wavetank.node import Servers
 from wavetank.sharding.establishing import establish
+from wavetank.sharding.loading import load_first
 
 
 class ActionModule(WavetankAction):
@@ -13,4 +14,6 @@ class ActionModule(WavetankAction):
             return {"made": []}  # what would be started cannot be asked yet
         with Servers(topology) as servers:
             made = establish(servers, dry_run=self._task.check_mode)
+            if not self._task.check_mode:
+                made += load_first(servers)
         return {"changed": bool(made), "made": made}

@@ -226,11 +226,12 @@ def load(
     as_json: AsJson = False,
 ) -> None:
     """Fill the sample shop: ROWS orders on every source; again or more adds what is missing."""
+    from wavetank.loading import load as load_rows
     from wavetank.node import Servers
-    from wavetank.shop import load_shop, progress_bar
+    from wavetank.shop import progress_bar
 
     with Servers(_known_instance(instance).topology()) as servers, progress_bar() as bar:
-        loaded = load_shop(servers, rows, seed, bar)
+        loaded = load_rows(servers, rows, seed, bar)
     print(json.dumps(loaded.as_dict(), indent=2) if as_json else "\n".join(loaded.lines()))
 
 

@@ -234,8 +234,8 @@ def batch(seed: int, done: int, upto: int) -> list[str]:
     ]
 
 
-def inserts(table: str, rows: Sequence[Any]) -> Iterator[str]:
-    """Yield INSERTs of STATEMENT_BYTES at most that hold all `rows`, NamedTuples of columns of shop.`table`.
+def inserts(table: str, rows: Sequence[Any], schema: str = "shop") -> Iterator[str]:
+    """Yield INSERTs of STATEMENT_BYTES at most that hold all `rows`, NamedTuples of columns of `schema`.`table`.
 
     The driver's own parameters cost more time than the servers take, so the values are written out;
     none of them comes from outside.
@@ -243,7 +243,7 @@ def inserts(table: str, rows: Sequence[Any]) -> Iterator[str]:
     Raises:
         ValueError: a text is not one that stands in quotes as it is.
     """
-    into = f"INSERT INTO shop.{table} ({', '.join(rows[0]._fields)}) VALUES " if rows else ""
+    into = f"INSERT INTO {schema}.{table} ({', '.join(rows[0]._fields)}) VALUES " if rows else ""
     values: list[str] = []
     length = 0
     for row in rows:
@@ -280,7 +280,7 @@ def load_shop(servers: Servers, orders: int, seed: int = 1, report: Report | Non
             one; nothing is ever deleted.
         UnreachableError: a source does not answer.
     """
-    _refuse_numbers(orders, seed)
+    refuse_numbers(orders, seed)
     started = time.monotonic()
     sources = [servers[node.name] for node in entry_points(servers.topology)]
     # All are asked before the first is changed.
@@ -372,7 +372,12 @@ def schema_names() -> set[str]:
     return set(re.findall(r"^CREATE .*(?:TABLE IF NOT EXISTS|VIEW) shop\.(\w+)", SCHEMA_FILE.read_text(), re.MULTILINE))
 
 
-def _refuse_numbers(orders: int, seed: int) -> None:
+def refuse_numbers(orders: int, seed: int) -> None:
+    """Refuse numbers that no shop has.
+
+    Raises:
+        UsageError: one of them is such a number.
+    """
     if not 1 <= orders <= MOST_ORDERS:
         raise UsageError(f"a shop has from 1 to {MOST_ORDERS} orders, not {orders}")
     if not 0 <= seed <= HIGHEST_SEED:
