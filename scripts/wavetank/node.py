@@ -37,7 +37,7 @@ READ_TIMEOUT_S = 30
 
 @dataclass(frozen=True)
 class Login:
-    """Where a server is and who comes to it; `name` is what a complaint calls it."""
+    """Where a server is and who comes to it; `name` is what a complaint calls it, `database` the default schema."""
 
     name: str
     port: int
@@ -45,6 +45,7 @@ class Login:
     password: str = field(repr=False)
     ca: Path
     host: str = "127.0.0.1"
+    database: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -57,6 +58,7 @@ class Login:
             "ssl_ca": str(self.ca),
             "ssl_verify_cert": True,
             "ssl_verify_identity": True,
+            **({"database": self.database} if self.database else {}),
         }
 
 
@@ -224,18 +226,10 @@ def query_on(
     connection: MySQLConnectionAbstract, statement: str, parameters: Parameters = (), *, node: str
 ) -> list[Row]:
     """Run one statement on a connection of the caller's; see Server.query for what it raises."""
-    return answer_on(connection, statement, parameters, node=node)[0]
-
-
-def answer_on(
-    connection: MySQLConnectionAbstract, statement: str, parameters: Parameters = (), *, node: str
-) -> tuple[list[Row], int]:
-    """Run one statement as query_on() does; return its rows, and the id that it made, or took by LAST_INSERT_ID(id)."""
     try:
         with connection.cursor(dictionary=True) as cursor:
             cursor.execute(statement, dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters))
-            rows: list[Row] = list(cursor.fetchall()) if cursor.description else []  # type: ignore[arg-type]
-            return rows, int(cursor.lastrowid or 0)
+            return list(cursor.fetchall()) if cursor.description else []  # type: ignore[arg-type]
     except _GONE as error:
         raise UnreachableError(node, _reason(error)) from error
 

@@ -92,6 +92,18 @@ class Kinds:
         return Kind.WRITE if first in _CHANGES else _of_query(text, words, functions)
 
 
+def first_words(statement: str) -> list[str]:
+    """Return the first words of a statement, in small letters and without comments.
+
+    Raises:
+        UsageError: these are several statements, or none.
+    """
+    try:
+        return _words(_one_statement(MySQL().tokenize(statement[:LONGEST_READ])))[:3] or [""]
+    except SqlglotError:
+        return statement.lower().split()[:3] or [""]
+
+
 def _of_query(text: str, words: Sequence[str], functions: set[str]) -> Kind:
     """Return the kind of what should be a query that calls these functions, and none that may leave something."""
     try:

@@ -19,10 +19,12 @@ def router_of(  # noqa: PLR0913 - all but the first are named
     bounds: Bounds | None = None,
     pool_size: PoolSize | None = None,
     safe_functions: Iterable[str] = (),
+    database: str = "",
 ) -> Router:
     """Return a router over the servers of an instance, or over `nodes` of them, which must replicate one another.
 
-    Reads are spread by the inventory's weights, where `weights` states no other.
+    Reads are spread by the inventory's weights, where `weights` states no other; statements that name no schema
+    mean `database`.
 
     Raises:
         UsageError: there is no such instance or node, or its sources do not hold the same data.
@@ -40,7 +42,7 @@ def router_of(  # noqa: PLR0913 - all but the first are named
     writer, reader, watcher = (Account(name, instance.password(name)) for name in ("app_rw", "app_ro", "monitor"))
     return Router(
         endpoints,
-        Access(writer, reader, watcher, instance.ca, HEARTBEAT_AGE),
+        Access(writer, reader, watcher, instance.ca, HEARTBEAT_AGE, database),
         bounds=bounds or replace(Bounds(), lag=topology.lag_bound_s),
         pool_size=pool_size,
         safe_functions=safe_functions,

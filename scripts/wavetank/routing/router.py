@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Self
 
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.node import Connection, Login, open_connection
+from wavetank.node import Connection, Login, Parameters, open_connection
+from wavetank.routing.driver import Answer, ConnectionGoneError, is_sound_after, run
 from wavetank.routing.errors import NoServerError, PoolTimeoutError
 from wavetank.routing.kinds import Kinds
 from wavetank.routing.picking import Picker
@@ -161,9 +162,21 @@ class Router:
             raise NoServerError("; ".join([str(error), *(complaints[-1:] or seen)])) from error
         return lent[0]
 
-    def lost(self, server: str, since: float) -> None:
-        """Look at a server whose connection broke, in use since then; it is left out unless it is well."""
-        self._watch.look_at(server, since)
+    def run_on(self, lent: Lent, statement: str, parameters: Parameters = ()) -> Answer:
+        """Run one statement on a connection that is lent; where that breaks, look at its server at once.
+
+        Raises:
+            ConnectionGoneError, StatementError: as run() of the driver; the connection is lent again only if sound.
+        """
+        lent.count_statement()
+        began = time.monotonic()
+        try:
+            return run(lent.server, lent.connection, statement, parameters)
+        except BaseException as error:
+            lent.broken = lent.broken or not is_sound_after(error)
+            if isinstance(error, ConnectionGoneError):
+                self._watch.look_at(lent.server, began)
+            raise
 
     def look_again(self) -> None:
         """Find out now who takes writes: the source has just refused one."""

@@ -1,13 +1,12 @@
 """One piece of work of an application: its statements, each sent where it belongs, and its own writes seen."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from wavetank.errors import UsageError
 from wavetank.node import Parameters, StatementError
-from wavetank.routing.driver import Answer, ConnectionGoneError, is_sound_after, run, takes_no_writes, timed_out
+from wavetank.routing.driver import Answer, ConnectionGoneError, takes_no_writes, timed_out
 from wavetank.routing.errors import NoServerError, OutcomeUnknownError, RoutingError, TransactionLostError
 from wavetank.routing.kinds import Kind
 from wavetank.routing.pools import Lent
@@ -94,7 +93,7 @@ class Session:
             try:
                 # The driver drops the GTID in the server's OK (session_track_gtids): all that the source has
                 # stands for ours.
-                gtids = self._attempt(source, "SELECT @@GLOBAL.gtid_executed").value
+                gtids = self._router.run_on(source, "SELECT @@GLOBAL.gtid_executed").value
             except ConnectionGoneError as error:
                 self._leave_source(source, bound=False, why=str(error))
                 raise NoServerError(f"{error}; what this session wrote cannot be told") from error
@@ -126,7 +125,7 @@ class Session:
             if kind is Kind.STATE:
                 self._has_state = source.touched = True
             try:
-                answer = self._attempt(source, statement, parameters)
+                answer = self._router.run_on(source, statement, parameters)
             except StatementError as error:
                 if timed_out(error) and kind is not Kind.READ:
                     self._wrote = True
@@ -164,7 +163,7 @@ class Session:
         while lent := self._lend_fresh_replica(tried):
             tried.add(lent.server)
             try:
-                return self._attempt(lent, statement, parameters)
+                return self._router.run_on(lent, statement, parameters)
             except ConnectionGoneError:
                 continue
             finally:
@@ -193,7 +192,7 @@ class Session:
         if not gtids or replica.server in self._caught_up:
             return True
         wait = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)"
-        if self._attempt(replica, wait, [gtids, self._router.bounds.own_writes]).value != 0:
+        if self._router.run_on(replica, wait, [gtids, self._router.bounds.own_writes]).value != 0:
             return False
         self._caught_up.add(replica.server)
         return True
@@ -201,7 +200,7 @@ class Session:
     def _read_source(self, statement: str, parameters: Parameters) -> Answer:
         lent = self._source or self._router.lend_source()
         try:
-            return self._attempt(lent, statement, parameters)
+            return self._router.run_on(lent, statement, parameters)
         except ConnectionGoneError as error:
             raise NoServerError(f"{error}, and no replica was fit for the read") from error
         finally:
@@ -217,7 +216,7 @@ class Session:
         # What else it may run there, the server refuses: it may still set a variable.
         lent.touched = True
         try:
-            return self._attempt(lent, statement, parameters)
+            return self._router.run_on(lent, statement, parameters)
         except ConnectionGoneError as error:
             why = f"{error}; begin the transaction again"
             self._doomed = why if self._in_block else ""
@@ -226,14 +225,3 @@ class Session:
             if lent.broken or not lent.connection.in_transaction:
                 self._replica = None
                 lent.give_back()
-
-    def _attempt(self, lent: Lent, statement: str, parameters: Parameters = ()) -> Answer:
-        lent.count_statement()
-        began = time.monotonic()
-        try:
-            return run(lent.server, lent.connection, statement, parameters)
-        except BaseException as error:
-            lent.broken = lent.broken or not is_sound_after(error)
-            if isinstance(error, ConnectionGoneError):
-                self._router.lost(lent.server, began)
-            raise

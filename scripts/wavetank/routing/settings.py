@@ -42,6 +42,7 @@ class Access:
         ca: the certificate that vouches for every server.
         heartbeat: a query for the age of the newest heartbeat in microseconds, '' where there is none. Without one
             no replica is left out for its lag.
+        database: the schema that statements mean where they name none, '' for none.
     """
 
     writer: Account
@@ -49,10 +50,13 @@ class Access:
     watcher: Account
     ca: Path
     heartbeat: str = ""
+    database: str = ""
 
     def login(self, endpoint: Endpoint, account: Account) -> Login:
         """Return how `account` comes to a server."""
-        return Login(endpoint.name, endpoint.port, account.user, account.password, self.ca, endpoint.host)
+        # Who only looks at the servers needs no right to the schema.
+        database = "" if account == self.watcher else self.database
+        return Login(endpoint.name, endpoint.port, account.user, account.password, self.ca, endpoint.host, database)
 
 
 @dataclass(frozen=True)
