@@ -56,3 +56,21 @@ BEGIN
     END IF;
     COMMIT;
 END;
+
+-- What becomes of a transaction across shards: one row, which is there before any branch is committed. Its key makes
+-- the first verdict the only one.
+CREATE TABLE IF NOT EXISTS sharding_work.decisions (
+    gtrid VARCHAR(64) CHARACTER SET ascii NOT NULL,
+    verdict ENUM('commit', 'rollback') NOT NULL,
+    shards VARCHAR(4000) CHARACTER SET ascii NOT NULL,
+    decided_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    PRIMARY KEY (gtrid)
+);
+
+-- Until when, in ms since 2026, the ids of each worker have been handed out.
+CREATE TABLE IF NOT EXISTS sharding_work.id_workers (
+    worker SMALLINT UNSIGNED NOT NULL,
+    used_until_ms BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    PRIMARY KEY (worker),
+    KEY used_until_ms (used_until_ms)
+);

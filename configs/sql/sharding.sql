@@ -10,3 +10,16 @@ CREATE TABLE IF NOT EXISTS sharding.gates (
     least BIGINT UNSIGNED NOT NULL,
     PRIMARY KEY (gate)
 );
+
+-- What clients write while they work; what is in schema sharding, they only read.
+CREATE SCHEMA IF NOT EXISTS sharding_work;
+
+-- The branches of transactions across shards that were committed here, each noted by itself: one that is gone and
+-- has no row was lost with a server.
+CREATE TABLE IF NOT EXISTS sharding_work.branches (
+    gtrid VARCHAR(64) CHARACTER SET ascii NOT NULL,
+    shard SMALLINT UNSIGNED NOT NULL,
+    noted_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    PRIMARY KEY (gtrid),
+    KEY noted_at (noted_at)
+);

@@ -84,10 +84,9 @@ def test_a_library_has_its_importers_and_no_others(library: str, modules: list[s
     assert importers(library) == [f"scripts/wavetank/{module}" for module in modules]
 
 
-def test_the_core_does_not_know_of_the_library_for_applications() -> None:
-    # A drill's traffic plays an application, and this is the one way of its clients that uses the library.
-    plays_one = "scripts/wavetank/traffic/ways/routing.py"
-    assert [name for name in importers("wavetank.routing") if "wavetank/routing/" not in name] == [plays_one]
+def test_the_core_does_not_know_of_the_libraries_for_applications() -> None:
+    assert [name for name in importers("wavetank.routing") if not re.search("/routing/|/sharding/client/", name)] == []
+    assert [name for name in importers("wavetank.sharding.client") if "/sharding/client/" not in name] == []
 
 
 def test_nothing_comes_to_mysql_another_way() -> None:

@@ -1,12 +1,12 @@
 """The catalogue: the shard map and its versions, on the source of the first shard, for any number of readers."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from wavetank.node import Row, Server, Servers, StatementError, query_on
-from wavetank.sharding.directory import CachedDirectory
+from wavetank.sharding.directory import Ask, CachedDirectory
 from wavetank.sharding.errors import FutureMapError, OutdatedMapError, ShardingError
 from wavetank.sharding.gates import Gate
 from wavetank.sharding.maps import DirectoryMap, ShardMap, document_of, moved, read_map
@@ -43,27 +43,14 @@ def published(row: Row, find: Find | None = None) -> PublishedMap:
     return PublishedMap(int(row["version"]), read_map(json.loads(row["document"]), find), pending)
 
 
-class Catalogue:
-    """Reads and publishes maps. `account` needs SELECT on the schema sharding; publishing is admin's."""
+class CatalogueReader:
+    """Reads maps, by whatever way the caller has to the catalogue's server."""
 
-    def __init__(self, servers: Servers, account: str = "admin") -> None:
-        """Know where it is; nothing is asked yet.
-
-        Raises:
-            ShardingError: the topology has no shards.
-        """
-        self._servers = servers
-        self._account = account
-        refuse_unsharded(servers.topology)
-        self.directory = CachedDirectory(self._ask)
-
-    @property
-    def server(self) -> Server:
-        """The source of the first shard, whichever server that is by now."""
-        return self._servers[self._servers.topology.shards[0].source.name]
-
-    def _ask(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        return self.server.query(statement, parameters, account=self._account)
+    def __init__(self, ask: Ask, instance: str) -> None:
+        """Know whom to ask, and what complaints call the instance; nothing is asked yet."""
+        self._ask = ask
+        self._instance = instance
+        self.directory = CachedDirectory(ask)
 
     def read(self) -> PublishedMap:
         """Return the newest version.
@@ -73,13 +60,13 @@ class Catalogue:
             UnreachableError: the server does not answer.
         """
         try:
-            rows = self._ask(NEWEST)
+            rows = self._ask(NEWEST, [])
         except StatementError as error:
             if error.errno != NO_SUCH_TABLE:
                 raise
             rows = []
         if not rows:
-            raise ShardingError(f"{self._servers.topology.instance} has no shard map: make topology-up publishes one")
+            raise ShardingError(f"{self._instance} has no shard map: make topology-up publishes one")
         found = published(rows[0], self.directory.find)
         self.directory.use(found.version)
         return found
@@ -93,7 +80,7 @@ class Catalogue:
         newest = self.read().version
         if version > newest:
             raise FutureMapError(
-                f"map version {version} is from the future: the catalogue of {self._servers.topology.instance} "
+                f"map version {version} is from the future: the catalogue of {self._instance} "
                 f"has {newest}; whoever gave it knows another instance"
             )
 
@@ -115,6 +102,28 @@ class Catalogue:
             good=lambda found: found.version >= version,
             hint="a resharding that was interrupted goes on with the same make reshard",
         )
+
+
+class Catalogue(CatalogueReader):
+    """Reads and publishes maps. `account` needs SELECT on the schema sharding; publishing is admin's."""
+
+    def __init__(self, servers: Servers, account: str = "admin") -> None:
+        """Know where it is; nothing is asked yet.
+
+        Raises:
+            ShardingError: the topology has no shards.
+        """
+        self._servers = servers
+        refuse_unsharded(servers.topology)
+        super().__init__(
+            lambda statement, parameters: self.server.query(statement, parameters, account=account),
+            servers.topology.instance,
+        )
+
+    @property
+    def server(self) -> Server:
+        """The source of the first shard, whichever server that is by now."""
+        return self._servers[self._servers.topology.shards[0].source.name]
 
     def publish(self, shard_map: ShardMap, pending: ShardMap | None = None, *, after: int) -> PublishedMap:
         """Make `shard_map` the version that follows version `after`, which must be the newest.

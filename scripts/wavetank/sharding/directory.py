@@ -82,8 +82,15 @@ def assign(server: Server, customer: int) -> int:
         ShardingError: no shard is active.
     """
     with server.connection("app_rw") as connection:
-        query_on(connection, "CALL sharding.AssignCustomerToShard(%s, @shard)", [customer], node=server.name)
-        return int(query_on(connection, "SELECT @shard AS shard", node=server.name)[0]["shard"])
+        return assign_by(
+            lambda statement, parameters: query_on(connection, statement, parameters, node=server.name), customer
+        )
+
+
+def assign_by(ask: Ask, customer: int) -> int:
+    """Do what assign() does, in the one session that `ask` asks."""
+    ask("CALL sharding.AssignCustomerToShard(%s, @shard)", [customer])
+    return int(ask("SELECT @shard AS shard", [])[0]["shard"])
 
 
 def assign_many(server: Server, customers: Iterable[int]) -> dict[int, int]:

@@ -11,8 +11,9 @@ from wavetank.node import Server
 
 Gate = Literal["stay", "move"]
 GATES: tuple[Gate, ...] = ("stay", "move")
-# For a plain read, asked after it: what it returned was current if the gate is still open.
-LOOK = "SELECT least FROM sharding.gates WHERE gate = %s"
+# For a plain read, asked after it: what it returned was current if the gate is still open, on a server that is a
+# source: one that is not any more lets locks be taken and may lack the newest rows.
+LOOK = "SELECT least, @@GLOBAL.read_only AS closed FROM sharding.gates WHERE gate = %s"
 # For a transaction, asked before anything else in it.
 HOLD = f"{LOOK} FOR SHARE"
 RAISE = "INSERT INTO sharding.gates VALUES ('{gate}', {least}) AS new ON DUPLICATE KEY UPDATE least = new.least"

@@ -1,0 +1,31 @@
+"""Two shards, each with a replica, and a client of them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from commands import own
+from sharding.rows import customers_of
+from wavetank.instance import Instance
+from wavetank.node import Servers
+from wavetank.sharding.client import Shards, connect
+
+
+@pytest.fixture(scope="session")
+def servers(bring_up_to_stay: Callable[..., str]) -> Iterator[Servers]:
+    """The servers themselves, to see from behind what a client did."""
+    name = bring_up_to_stay(own("shards"), TOPOLOGY="four-shard", SHARDS=2, REPLICAS=1)
+    with Servers(Instance(name).topology()) as servers:
+        yield servers
+
+
+@pytest.fixture
+def shards(servers: Servers) -> Iterator[Shards]:
+    with connect(servers.instance.name) as shards:
+        yield shards
+
+
+@pytest.fixture
+def pair(shards: Shards) -> tuple[int, int]:
+    """A new customer on each shard."""
+    first, second = customers_of(shards, 1), customers_of(shards, 2)
+    return first, second
