@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE PROXYSQL_IMAGE
-export REBUILD NODE TO FORCE
+export REBUILD NODE TO FORCE VIA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -58,7 +58,7 @@ conflicts: setup ## What sources did to the same rows without knowing of each ot
 resolve: setup ## Let one version win everywhere: STRATEGY=latest-wins, source-wins=<server> or manual
 	@$(BIN)/wavetank resolve
 
-drill: setup ## Let a storm loose: DRILL=, also STRATEGY= SEED= OPERATIONS=; without DRILL=, list them
+drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRATEGY= SEED= OPERATIONS=; without DRILL=, list them
 	@$(BIN)/wavetank drill $(DRILL)
 
 load: setup ## Bring the sample shop to ROWS= orders, the same ones for the same SEED=

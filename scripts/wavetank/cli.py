@@ -281,6 +281,9 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     seed: Annotated[int, typer.Option(envvar="SEED", help="Which random numbers.")] = 1,
     operations: Annotated[int, typer.Option(envvar="OPERATIONS", help="How many harmless ones.")] = 5000,
     strategy: Annotated[str, typer.Option(envvar="STRATEGY", help="How conflicts are resolved.")] = "latest-wins",
+    via: Annotated[
+        str, typer.Option(envvar="VIA", help="How clients come to the servers: direct, proxysql, routing.")
+    ] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
 ) -> None:
@@ -294,7 +297,7 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     topology = _known_instance(instance).topology()
     find_drill(name, topology)
     with Servers(topology) as servers:
-        report = run_drill(name, servers, Options(seed, operations, strategy), _progress(as_json=as_json))
+        report = run_drill(name, servers, Options(seed, operations, strategy, via), _progress(as_json=as_json))
     print(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(report.lines()))
     sys.exit(0 if report.passed else FINDING)
 

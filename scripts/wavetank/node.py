@@ -226,10 +226,18 @@ def query_on(
     connection: MySQLConnectionAbstract, statement: str, parameters: Parameters = (), *, node: str
 ) -> list[Row]:
     """Run one statement on a connection of the caller's; see Server.query for what it raises."""
+    return answer_on(connection, statement, parameters, node=node)[0]
+
+
+def answer_on(
+    connection: MySQLConnectionAbstract, statement: str, parameters: Parameters = (), *, node: str
+) -> tuple[list[Row], int]:
+    """Run one statement as query_on() does; return its rows, and the id that it made, or took by LAST_INSERT_ID(id)."""
     try:
         with connection.cursor(dictionary=True) as cursor:
             cursor.execute(statement, dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters))
-            return list(cursor.fetchall()) if cursor.description else []  # type: ignore[arg-type]
+            rows: list[Row] = list(cursor.fetchall()) if cursor.description else []  # type: ignore[arg-type]
+            return rows, int(cursor.lastrowid or 0)
     except _GONE as error:
         raise UnreachableError(node, _reason(error)) from error
 

@@ -85,7 +85,10 @@ def test_a_library_has_its_importers_and_no_others(library: str, modules: list[s
 
 
 def test_the_core_does_not_know_of_the_libraries_for_applications() -> None:
-    assert [name for name in importers("wavetank.routing") if not re.search("/routing/|/sharding/client/", name)] == []
+    # A drill's traffic plays an application, and this is the one way of its clients that uses the library.
+    plays_one = "scripts/wavetank/traffic/ways/routing.py"
+    may = re.compile("wavetank/routing/|/sharding/client/")
+    assert [name for name in importers("wavetank.routing") if not may.search(name)] == [plays_one]
     assert [name for name in importers("wavetank.sharding.client") if "/sharding/client/" not in name] == []
 
 

@@ -44,6 +44,14 @@ def test_a_gap_that_was_over_before_the_storm_is_none_of_it() -> None:
     assert outage.seconds == 2.0
 
 
+def test_the_client_that_waits_longest_is_seen_though_others_go_on() -> None:
+    others = [write(20 + at, 5.0 + at / 2, server="db2", client=2) for at in range(24)]
+    verdict = judged(*others, held=[*HELD, *(each.id for each in others)])
+    assert verdict.writes
+    assert verdict.worst_client
+    assert (verdict.writes.seconds, verdict.worst_client.seconds) == (0.5, 3.0)
+
+
 def test_a_lost_write_is_named() -> None:
     verdict = judged(held=[number for number in HELD if number != 5])
     assert verdict.lost == (5,)

@@ -35,11 +35,13 @@ class Options:
         seed: which random numbers; the same seed gives the same storm.
         operations: how many harmless operations the storm is mixed with.
         strategy: how conflicts are resolved.
+        via: by which way clients come to the servers, '' for the usual one; see wavetank.traffic.ways.
     """
 
     seed: int = 1
     operations: int = 5000
     strategy: str = "latest-wins"
+    via: str = ""
 
 
 class Drill(Protocol):

@@ -1,4 +1,4 @@
-"""The power fails: every server is gone at once, and all that was acknowledged must be on their disks."""
+"""The power fails: every server and proxy is gone at once, and what was acknowledged must be on the disks."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +9,7 @@ from wavetank.promotion import Step, Timeline
 from wavetank.topology import Topology
 from wavetank.traffic.drill import OutageDrill, bring_up
 
-STORM = "All servers are killed (SIGKILL) at once under load, as by a power failure, and started again."
+STORM = "All servers and proxies are killed (SIGKILL) at once under load, as by a power failure, and started again."
 
 
 def concerns(topology: Topology) -> bool:
@@ -18,13 +18,13 @@ def concerns(topology: Topology) -> bool:
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
-    """Kill every container of a server."""
+    """Kill every container."""
     return OutageDrill(servers, options, say, storm=kill_all, cure=start_all)
 
 
 def kill_all(servers: Servers) -> None:
     """Kill them side by side."""
-    names = [servers.topology.container(node) for node in servers.topology.nodes]
+    names = [servers.topology.container(member) for member in servers.topology.members]
     with ThreadPoolExecutor(len(names)) as pool:
         list(pool.map(containers.kill, names))
 

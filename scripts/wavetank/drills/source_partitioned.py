@@ -1,4 +1,4 @@
-"""The source is cut from its replicas, and clients still reach it: who does not fence it has two sources."""
+"""The source is cut from replicas and proxies, and clients still reach it: who does not fence it has two sources."""
 
 from functools import partial
 
@@ -9,29 +9,40 @@ from wavetank.failover import ask_witnesses
 from wavetank.node import Servers
 from wavetank.promotion import Step
 from wavetank.traffic.drill import DETECT_S, OutageDrill, replace_source
+from wavetank.traffic.ways import DIRECT
 from wavetank.waiting import wait_until
 
 __all__ = ["STORM", "concerns", "prepare"]
 
 STORM = (
-    "The source is cut from its replicas while clients still reach it; it is fenced, and the best replica takes over."
+    "The source is cut from replicas and proxies while some clients still reach it; it is fenced, and the best replica "
+    "takes over."
 )
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
-    """Cut the source from every other server; the network is healed however it ends."""
+    """Cut the source from every other container; the network is healed however it ends.
+
+    Half of the clients come directly, so that there are some who reach the source whatever the others come by.
+    """
     return OutageDrill(
-        servers, options, say, storm=cut_source_off, cure=replace_unheard_source, undo=partial(heal, servers)
+        servers,
+        options,
+        say,
+        storm=cut_source_off,
+        cure=replace_unheard_source,
+        undo=partial(heal, servers),
+        beside=[DIRECT],
     )
 
 
 def cut_source_off(servers: Servers) -> None:
-    """Let no packet pass between the source and the other servers; published ports stay reachable."""
+    """Let no packet pass between the source and the others, proxies too; published ports stay reachable."""
     topology = servers.topology
     source, *_ = topology.sources
-    for node in topology.nodes:
-        if node != source:
-            network.cut(topology.container(source), topology.container(node))
+    for member in topology.members:
+        if member != source:
+            network.cut(topology.container(source), topology.container(member))
 
 
 def replace_unheard_source(servers: Servers) -> tuple[Step, ...]:
@@ -47,4 +58,4 @@ def replace_unheard_source(servers: Servers) -> tuple[Step, ...]:
 
 def heal(servers: Servers) -> None:
     """Take all cuts back."""
-    network.heal(servers.topology.container(node) for node in servers.topology.nodes)
+    network.heal(servers.topology.container(member) for member in servers.topology.members)

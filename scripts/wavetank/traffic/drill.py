@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from wavetank.node import Servers
 from wavetank.promotion import Step
 from wavetank.traffic.clients import Traffic, held_ids
 from wavetank.traffic.verdict import Outage, failures, judge
+from wavetank.traffic.ways import choose_way
 from wavetank.waiting import wait_until
 
 # How long the traffic goes on before the storm, and after what mends it.
@@ -39,19 +40,31 @@ class OutageDrill:
     """Clients write and read at a steady rate while a storm hits and is mended."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what the drills differ in
-        self, servers: Servers, options: Options, say: Say, storm: Storm, cure: Cure, undo: Undo = lambda: None
+        self,
+        servers: Servers,
+        options: Options,
+        say: Say,
+        storm: Storm,
+        cure: Cure,
+        undo: Undo = lambda: None,
+        beside: Sequence[str] = (),
     ) -> None:
-        """Know what will happen; nothing is touched yet."""
+        """Know what will happen; nothing is touched yet. Some clients come by the ways `beside` the usual one.
+
+        Raises:
+            UsageError: the way that was asked for is none, or not for this instance.
+        """
         self._servers = servers
         self._options = options
         self._say = say
         self._storm = storm
         self._cure = cure
         self._undo = undo
-        self._traffic = Traffic(self._servers)
+        ways = list(dict.fromkeys([choose_way(options.via, servers.topology), *beside]))
+        self._traffic = Traffic(self._servers, ways=ways)
         self._storm_s = 0.0
         self._verdict: dict[str, Any] = {}
-        self.facts: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {"via": " and ".join(ways)}
 
     def baseline(self) -> None:
         """Demand a green instance, and measure what its clients do when all is well."""
@@ -97,6 +110,7 @@ class OutageDrill:
         self.facts |= {
             "writes": _outage(verdict.writes),
             "reads": _outage(verdict.reads),
+            "one client": _outage(verdict.worst_client),
             "acknowledged": f"{verdict.acknowledged} writes, of which lost: {len(verdict.lost)}",
             "lost": list(verdict.lost) or "none",
             "stale reads": f"{verdict.stale_reads}, at most {verdict.oldest_stale_s:.3f} s behind their own session",

@@ -20,7 +20,7 @@ class Operation:
         id: of a write, its own; of a read, the newest id of its session that it saw, 0 for none.
         sent_s: when it was sent, in seconds of the monotonic clock.
         done_s: when it was acknowledged or had failed.
-        server: the node that took it, '' where none did.
+        server: the node that acknowledged it, by its own word; of one that failed, the node or proxy asked.
         error: why it failed, '' where it was acknowledged.
     """
 

@@ -27,6 +27,7 @@ class Verdict:
     Attributes:
         writes: the longest time without an acknowledged write from the storm on (RTO), None without any write.
         reads: the same of reads.
+        worst_client: the same of the writes of the one client that had to wait longest.
         acknowledged: how many writes were.
         lost: acknowledged writes that the source does not hold afterwards (RPO).
         duplicates: writes that it holds more than once.
@@ -41,6 +42,7 @@ class Verdict:
     writes: Outage | None
     reads: Outage | None
     acknowledged: int
+    worst_client: Outage | None = None
     lost: tuple[int, ...] = ()
     duplicates: tuple[int, ...] = ()
     late_takers: tuple[int, ...] = ()
@@ -73,6 +75,7 @@ def judge(log: OperationLog, held: Sequence[int], storm_s: float) -> Verdict:
         writes=longest_outage(acknowledged, storm_s),
         reads=longest_outage([each for each in log.all(READ) if each.acknowledged], storm_s),
         acknowledged=len(acknowledged),
+        worst_client=_worst_client(acknowledged, storm_s),
         lost=tuple(sorted(each.id for each in acknowledged if not times[each.id])),
         duplicates=tuple(sorted(id_ for id_, count in times.items() if count > 1)),
         late_takers=tuple(_late_takers(acknowledged)),
@@ -89,6 +92,15 @@ def longest_outage(acknowledged: Sequence[Operation], storm_s: float) -> Outage 
     ends = sorted(each.done_s for each in acknowledged)
     gaps = [Outage(round(after - before, 3), before) for before, after in itertools.pairwise(ends) if after >= storm_s]
     return max(gaps, key=lambda gap: gap.seconds, default=None)
+
+
+def _worst_client(acknowledged: Sequence[Operation], storm_s: float) -> Outage | None:
+    """Return the longest outage of any one client; one that was never served again is not in it."""
+    mine: dict[int, list[Operation]] = defaultdict(list)
+    for each in acknowledged:
+        mine[each.client].append(each)
+    outages = [outage for writes in mine.values() if (outage := longest_outage(writes, storm_s))]
+    return max(outages, key=lambda outage: outage.seconds, default=None)
 
 
 def _late_takers(acknowledged: Sequence[Operation]) -> list[int]:
