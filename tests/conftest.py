@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from commands import up, wavetank
 from fronts import why_not
-from wavetank.cli import DEFAULT_TOPOLOGY
+from wavetank.cli_options import DEFAULT_TOPOLOGY
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

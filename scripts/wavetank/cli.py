@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from wavetank import cli_shard
+from wavetank.cli_options import DEFAULT_TOPOLOGY, FINDING, INTERRUPTED, USAGE, AsJson, InstanceName, known_instance
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.instance import (
     HOME,
@@ -32,11 +34,7 @@ app = typer.Typer(
     help="Real MySQL topologies: brought up, proven, and broken on purpose.",
 )
 
-DEFAULT_TOPOLOGY = "master-slave"
-FINDING, USAGE, INTERRUPTED = 1, 2, 130
-
-InstanceName = Annotated[str, typer.Option("--instance", envvar="INSTANCE", help="Which instance.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+app.add_typer(cli_shard.app, name="shard")
 
 
 def main() -> NoReturn:
@@ -76,14 +74,6 @@ def _playbook(name: str, inventory: Path, instance: str, *arguments: str) -> NoR
     sys.exit(FINDING if report.exists() and not json.loads(report.read_text())["green"] else USAGE)
 
 
-def _known_instance(name: str) -> Instance:
-    """Return an instance that exists; where only one does, an empty name means that one."""
-    there = instance_names()
-    instance = find_instance(name or (there[0] if len(there) == 1 else DEFAULT_TOPOLOGY))
-    instance.topology()
-    return instance
-
-
 @app.command()
 def up(
     topology: Annotated[str, typer.Option(envvar="TOPOLOGY", help="Which inventory file.")] = "",
@@ -103,7 +93,7 @@ def up(
 @app.command()
 def down(instance: InstanceName = "") -> None:
     """Remove an instance: its containers, volumes, network and files, and nothing else."""
-    known = _known_instance(instance)
+    known = known_instance(instance)
     inventory = INVENTORIES / f"{known.topology().name}.yml"
     if not inventory.exists():  # an instance outlives the file that it was made from
         inventory = INVENTORIES / f"{DEFAULT_TOPOLOGY}.yml"
@@ -119,7 +109,7 @@ def prepare() -> None:
 @app.command()
 def verify(instance: InstanceName = "") -> None:
     """Verify a running instance with pytest-testinfra: its containers, its files, and every check."""
-    known = _known_instance(instance)
+    known = known_instance(instance)
     program = Path(sys.executable).with_name("pytest")
     os.chdir(HOME)
     os.execv(  # noqa: S606 - pytest takes our place
@@ -134,7 +124,7 @@ def check(instance: InstanceName = "", as_json: AsJson = False) -> None:
     from wavetank.node import Servers
     from wavetank.report import print_report
 
-    with Servers(_known_instance(instance).topology()) as servers:
+    with Servers(known_instance(instance).topology()) as servers:
         report = ask_all(servers)
     if as_json:
         print(json.dumps(report.as_dict(), indent=2))
@@ -153,7 +143,7 @@ def status(
     from wavetank.status import collect
     from wavetank.status_view import print_status, watch_status
 
-    known = _known_instance(instance)
+    known = known_instance(instance)
     if watch:
         watch_status(lambda: collect(known.topology()), as_json=as_json)
         return
@@ -178,7 +168,7 @@ def repoint(
     from wavetank.repoint import repoint as move
 
     names, target = read_names(node, to)
-    with Servers(_known_instance(instance).topology()) as servers:
+    with Servers(known_instance(instance).topology()) as servers:
         moved = move(servers, names, target)
     print(json.dumps([asdict(each) for each in moved], indent=2) if as_json else "\n".join(each.line for each in moved))
 
@@ -197,7 +187,7 @@ def switchover(
     from wavetank.node import Servers
     from wavetank.switchover import switch_over
 
-    with Servers(_known_instance(instance).topology()) as servers:
+    with Servers(known_instance(instance).topology()) as servers:
         _print_change(switch_over(servers, to), as_json=as_json)
 
 
@@ -214,7 +204,7 @@ def failover(
     from wavetank.failover import fail_over
     from wavetank.node import Servers
 
-    with Servers(_known_instance(instance).topology()) as servers:
+    with Servers(known_instance(instance).topology()) as servers:
         _print_change(fail_over(servers, node, force=force), as_json=as_json)
 
 
@@ -230,7 +220,7 @@ def load(
     from wavetank.node import Servers
     from wavetank.shop import progress_bar
 
-    with Servers(_known_instance(instance).topology()) as servers, progress_bar() as bar:
+    with Servers(known_instance(instance).topology()) as servers, progress_bar() as bar:
         loaded = load_rows(servers, rows, seed, bar)
     print(json.dumps(loaded.as_dict(), indent=2) if as_json else "\n".join(loaded.lines()))
 
@@ -242,7 +232,7 @@ def conflicts(instance: InstanceName = "", as_json: AsJson = False) -> None:
     from wavetank.conflicts.resolve import look
     from wavetank.node import Servers
 
-    with Servers(_known_instance(instance).topology()) as servers:
+    with Servers(known_instance(instance).topology()) as servers:
         still_open = look(servers)
     if as_json:
         print(json.dumps([conflict.as_dict() for conflict in still_open], indent=2))
@@ -263,7 +253,7 @@ def resolve(
     from wavetank.conflicts.resolve import resolve as decide
     from wavetank.node import Servers
 
-    with Servers(_known_instance(instance).topology()) as servers:
+    with Servers(known_instance(instance).topology()) as servers:
         chosen = read_strategy(strategy, servers.topology)
         if chosen.name == MANUAL:
             still_open = look(servers)
@@ -294,7 +284,7 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     if not name:
         print(json.dumps(drill_list(), indent=2) if as_json else "\n".join(_drill_lines(drill_list())))
         return
-    topology = _known_instance(instance).topology()
+    topology = known_instance(instance).topology()
     find_drill(name, topology)
     with Servers(topology) as servers:
         report = run_drill(name, servers, Options(seed, operations, strategy, via), _progress(as_json=as_json))

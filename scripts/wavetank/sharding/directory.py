@@ -20,6 +20,11 @@ _FIND = """
 _ROWS = 800
 
 
+def not_listed(customer: int) -> str:
+    """Return what is said of a customer who has no shard."""
+    return f"customer {customer} is not in the directory: AssignCustomerToShard gives it a shard"
+
+
 class CachedDirectory:
     """Where customers are, as the directory said under one map version; may be shared by threads.
 
@@ -56,9 +61,7 @@ class CachedDirectory:
         if not row:
             rows = self._ask(_FIND, [customer])
             if not rows:
-                raise UnknownCustomerError(
-                    f"customer {customer} is not in the directory: AssignCustomerToShard gives it a shard"
-                )
+                raise UnknownCustomerError(not_listed(customer))
             row = rows[0]
             self._remember(customer, row, version)
         return int(row[stage])

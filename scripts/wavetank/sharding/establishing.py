@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from wavetank.node import Servers
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.errors import ShardingError
-from wavetank.sharding.gates import GATES, read_gates, set_gate
+from wavetank.sharding.gates import bounds, read_gates, set_gate
 from wavetank.sharding.maps import make_map
+from wavetank.sharding.placement import Moment, last_prepared, this_moment
 from wavetank.sharding.schema import make_missing, shard_statements, sharding_statements
 from wavetank.topology import Shard
 
@@ -15,7 +16,8 @@ from wavetank.topology import Shard
 def establish(servers: Servers, *, dry_run: bool = False) -> list[str]:
     """Make what the shards lack, each on its source, and publish the first map where there is none.
 
-    Nothing is dropped and no row is changed but a gate's: one that is gone is closed to all maps but the newest.
+    Nothing is dropped and no row is changed but a gate's: one that is gone, or not where it may be,
+    is set to the newest map.
 
     Returns:
         What was made, or with `dry_run` would be, as "server: what".
@@ -30,8 +32,8 @@ def establish(servers: Servers, *, dry_run: bool = False) -> list[str]:
         if dry_run:
             return list(itertools.chain.from_iterable(made))
         news = _publish_first(servers)
-        version = Catalogue(servers).read().version
-        gates = pool.map(lambda shard: _make_gates(servers, shard, version), shards)
+        moment, prepared = this_moment(servers), last_prepared(servers)
+        gates = pool.map(lambda shard: _make_gates(servers, shard, moment, prepared), shards)
         return list(itertools.chain(*made, news, *gates))
 
 
@@ -63,9 +65,13 @@ def _holds_rows(servers: Servers, shard: Shard) -> bool:
     return bool(server.value(f"SELECT EXISTS (SELECT 1 FROM {shard.schema}.customers)", account="admin"))
 
 
-def _make_gates(servers: Servers, shard: Shard, version: int) -> list[str]:
-    server = servers[shard.source.name]
-    missing = [gate for gate in GATES if gate not in read_gates(server)]
-    for gate in missing:
-        set_gate(server, gate, version)
-    return [f"{server.name}: gate {gate} at {version}" for gate in missing]
+def _make_gates(servers: Servers, shard: Shard, moment: Moment, prepared: int) -> list[str]:
+    """Set the gates that are not where they may be: so that whoever has an older map asks for the newest."""
+    server, version = servers[shard.source.name], moment.newest.version
+    found, made = read_gates(server), []
+    for gate, (low, high) in bounds(version, prepared, under_way=moment.under_way).items():
+        if not low <= found.get(gate, -1) <= high:
+            # Where rows are on their way, nobody writes to those until the resharding has gone on.
+            set_gate(server, gate, high)
+            made.append(f"{server.name}: gate {gate} at {high}")
+    return made

@@ -25,6 +25,18 @@ def read_gates(server: Server) -> Mapping[str, int]:
     return {row["gate"]: int(row["least"]) for row in rows}
 
 
+def bounds(version: int, prepared: int, *, under_way: bool) -> Mapping[Gate, tuple[int, int]]:
+    """Return from what to what each gate may stand.
+
+    Args:
+        version: the newest map's.
+        prepared: the last version that had a map pending, 0 for none: who knows less must not get through.
+        under_way: whether a resharding is, which raises gates after it publishes, and at its cut-over before.
+    """
+    least = 0 if under_way else max(prepared, 1)
+    return {"stay": (least, version), "move": (least, version + under_way)}
+
+
 def set_gate(server: Server, gate: Gate, least: int) -> None:
     """Let nobody through who knows less than version `least`, from the end of the transactions now under way.
 

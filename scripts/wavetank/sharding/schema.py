@@ -72,3 +72,22 @@ def _present(server: Server) -> Iterator[str]:
         account="admin",
     ):
         yield row["name"]
+
+
+def definitions(server: Server, schema: str) -> dict[str, str]:
+    """Return what SHOW CREATE says of each table, view and routine of `schema`, as if it were called shop_0."""
+    rows = server.query(
+        "SELECT TABLE_NAME AS name, IF(TABLE_TYPE = 'VIEW', 'VIEW', 'TABLE') AS kind FROM information_schema.TABLES "
+        "WHERE TABLE_SCHEMA = %s UNION ALL "
+        "SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s",
+        [schema, schema],
+        account="admin",
+    )
+    found = {}
+    for row in rows:
+        shown = server.query(f"SHOW CREATE {row['kind']} `{schema}`.`{row['name']}`", account="admin")[0]
+        text = next(value for title, value in shown.items() if title.startswith("Create "))
+        found[f"{row['kind'].lower()} {row['name']}"] = re.sub(r" AUTO_INCREMENT=\d+", "", text).replace(
+            schema, "shop_0"
+        )
+    return found

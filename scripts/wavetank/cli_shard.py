@@ -1,0 +1,53 @@
+"""The commands `wavetank shard …`: arguments in, exit code out. What is done is decided elsewhere."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from wavetank.cli_options import FINDING, AsJson, InstanceName, known_instance
+
+app = typer.Typer(no_args_is_help=True, help="Where rows lie that are spread over shards.")
+
+
+@app.command()
+def locate(
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")],
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say on which shard a customer belongs, and whether it is there; 1 where it is not."""
+    from wavetank.node import Servers
+    from wavetank.sharding.placement import locate as find
+
+    with Servers(known_instance(instance).topology()) as servers:
+        found = find(servers, customer)
+    print(json.dumps(found.as_dict(), indent=2) if as_json else "\n".join(found.lines()))
+    sys.exit(0 if found.at_home else FINDING)
+
+
+@app.command("map")
+def map_(instance: InstanceName = "", as_json: AsJson = False) -> None:
+    """Show the shard map: its version, what each shard has of the keys, and what it holds."""
+    from wavetank.node import Servers
+    from wavetank.sharding.placement import describe
+
+    with Servers(known_instance(instance).topology()) as servers:
+        report = describe(servers)
+    print(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(report.lines()))
+
+
+@app.command()
+def rehome(
+    customer: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")],
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Bring a customer that lies on a wrong shard, and its orders, to where it belongs."""
+    from wavetank.node import Servers
+    from wavetank.sharding.rehoming import rehome as bring
+
+    with Servers(known_instance(instance).topology()) as servers:
+        done = bring(servers, customer)
+    print(json.dumps(done.as_dict(), indent=2) if as_json else "\n".join(done.lines()))

@@ -1,0 +1,132 @@
+"""Bring home a customer that lies on a wrong shard: what a check found and a person decided."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wavetank.node import Connection, Row, Servers, query_on
+from wavetank.sharding import gates
+from wavetank.sharding.errors import OutdatedMapError, ShardingError
+from wavetank.sharding.placement import locate, this_moment
+from wavetank.topology import Shard
+
+# How each divided table says whose its rows are, parents first; {ids} are the customer's orders.
+_WHOSE = {
+    "customers": "customer_id = {customer}",
+    "orders": "customer_id = {customer}",
+    "order_items": "order_id IN ({ids})",
+}
+_KEYS = {"customers": ("customer_id",), "orders": ("order_id",), "order_items": ("order_id", "line")}
+
+
+@dataclass(frozen=True)
+class Rehomed:
+    """What became of a customer: from which shards to which one, and how many rows were not there yet."""
+
+    customer: int
+    home: int
+    sources: tuple[int, ...]
+    rows: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for json.dumps()."""
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """Yield it for people."""
+        if not self.sources:
+            yield f"customer {self.customer} is on shard {self.home}, where it belongs, and on no other"
+        for shard in self.sources:
+            yield f"customer {self.customer} brought from shard {shard} to {self.home}, {self.rows} rows new there"
+
+
+def rehome(servers: Servers, text: str) -> Rehomed:
+    """Copy what wrong shards have of a customer to the right one, then delete it there.
+
+    It is copied and committed before it is deleted, so that nothing is lost where it is interrupted; again, it goes on.
+
+    Raises:
+        ShardingError: the customer is nowhere, its place is not known, the two shards have different rows of one
+            key, or a resharding is under way.
+        UnreachableError: a shard's source does not answer.
+    """
+    moment = this_moment(servers)
+    if moment.under_way:
+        raise ShardingError("a resharding is under way: rows are on their way, look again after it")
+    found = locate(servers, text)
+    if not found.found_on:
+        raise ShardingError(f"customer {found.customer} is on no shard")
+    if found.shard is None:
+        raise ShardingError(
+            f"customer {found.customer} is not in the directory: AssignCustomerToShard gives it a shard"
+        )
+    home = servers.topology.shard(found.shard)
+    wrong = tuple(number for number in found.found_on if number != found.shard)
+    rows = sum(_bring(servers, found.customer, servers.topology.shard(number), home, found.version) for number in wrong)
+    return Rehomed(found.customer, home.number, wrong, rows)
+
+
+def _bring(servers: Servers, customer: int, wrong: Shard, home: Shard, version: int) -> int:
+    """Bring one customer from one shard; return how many rows were new on the other."""
+    with _side(servers, wrong, version) as source, _side(servers, home, version) as target:
+        orders = [row["order_id"] for row in source.rows("orders", customer, [])]
+        new = sum(_copy(source, target, table, customer, orders) for table in _WHOSE)
+        target.run("COMMIT")
+        for table in reversed(_WHOSE):
+            source.run(f"DELETE FROM {wrong.schema}.{table} WHERE {_condition(table, customer, orders)}")
+        source.run("COMMIT")
+    return new
+
+
+def _copy(source: "_Side", target: "_Side", table: str, customer: int, orders: Sequence[int]) -> int:
+    """Insert what the target lacks of one table; return how many rows that were."""
+
+    def by_key(side: _Side) -> dict[tuple[Any, ...], Row]:
+        rows = side.rows(table, customer, orders)
+        return {tuple(row[name] for name in _KEYS[table]): row for row in rows}
+
+    known, missing = by_key(target), 0
+    for key, row in by_key(source).items():
+        if key not in known:
+            marks = ", ".join(["%s"] * len(row))
+            into = f"{target.shard.schema}.{table} ({', '.join(row)})"
+            target.run(f"INSERT INTO {into} VALUES ({marks})", *row.values())
+            missing += 1
+        elif known[key] != row:
+            raise ShardingError(
+                f"{table} {', '.join(map(str, key))} is on shard {source.shard.number} and on shard "
+                f"{target.shard.number} with different values: delete the wrong one by hand"
+            )
+    return missing
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two shards: a transaction on its source."""
+
+    connection: Connection
+    shard: Shard
+
+    def run(self, statement: str, *parameters: Any) -> list[Row]:  # noqa: ANN401
+        return query_on(self.connection, statement, parameters, node=self.shard.source.name)
+
+    def rows(self, table: str, customer: int, orders: Sequence[int]) -> list[Row]:
+        condition = _condition(table, customer, orders)
+        return self.run(f"SELECT * FROM {self.shard.schema}.{table} WHERE {condition} FOR UPDATE")
+
+
+@contextlib.contextmanager
+def _side(servers: Servers, shard: Shard, version: int) -> Iterator[_Side]:
+    """Begin a transaction on a shard, if the map is still the one that the customer was located by."""
+    with servers[shard.source.name].connection("admin") as connection:
+        side = _Side(connection, shard)
+        side.run("START TRANSACTION")
+        if int(side.run(gates.HOLD, "stay")[0]["least"]) > version:
+            raise OutdatedMapError("the shard map has changed just now: look again where the customer belongs")
+        yield side
+
+
+def _condition(table: str, customer: int, orders: Sequence[int]) -> str:
+    # No order has the number NULL.
+    return _WHOSE[table].format(customer=customer, ids=",".join(map(str, orders)) or "NULL")
