@@ -55,6 +55,7 @@ def switch_over(servers: Servers, to: str) -> Change:
     if lost := {old.name, to} & set(silent):
         raise UsageError(f"{', '.join(sorted(lost))} does not answer: make failover is for a source that is gone")
     _refuse_unfit(servers[old.name], servers[to])
+    refuse_prepared(servers[old.name])
     timeline = Timeline()
     close(servers[old.name])
     timeline.add(f"{old.name} closed")
@@ -79,9 +80,23 @@ def _refuse_unfit(source: Server, replica: Server) -> None:
         )
 
 
+def refuse_prepared(source: Server) -> None:
+    """Refuse where a prepared XA transaction waits: a closed server commits it all the same, and alone has that then.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if prepared := source.query("XA RECOVER", account="admin"):
+        raise UsageError(
+            f"{source.name} holds {len(prepared)} prepared XA transactions, which could be committed there after it is "
+            "closed: XA RECOVER lists them; commit them or roll them back first"
+        )
+
+
 def _catch_up_or_reopen(servers: Servers, old: Node, to: str) -> None:
     executed = servers[old.name].value("SELECT @@GLOBAL.gtid_executed")
     try:
+        refuse_prepared(servers[old.name])
         late = servers[to].value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)", [executed, CATCH_UP_S], account="admin")
     except BaseException:
         servers[old.name].execute("SET GLOBAL read_only = OFF")

@@ -14,7 +14,7 @@ from wavetank.errors import UsageError
 from wavetank.failover import fail_over
 from wavetank.failover_log import FailoverLog
 from wavetank.instance import Instance
-from wavetank.node import Servers
+from wavetank.node import Server, Servers
 from wavetank.promotion import record_promotion
 from wavetank.switchover import switch_over
 from writer import Writer
@@ -108,6 +108,31 @@ def test_what_cannot_be_the_source_is_refused_and_nothing_changes(servers: Serve
         assert done.stderr.count("\n") == 1
     assert open_ones(servers) == [source]
     assert roles(servers)[0] == source
+
+
+@pytest.mark.parametrize("at", [1, 2], ids=["before it is closed", "while it is closed"])
+def test_a_prepared_xa_transaction_refuses_a_switchover(
+    servers: Servers, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, first, _ = roles(servers)
+    asked = itertools.count(1)
+    refuse = switchover.refuse_prepared
+
+    def prepare_then_ask(source: Server) -> None:
+        if next(asked) == at:
+            source.execute(
+                "XA START 'held'", "INSERT INTO wavetank.generated_ids (origin) VALUES (0)", "XA END 'held'",
+                "XA PREPARE 'held'",
+            )  # fmt: skip
+        refuse(source)
+
+    monkeypatch.setattr(switchover, "refuse_prepared", prepare_then_ask)
+    try:
+        with pytest.raises(UsageError, match=f"{old} holds 1 prepared XA transactions"):
+            switch_over(servers, first)
+        assert open_ones(servers) == [old]
+    finally:
+        servers[old].execute("XA ROLLBACK 'held'")
 
 
 def test_one_that_does_not_catch_up_leaves_the_source_open(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
