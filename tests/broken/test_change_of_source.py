@@ -3,6 +3,7 @@
 Every up() ends with all checks: where it is good, they are.
 """
 
+import contextlib
 import itertools
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from wavetank.errors import UsageError
 from wavetank.failover import fail_over
 from wavetank.failover_log import FailoverLog
 from wavetank.instance import Instance
-from wavetank.node import Server, Servers
+from wavetank.node import Server, Servers, query_on
 from wavetank.promotion import record_promotion
 from wavetank.switchover import switch_over
 from writer import Writer
@@ -117,22 +118,22 @@ def test_a_prepared_xa_transaction_refuses_a_switchover(
     old, first, _ = roles(servers)
     asked = itertools.count(1)
     refuse = switchover.refuse_prepared
+    with contextlib.closing(servers[old].connect("admin")) as connection:
 
-    def prepare_then_ask(source: Server) -> None:
-        if next(asked) == at:
-            source.execute(
-                "XA START 'held'", "INSERT INTO wavetank.generated_ids (origin) VALUES (0)", "XA END 'held'",
-                "XA PREPARE 'held'",
-            )  # fmt: skip
-        refuse(source)
+        def prepare_then_ask(source: Server) -> None:
+            if next(asked) == at:
+                query_on(connection, "XA PREPARE 'held'", node=old)
+            refuse(source)
 
-    monkeypatch.setattr(switchover, "refuse_prepared", prepare_then_ask)
-    try:
-        with pytest.raises(UsageError, match=f"{old} holds 1 prepared XA transactions"):
-            switch_over(servers, first)
-        assert open_ones(servers) == [old]
-    finally:
-        servers[old].execute("XA ROLLBACK 'held'")
+        for statement in ("XA START 'held'", "INSERT INTO wavetank.generated_ids (origin) VALUES (0)", "XA END 'held'"):
+            query_on(connection, statement, node=old)
+        monkeypatch.setattr(switchover, "refuse_prepared", prepare_then_ask)
+        try:
+            with pytest.raises(UsageError, match=f"{old} holds 1 prepared XA transactions"):
+                switch_over(servers, first)
+            assert open_ones(servers) == [old]
+        finally:
+            servers[old].execute("XA ROLLBACK 'held'")
 
 
 def test_one_that_does_not_catch_up_leaves_the_source_open(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
