@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavetank.node import Row, Server, Servers, StatementError, query_on
-from wavetank.sharding.directory import Ask, CachedDirectory
+from wavetank.sharding.directory import Ask, CachedDirectory, recount
 from wavetank.sharding.errors import FutureMapError, OutdatedMapError, ShardingError
 from wavetank.sharding.gates import Gate
 from wavetank.sharding.maps import DirectoryMap, ShardMap, document_of, moved, read_map
@@ -172,10 +172,7 @@ def _direct(run: Callable[..., list[Row]], now: ShardMap, pending: ShardMap | No
     if not pending:
         there = "shard = next_shard, " if arrived else ""
         run(f"UPDATE sharding.customer_shard_mapping SET {there}next_shard = NULL WHERE next_shard IS NOT NULL")
-    run(
-        "UPDATE sharding.shard_directory d SET customers = "
-        "(SELECT COUNT(*) FROM sharding.customer_shard_mapping m WHERE m.shard = d.shard)"
-    )
+    recount(run)
 
 
 def refuse_unsharded(topology: Topology) -> None:

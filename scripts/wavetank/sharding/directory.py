@@ -78,6 +78,27 @@ class CachedDirectory:
         return len(self._known)
 
 
+_RECOUNT = """
+    UPDATE sharding.shard_directory d SET customers =
+    (SELECT COUNT(*) FROM sharding.customer_shard_mapping m WHERE m.shard = d.shard)
+"""
+
+
+def recount(run: Callable[[str], list[Row]]) -> None:
+    """Let the directory count its customers anew; `run` is within a transaction, or is one statement by itself."""
+    run(_RECOUNT)
+
+
+def miscounted(server: Server) -> list[int]:
+    """Return the shards of which the directory has counted more or fewer customers than the mapping gives them."""
+    rows = server.query(
+        "SELECT d.shard FROM sharding.shard_directory d LEFT JOIN sharding.customer_shard_mapping m USING (shard) "
+        "GROUP BY d.shard, d.customers HAVING d.customers <> COUNT(m.customer_id)",
+        account="admin",
+    )
+    return [int(row["shard"]) for row in rows]
+
+
 def assign(server: Server, customer: int) -> int:
     """Return the customer's shard, giving it one if it has none: the one that has fewest customers.
 

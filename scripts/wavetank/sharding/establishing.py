@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from wavetank.node import Servers
 from wavetank.sharding.catalogue import Catalogue
+from wavetank.sharding.directory import miscounted, recount
 from wavetank.sharding.errors import ShardingError
 from wavetank.sharding.gates import bounds, read_gates, set_gate
 from wavetank.sharding.maps import make_map
@@ -34,7 +35,7 @@ def establish(servers: Servers, *, dry_run: bool = False) -> list[str]:
         news = _publish_first(servers)
         moment, prepared = this_moment(servers), last_prepared(servers)
         gates = pool.map(lambda shard: _make_gates(servers, shard, moment, prepared), shards)
-        return list(itertools.chain(*made, news, *gates))
+        return list(itertools.chain(*made, news, *gates, _recount(servers)))
 
 
 def _make_schemas(servers: Servers, shard: Shard, *, dry_run: bool) -> list[str]:
@@ -63,6 +64,15 @@ def _publish_first(servers: Servers) -> list[str]:
 def _holds_rows(servers: Servers, shard: Shard) -> bool:
     server = servers[shard.source.name]
     return bool(server.value(f"SELECT EXISTS (SELECT 1 FROM {shard.schema}.customers)", account="admin"))
+
+
+def _recount(servers: Servers) -> list[str]:
+    """Let a directory that has miscounted count anew."""
+    server = Catalogue(servers).server
+    if not miscounted(server):
+        return []
+    recount(lambda statement: server.query(statement, account="admin"))
+    return [f"{server.name}: customers of the directory counted"]
 
 
 def _make_gates(servers: Servers, shard: Shard, moment: Moment, prepared: int) -> list[str]:

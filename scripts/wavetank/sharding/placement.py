@@ -86,10 +86,13 @@ def last_prepared(servers: Servers) -> int:
 def known_moment(servers: Servers, shards: Sequence[Shard]) -> Moment | None:
     """Return this_moment() for a check of `shards`, None where their tables or the map are another check's finding."""
     first = servers.topology.shards[0]
-    for shard in {first.number: first, **{shard.number: shard for shard in shards}}.values():
+
+    def lacks(shard: Shard, server: Server) -> bool:
         statements = [*sharding_statements(catalogue=shard == first), *shard_statements(shard)]
-        if make_missing(servers[shard.source.name], statements, dry_run=True):
-            return None
+        return bool(make_missing(server, statements, dry_run=True))
+
+    if any(on_each(servers, [first, *(shard for shard in shards if shard != first)], lacks).values()):
+        return None
     with contextlib.suppress(UsageError):
         moment = this_moment(servers)
         shards_of(servers.topology, moment.newest.map)
@@ -349,6 +352,33 @@ def _ids(server: Server, statement: str) -> set[int]:
     return {int(row["customer_id"]) for row in server.query(statement, account="admin")}
 
 
+def loaded_rows(servers: Servers, moment: Moment, customers: int, orders: int) -> tuple[int, int] | None:
+    """Return how many of the first `customers` and `orders` lie where the newest map puts them.
+
+    None where that cannot be told: while the customers of a directory move.
+    """
+    shard_map = moment.newest.map
+    owner = shard_map.sql_shard(f"c.{shard_map.column}")
+    if moment.under_way and owner is None:
+        return None
+
+    def count(shard: Shard, server: Server) -> tuple[int, int]:
+        # Where nothing moves, rows that lie wrong are another check's finding, and this one is cheaper without.
+        here = f"AND {owner} = {shard.number}" if moment.under_way else ""
+        by_customer = f"{shard.schema}.orders o JOIN {shard.schema}.customers c USING (customer_id)"
+        table = by_customer if moment.under_way else f"{shard.schema}.orders o"
+        return (
+            int(server.value(
+                f"SELECT COUNT(*) FROM {shard.schema}.customers c WHERE customer_id <= %s {here}",
+                [customers], account="admin",
+            )),
+            int(server.value(f"SELECT COUNT(*) FROM {table} WHERE order_id <= %s {here}", [orders], account="admin")),
+        )  # fmt: skip
+
+    counts = on_each(servers, shards_of(servers.topology, shard_map), count).values()
+    return sum(each for each, _ in counts), sum(each for _, each in counts)
+
+
 # Which ids are there, 64 to a number: of a million orders that is some 16,000 rows.
 BITS = "SELECT {id} DIV 64 AS chunk, BIT_OR(1 << ({id} MOD 64)) AS bits FROM {schema}.{table} GROUP BY chunk"
 
@@ -361,9 +391,11 @@ def ids_of(chunk: int, bits: int) -> Iterator[int]:
 def without_parent(servers: Servers, shard: Shard, table: str, column: str, parent: str) -> list[int]:
     """Return values of `column` in `table` that `parent` does not have on the same shard; EXAMPLES of them."""
     child, there = (BITS.format(id=column, schema=shard.schema, table=name) for name in (table, parent))
+    # Signed, 0 would make the whole column signed, and lose the ids that are the last of their 64.
+    lost = "c.bits & ~COALESCE(p.bits, CAST(0 AS UNSIGNED))"
     rows = servers[shard.source.name].query(
-        f"SELECT c.chunk, c.bits & ~COALESCE(p.bits, 0) AS bits FROM ({child}) c LEFT JOIN ({there}) p USING (chunk) "
-        f"WHERE c.bits & ~COALESCE(p.bits, 0) <> 0 LIMIT {EXAMPLES}",
+        f"SELECT c.chunk, {lost} AS bits FROM ({child}) c LEFT JOIN ({there}) p USING (chunk) "
+        f"WHERE {lost} <> 0 ORDER BY c.chunk LIMIT {EXAMPLES}",
         account="admin",
     )
     return [each for row in rows for each in ids_of(int(row["chunk"]), int(row["bits"]))][:EXAMPLES]

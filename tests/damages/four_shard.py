@@ -1,0 +1,130 @@
+"""Three shards without replicas, by the ring: fewer would not let one hold more than twice its share."""
+
+import itertools
+
+from wavetank import containers, shop
+from wavetank.node import Servers
+from wavetank.sharding.maps import make_map
+from wavetank.sharding.rehoming import rehome
+
+from damages import Case, Damage, sql
+
+OPTIONS = {"TOPOLOGY": "four-shard", "SHARDS": 3, "REPLICAS": 0}
+
+RING = make_map("ring", (1, 2, 3))
+LOADED = range(1, 1001)
+# A customer of the first shard whom the loader has not made, and one of each shard whom it has.
+STRANGER = next(number for number in itertools.count(20_000_000) if RING.shard_of(number) == 1)
+FIRST, SECOND = (next(number for number in LOADED if RING.shard_of(number) == shard) for shard in (1, 2))
+# An order of the second shard.
+ORDER = next(number for number in range(1, 5001) if RING.shard_of(shop.order(1, number)[0].customer_id) == 2)
+MANY = 1_600
+
+
+def customer(number: int) -> str:
+    """Return what puts a customer on the second shard."""
+    return (
+        "INSERT INTO shop_2.customers (customer_id, name, email, country, region) "
+        f"VALUES ({number}, 'Eve', 'eve{number}@example.com', 'FR', 'europe')"
+    )
+
+
+def order(number: int, of: int) -> str:
+    """Return what puts an order on the second shard."""
+    return f"INSERT INTO shop_2.orders VALUES ({number}, {of}, '2025-05-05', 'paid', 1.00)"
+
+
+def brought_home(number: int) -> Damage:
+    """Do what the finding says."""
+
+    def do(servers: Servers) -> None:
+        assert rehome(servers, str(number)).sources == (2,)
+        assert rehome(servers, str(number)).sources == ()
+
+    return do
+
+
+def restored(number: int) -> Damage:
+    """Put an order of the loader back with its items."""
+    row, items = shop.order(1, number)
+    return sql("s2", *shop.inserts("orders", [row], "shop_2"), *shop.inserts("order_items", items, "shop_2"))
+
+
+def crowd(servers: Servers) -> None:
+    """Let many customers sign up, all of the second shard."""
+    theirs = itertools.islice((each for each in itertools.count(30_000_000) if RING.shard_of(each) == 2), MANY)
+    rows = [shop.customer(1, number) for number in theirs]
+    servers["s2"].execute(*shop.inserts("customers", rows, "shop_2"))
+
+
+def orders_of(number: int) -> list[tuple[shop.Order, list[shop.Item]]]:
+    """Return the loaded orders of a customer, with their items."""
+    orders = (shop.order(1, each) for each in range(1, 5001))
+    return [each for each in orders if each[0].customer_id == number]
+
+
+CASES = {
+    "a map of a kind that nobody knows": Case(
+        "shard_map", "s1", sql("s1", """INSERT INTO sharding.maps (version, document) VALUES (99, '{"format": 1}')"""),
+        undo=sql("s1", "DELETE FROM sharding.maps WHERE version = 99"),
+    ),
+    "a gate that is gone": Case("shard_gates", "s2", sql("s2", "DELETE FROM sharding.gates WHERE gate = 'move'")),
+    "a gate that nobody can pass": Case(
+        "shard_gates", "s1", sql("s1", "UPDATE sharding.gates SET least = 99 WHERE gate = 'stay'")
+    ),
+    "a gate that everybody can pass": Case("shard_gates", "s3", sql("s3", "UPDATE sharding.gates SET least = 0")),
+    "a customer on the wrong shard": Case(
+        "shard_placement", "s2", sql("s2", customer(STRANGER), order(99_000_000, STRANGER)),
+        undo=brought_home(STRANGER),
+    ),
+    "a customer on two shards": Case(
+        # Its orders are on two shards as well, which is not said twice.
+        "shard_placement", "s2",
+        lambda servers: servers["s2"].execute(
+            *shop.inserts("customers", [shop.customer(1, FIRST)], "shop_2"),
+            *shop.inserts("orders", [each for each, _ in orders_of(FIRST)], "shop_2"),
+            *shop.inserts("order_items", [item for _, items in orders_of(FIRST) for item in items], "shop_2"),
+        ),
+        undo=brought_home(FIRST),
+    ),
+    "an order away from its customer": Case(
+        "shard_relations", "s2", sql("s2", order(99_000_001, FIRST)), undo=brought_home(FIRST),
+    ),
+    "items without their order": Case(
+        "shard_relations", "s2", sql("s2", "INSERT INTO shop_2.order_items VALUES (99000063, 1, 1, 1, 1.00)"),
+        undo=sql("s2", "DELETE FROM shop_2.order_items WHERE order_id = 99000063"),
+    ),
+    "an order on two shards": Case(
+        "shard_overlap", "s1",
+        lambda servers: servers["s2"].execute(order(orders_of(FIRST)[0][0].order_id, SECOND)),
+        undo=lambda servers: servers["s2"].execute(
+            f"DELETE FROM shop_2.orders WHERE order_id = {orders_of(FIRST)[0][0].order_id}"
+        ),
+    ),
+    "an order on no shard": Case(
+        "shard_rows", "s1",
+        sql("s2", *(f"DELETE FROM shop_2.{table} WHERE order_id = {ORDER}" for table in ("order_items", "orders"))),
+        undo=restored(ORDER),
+    ),
+    "a table without one of its keys": Case(
+        "shard_schema", "s2", sql("s2", "ALTER TABLE shop_2.orders DROP KEY ordered_at"),
+        undo=sql("s2", "ALTER TABLE shop_2.orders ADD KEY ordered_at (ordered_at)"),
+    ),
+    "a table that is gone": Case("shard_schema", "s3", sql("s3", "DROP TABLE shop_3.customer_analytics")),
+    "a routine that is gone": Case("shard_schema", "s1", sql("s1", "DROP PROCEDURE sharding.AssignCustomerToShard")),
+    "a table that only one has": Case(
+        "shard_schema", "s2", sql("s2", "CREATE TABLE shop_2.extra (id INT PRIMARY KEY)"),
+        undo=sql("s2", "DROP TABLE shop_2.extra"),
+    ),
+    "another price on one shard": Case(
+        "shard_reference", "s2", sql("s2", "UPDATE shop_2.products SET price = 0.01 WHERE product_id = 1"),
+        undo=sql("s2", f"UPDATE shop_2.products SET price = {shop.product(1, 1).price} WHERE product_id = 1"),
+    ),
+    "a shard with most customers": Case(
+        "shard_skew", "s2", crowd, undo=sql("s2", "DELETE FROM shop_2.customers WHERE customer_id >= 30000000"),
+    ),
+    "a shard that is gone": Case(
+        # Nothing that compares shards can be asked.
+        "reachable", "s3", lambda s: containers.kill(s.topology.container(s.topology.node("s3"))),
+    ),
+}  # fmt: skip
