@@ -21,6 +21,7 @@ from wavetank.node import Row, Server, StatementError
 from wavetank.proxies import Proxy
 from wavetank.proxy_status import ProxyStatus, ask_proxy
 from wavetank.replication import applier_error, channel_deviations, channels_of
+from wavetank.shard_status import ShardMapStatus, ask_shard_map
 from wavetank.topology import Channel, Node, Topology
 
 # Beside the time that a connection may take, node.CONNECT_TIMEOUT_S: a picture is looked at, not waited for.
@@ -101,6 +102,7 @@ class NodeStatus:
     errant: int | None = None
     channels: tuple[ChannelStatus, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    shard: int = 0
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -130,11 +132,14 @@ class InstanceStatus:
     ca: str
     secret: str
     proxies: tuple[ProxyStatus, ...] = ()
+    shard_map: ShardMapStatus | None = None
 
     @property
     def as_declared(self) -> bool:
         """Whether everything answers, works, and is as the inventory says."""
-        return not any(node.remarks for node in self.nodes) and not any(proxy.remarks for proxy in self.proxies)
+        whole = not self.shard_map or not self.shard_map.unread
+        remarked = any(node.remarks for node in self.nodes) or any(proxy.remarks for proxy in self.proxies)
+        return whole and not remarked
 
     @property
     def roots(self) -> tuple[NodeStatus, ...]:
@@ -180,6 +185,8 @@ def collect(topology: Topology) -> InstanceStatus:
         pool = stack.enter_context(ThreadPoolExecutor(len(topology.nodes)))
         asked = pool.map(lambda node: _ask(node, servers[node.name], _unasked(node, topology, states)), topology.nodes)
         fronts = pool.map(lambda proxy: _ask_proxy(proxy, topology, states), topology.proxies)
+        # A catalogue whose server is gone would only cost its timeout, once more.
+        shard_map = _ask_shard_map(topology, servers, states) if topology.shards else None
         nodes = _compare(_with_roles(tuple(asked)), servers, pool)
     return InstanceStatus(
         instance=topology.instance,
@@ -191,7 +198,18 @@ def collect(topology: Topology) -> InstanceStatus:
         ca=str(instance.ca),
         secret=str(instance.secret(APP_ACCOUNT)),
         proxies=tuple(fronts),
+        shard_map=shard_map,
     )
+
+
+def _ask_shard_map(
+    topology: Topology, servers: Mapping[str, Server], states: Mapping[str, str] | None
+) -> ShardMapStatus:  # fmt: skip
+    source = topology.shards[0].source
+    state = UNKNOWN if states is None else states.get(topology.container(source), ABSENT)
+    if state not in (RUNNING, UNKNOWN):
+        return ShardMapStatus(unread=f"{source.name} does not answer: container {state}")
+    return ask_shard_map(topology, servers[source.name])
 
 
 def _container_states(topology: Topology) -> Mapping[str, str] | None:
@@ -210,6 +228,7 @@ def _unasked(node: Node, topology: Topology, states: Mapping[str, str] | None) -
         container=container,
         container_state=UNKNOWN if states is None else states.get(container, ABSENT),
         declared_sources=tuple(channel.source for channel in node.channels),
+        shard=node.shard,
     )
 
 

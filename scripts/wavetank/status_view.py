@@ -58,7 +58,8 @@ def picture(status: InstanceStatus) -> RenderableType:
     trees = [_tree(root, status, drawn) for root in status.roots]
     # What is left replicates in a ring, which has no first server: begin with the inventory's.
     trees += [_tree(node, status, drawn) for node in status.nodes if node.name not in drawn]
-    legend = ["gap: transactions of its source it lacks; errant: its own that no source has"]
+    legend = [status.shard_map.line] if status.shard_map else []
+    legend += ["gap: transactions of its source it lacks; errant: its own that no source has"]
     if any(channel.end_to_end_lag_us is not None for node in status.nodes for channel in node.channels):
         legend.append("lag: behind its source / behind the first commit, over all hops")
     trees += [proxy_tree(proxy) for proxy in status.proxies]
@@ -76,7 +77,8 @@ def _headline(status: InstanceStatus) -> Text:
         fronts = f" behind {', '.join(proxy.name for proxy in status.proxies)}" if status.proxies else ""
         return line.append(f"{count} server{'s' * (count > 1)}{fronts}, all as the inventory says", style="green")
     remarks = [remark for node in status.nodes for remark in node.remarks]
-    deviations = len(remarks) + sum(len(proxy.remarks) for proxy in status.proxies)
+    unread = bool(status.shard_map and status.shard_map.unread)
+    deviations = len(remarks) + sum(len(proxy.remarks) for proxy in status.proxies) + unread
     return line.append(
         f"{answering} of {count} answer, {deviations} deviation{'s' * (deviations > 1)}",
         style="red" if len(remarks) < deviations or any(remark.broken for remark in remarks) else "yellow",
@@ -88,20 +90,21 @@ def _tree(node: NodeStatus, status: InstanceStatus, drawn: set[str]) -> Tree:
     if node.name in drawn:
         return Tree(Text.assemble((node.name, "bold"), ("  drawn above", "dim")))
     drawn.add(node.name)
-    tree = Tree(_label(node), guide_style="dim")
+    tree = Tree(_label(node, status), guide_style="dim")
     for replica in status.behind(node):
         tree.children.append(_tree(replica, status, drawn))
     return tree
 
 
-def _label(node: NodeStatus) -> RenderableType:
+def _label(node: NodeStatus, status: InstanceStatus) -> RenderableType:
     colour = _colour(node)
     role = "" if node.unanswered else node.role
     container = (
         f"container {node.container_state}",
         "" if node.container_state in (RUNNING, UNKNOWN) else "red",
     )
-    parts = [(role, colour), (node.writability, ""), container, (f"127.0.0.1:{node.port}", "")]
+    shard = status.shard_map.title(node.shard) if status.shard_map else ""
+    parts = [(shard, ""), (role, colour), (node.writability, ""), container, (f"127.0.0.1:{node.port}", "")]
     lines = [Text.assemble((node.name, f"bold {colour}"), "  ", _joined(*parts))]
     lines += [_figures(node, channel) for channel in node.channels]
     lines += [

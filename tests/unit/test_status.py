@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 from rich.console import Console
 from wavetank import containers
+from wavetank.shard_status import ShardMapStatus
 from wavetank.status import (
     ChannelStatus,
     InstanceStatus,
@@ -299,3 +300,11 @@ def test_transactions_are_counted(gtid_set: str, expected: int) -> None:
 )
 def test_times_are_for_people(microseconds: int, expected: str) -> None:
     assert duration(microseconds) == expected
+
+
+def test_the_picture_says_what_each_shard_is() -> None:
+    shard_map = ShardMapStatus(3, "ring", ((1, "in the map"), (2, "spare")))
+
+    assert shard_map.line == "shard map 3, by ring: 1 in the map; 2 spare"
+    assert [shard_map.title(shard) for shard in (1, 2)] == ["shard 1", "shard 2, spare"]
+    assert ShardMapStatus(unread="s1 does not answer").line == "shard map: s1 does not answer"
