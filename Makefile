@@ -13,7 +13,7 @@ export REBUILD NODE TO FORCE VIA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill load list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill load shard-map list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -63,6 +63,9 @@ drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRA
 
 load: setup ## Bring the sample shop to ROWS= orders, the same ones for the same SEED=
 	@$(BIN)/wavetank load $(or $(ROWS),10000) $(if $(SEED),--seed $(SEED))
+
+shard-map: setup ## Which shard has which keys, how many rows each holds, and which is spare
+	@$(BIN)/wavetank shard map
 
 list: setup ## The topologies that can be brought up and the instances that have been
 	@$(BIN)/wavetank list

@@ -14,6 +14,9 @@ from wavetank.planning import FIRST_PORT
 from wavetank.proxies import Proxy, proxysqls, read_proxies
 from wavetank.topology import Member, Topology
 
+# As many as it takes for rows to be apart; more of them are more of the same.
+SHARDS = 2
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Cross the tests with the topologies and, where they ask for one, with its nodes and each node's checks."""
@@ -39,6 +42,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     elif "front" in metafunc.fixturenames:
         fronted = [target for target, topology in targets.items() if topology.proxies]
         metafunc.parametrize("target", fronted, scope="session")
+    elif "sharded" in metafunc.fixturenames:
+        metafunc.parametrize("target", [name for name, each in targets.items() if each.shards], scope="session")
+    elif "source" in metafunc.fixturenames:
+        whole = [target for target, topology in targets.items() if not topology.shards]
+        metafunc.parametrize("target", whole, scope="session")
     elif "target" in metafunc.fixturenames:
         metafunc.parametrize("target", targets, scope="session")
 
@@ -48,6 +56,7 @@ def _planned(target: str, named: str | None) -> Topology:
     if named:
         return Instance(named).topology()
     planned = declared_topology(target, own(target), FIRST_PORT)
+    planned = replace(planned, nodes=tuple(node for node in planned.nodes if node.shard <= SHARDS))
     return replace(planned, proxies=read_proxies(fronts_of(target), FIRST_PORT + len(planned.nodes)))
 
 
@@ -60,7 +69,8 @@ def topology(target: str, request: pytest.FixtureRequest) -> Topology:
     """The topology of the running instance under test."""
     name = request.config.getoption("--instance")
     if not name:
-        name = request.getfixturevalue("bring_up_to_stay")(own(target), TOPOLOGY=target)
+        options = {"SHARDS": SHARDS} if _planned(target, None).shards else {}
+        name = request.getfixturevalue("bring_up_to_stay")(own(target), TOPOLOGY=target, **options)
     return Instance(name).topology()
 
 
@@ -68,6 +78,12 @@ def topology(target: str, request: pytest.FixtureRequest) -> Topology:
 def ring(topology: Topology) -> Topology:
     """An instance with several sources that replicate from each other."""
     return topology
+
+
+@pytest.fixture(scope="session")
+def sharded(servers: Servers) -> Servers:
+    """An instance whose rows are spread over shards."""
+    return servers
 
 
 @pytest.fixture(scope="session")
