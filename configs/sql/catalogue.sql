@@ -28,11 +28,9 @@ CREATE TABLE IF NOT EXISTS sharding.customer_shard_mapping (
     KEY next_shard (next_shard)
 );
 
-DROP PROCEDURE IF EXISTS sharding.AssignCustomerToShard;
-
 -- Gives a customer the active shard that has fewest, or says which one it has. It has a transaction of its own, and
 -- so ends that of its caller: an application asks before it begins.
-CREATE PROCEDURE sharding.AssignCustomerToShard(IN customer BIGINT UNSIGNED, OUT chosen SMALLINT UNSIGNED)
+CREATE PROCEDURE IF NOT EXISTS sharding.AssignCustomerToShard(IN customer BIGINT UNSIGNED, OUT chosen SMALLINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
     DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END;

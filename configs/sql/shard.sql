@@ -86,10 +86,8 @@ FROM shop_0.orders
 GROUP BY `month`
 ORDER BY `month`;
 
-DROP PROCEDURE IF EXISTS shop_0.RefreshCustomerAnalytics;
-
 -- Makes the analytics anew, as of a moment, in one transaction: a reader sees the old ones or the new ones.
-CREATE PROCEDURE shop_0.RefreshCustomerAnalytics(IN as_of DATETIME)
+CREATE PROCEDURE IF NOT EXISTS shop_0.RefreshCustomerAnalytics(IN as_of DATETIME)
 MODIFIES SQL DATA
 SQL SECURITY INVOKER
 BEGIN

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import python_loop
 import splitting
+import spreading
 import sysbench
 from figures import Figure, Measured, exit_code, figures_of, mib, ratios
 from wavetank.errors import UsageError
@@ -175,3 +176,17 @@ def test_the_python_loop_says_what_sysbench_says() -> None:
     said: list[str] = []
     python_loop.oltp_read_write(lambda statement, _parameters: said.append(statement))
     assert Counter(statement.split()[0] for statement in said) == {"SELECT": 14, "UPDATE": 2, "DELETE": 1, "INSERT": 1}
+
+
+def test_four_shards_are_measured_against_one_server() -> None:
+    figures = spreading.figures_of(spreading.Measured(40_000, one=[2.0, 3.0], shards=[1.0, 6.0]))
+
+    assert [figure.samples for figure in figures] == [(2.0, 3.0), (1.0, 6.0), (0.5, 2.0)]
+    assert figures[2].name == "ratio, load over four shards"
+    assert not figures[2].good
+
+
+@pytest.mark.parametrize("text", ["0", "many", "1000001", "-1"])
+def test_a_number_of_orders_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="a number from 1"):
+        spreading.order_count(text)

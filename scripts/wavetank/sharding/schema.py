@@ -15,7 +15,7 @@ DIVIDED = ("customers", "orders", "order_items")
 REFERENCE = ("products", "load_state")
 # The months that orders has partitions for; what is older or newer has one each.
 FIRST_YEAR, LAST_YEAR = 2024, 2026
-_TABLE = re.compile(r"^CREATE (?:TABLE IF NOT EXISTS|OR REPLACE .*VIEW|PROCEDURE) (\w+)\.(\w+)", re.MULTILINE)
+_TABLE = re.compile(r"^CREATE (?:TABLE IF NOT EXISTS|OR REPLACE .*VIEW|PROCEDURE IF NOT EXISTS) (\w+)\.(\w+)", re.MULTILINE)
 
 
 def shard_statements(shard: Shard) -> list[str]:
@@ -57,10 +57,8 @@ def make_missing(server: Server, statements: list[str], *, dry_run: bool = False
     if missing and not dry_run:
         for statement in statements:
             made = made_by([statement])
-            # A schema, and the DROP before a routine that is not there.
-            if not made and statement.split("\n")[-1].startswith(("CREATE SCHEMA", "DROP PROCEDURE")):
-                made = missing
-            if made & missing:
+            # What makes none of these makes a schema, which may be there.
+            if not made or made & missing:
                 server.execute(statement)
     return sorted(missing)
 
