@@ -15,7 +15,9 @@ DIVIDED = ("customers", "orders", "order_items")
 REFERENCE = ("products", "load_state")
 # The months that orders has partitions for; what is older or newer has one each.
 FIRST_YEAR, LAST_YEAR = 2024, 2026
-_TABLE = re.compile(r"^CREATE (?:TABLE IF NOT EXISTS|OR REPLACE .*VIEW|PROCEDURE IF NOT EXISTS) (\w+)\.(\w+)", re.MULTILINE)
+_TABLE = re.compile(
+    r"^CREATE (?:TABLE IF NOT EXISTS|OR REPLACE .*VIEW|PROCEDURE IF NOT EXISTS) (\w+)\.(\w+)", re.MULTILINE
+)
 
 
 def shard_statements(shard: Shard) -> list[str]:
@@ -66,7 +68,9 @@ def make_missing(server: Server, statements: list[str], *, dry_run: bool = False
 def _present(server: Server) -> Iterator[str]:
     for row in server.query(
         "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) AS name FROM information_schema.TABLES "
-        "UNION ALL SELECT CONCAT(ROUTINE_SCHEMA, '.', ROUTINE_NAME) FROM information_schema.ROUTINES",
+        "WHERE TABLE_SCHEMA REGEXP '^sh(arding|op)_?' UNION ALL "
+        "SELECT CONCAT(ROUTINE_SCHEMA, '.', ROUTINE_NAME) FROM information_schema.ROUTINES "
+        "WHERE ROUTINE_SCHEMA REGEXP '^sh(arding|op)_?'",
         account="admin",
     ):
         yield row["name"]
