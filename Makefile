@@ -13,7 +13,7 @@ export REBUILD NODE TO FORCE VIA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill load shard-map list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill recover load shard-map list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -60,6 +60,9 @@ resolve: setup ## Let one version win everywhere: STRATEGY=latest-wins, source-w
 
 drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRATEGY= SEED= OPERATIONS=; without DRILL=, list them
 	@$(BIN)/wavetank drill $(DRILL)
+
+recover: setup ## End the transactions across shards whose client is gone, as was decided; all shards alike
+	@$(BIN)/wavetank shard recover $(if $(OLDER_THAN),--older-than $(OLDER_THAN))
 
 load: setup ## Bring the sample shop to ROWS= orders, the same ones for the same SEED=
 	@$(BIN)/wavetank load $(or $(ROWS),10000) $(if $(SEED),--seed $(SEED))

@@ -51,3 +51,21 @@ def rehome(
     with Servers(known_instance(instance).topology()) as servers:
         done = bring(servers, customer)
     print(json.dumps(done.as_dict(), indent=2) if as_json else "\n".join(done.lines()))
+
+
+@app.command()
+def recover(
+    older_than: Annotated[
+        float, typer.Option("--older-than", help="Leave transactions alone that are younger, in seconds.")
+    ] = 30.0,
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """End transactions across shards whose client is gone; 1 where any stays in doubt."""
+    from wavetank.node import Servers
+    from wavetank.sharding.recovery import recover as end
+
+    with Servers(known_instance(instance).topology()) as servers:
+        recovery = end(servers, older_than)
+    print(json.dumps(recovery.as_dict(), indent=2) if as_json else "\n".join(recovery.lines()))
+    sys.exit(0 if recovery.complete else FINDING)

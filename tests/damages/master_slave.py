@@ -1,6 +1,9 @@
 """A source and two replicas, asynchronous: what holds for every topology."""
 
+import time
+
 from wavetank import containers
+from wavetank.sharding import xa
 
 from damages import Case, Damage, behind_its_back, channel, sql
 
@@ -15,7 +18,17 @@ def filtered(node: str, table: str) -> Damage:
     )  # fmt: skip
 
 
+# By its name an hour old.
+GTRID = f"wt-{int((time.time() - 3600) * 1000)}-{16 * 'a'}"
+BRANCH = xa.Branch(GTRID, 1).xid
+
 CASES = {
+    "a transaction that nobody ends": Case(
+        "in_doubt_transactions", "db1",
+        sql("db1", f"XA START {BRANCH}", "INSERT INTO shop.proof VALUES (99, 'half')", f"XA END {BRANCH}",
+            f"XA PREPARE {BRANCH}"),
+        undo=sql("db1", f"XA ROLLBACK {BRANCH}"),
+    ),
     "a killed replica": Case(
         "reachable", "db3", lambda s: containers.kill(s.topology.container(s.topology.node("db3")))
     ),
