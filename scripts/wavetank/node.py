@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -94,13 +94,16 @@ class Server:
         """Return where the server is, and with what `account` comes to it."""
         return Login(self.name, self.port, account, self._instance.password(account), self._instance.ca)
 
-    def connect(self, account: str, read_timeout_s: int | None = None) -> MySQLConnectionAbstract:
+    def connect(self, account: str, read_timeout_s: int | None = None, database: str = "") -> MySQLConnectionAbstract:
         """Open a connection of the caller's own as `account`; an answer may take `read_timeout_s` seconds.
+
+        Statements that name no schema mean `database`.
 
         Raises:
             UnreachableError: the server does not answer, or refuses the account.
         """
-        return open_connection(self.login(account), read_timeout_s or self._read_timeout_s)
+        login = replace(self.login(account), database=database)
+        return open_connection(login, read_timeout_s or self._read_timeout_s)
 
     def refusal(self, account: str) -> str:
         """Try to log in as `account`; return why that was refused, '' where it was not."""

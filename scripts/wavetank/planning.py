@@ -11,7 +11,7 @@ from wavetank import containers
 from wavetank.errors import UsageError
 from wavetank.instance import HOME, OPTIONS, Instance, find_instance, instance_names
 from wavetank.ports import kept_ports
-from wavetank.proxies import PORTS_EACH, read_proxies
+from wavetank.proxies import PORTS_EACH, read_proxies, routers
 from wavetank.sharding.maps import DEFAULT_KIND, make_map
 from wavetank.sizes import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
 from wavetank.topology import (
@@ -235,7 +235,9 @@ def _refuse_unfit_proxies(topology: Topology) -> None:
         check_node_name(proxy.name)
         if proxy.name in names:
             raise UsageError(f"{proxy.name} is a server and a proxy at once: each host needs a name of its own")
-    heads = [node.name for node in topology.sources if not node.peer]
+    if topology.shards and (others := routers(topology.proxies)):
+        raise UsageError(f"{others[0].name} is a MySQL Router, which cannot tell shards apart: a ProxySQL can")
+    heads = [] if topology.shards else [node.name for node in topology.sources if not node.peer]
     if topology.proxies and (len(heads) > 1 or (heads and topology.peers)):
         named = ", ".join(node.name for node in topology.sources)
         raise UsageError(f"a proxy cannot know which of {named} a write is for: they do not share their data")

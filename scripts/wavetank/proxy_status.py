@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from wavetank.accounts import APP_ACCOUNT
 from wavetank.errors import UnreachableError
+from wavetank.hostgroups import meaning
 from wavetank.instance import Instance
 from wavetank.node import Server, StatementError
 from wavetank.proxies import ADMIN, PROXYSQL, Proxy
@@ -87,18 +88,18 @@ def ask_proxy(
     main, side = server(proxy.name, proxy.port), server(proxy.side, proxy.side_port)
     with contextlib.closing(main), contextlib.closing(side):
         try:
-            backends = tuple(_backends(proxy, side) if proxy.kind == PROXYSQL else _behind(main, side))
+            backends = tuple(_backends(topology, proxy, side) if proxy.kind == PROXYSQL else _behind(main, side))
         except (UnreachableError, StatementError) as error:
             return _silent(unasked, " ".join(str(error).partition(" does not answer: ")[2].split()).split(". ")[0])
-    return replace(unasked, backends=backends, remarks=tuple(_remarks(backends)))
+    return replace(unasked, backends=backends, remarks=tuple(_remarks(backends, _wanted(topology, proxy))))
 
 
 def _silent(unasked: ProxyStatus, reason: str) -> ProxyStatus:
     return replace(unasked, unanswered=reason, remarks=(f"no answer: {reason}",))
 
 
-def _backends(proxy: Proxy, admin: Server) -> Iterator[Backend]:
-    meant = {proxy.settings["hostgroups"]["writer"]: "writes", proxy.settings["hostgroups"]["reader"]: "reads"}
+def _backends(topology: Topology, proxy: Proxy, admin: Server) -> Iterator[Backend]:
+    meant = meaning(topology, proxy)
     for row in admin.query(_BACKENDS, account=ADMIN):
         group = int(row["hostgroup_id"])
         yield Backend(
@@ -118,8 +119,12 @@ def _behind(main: Server, side: Server) -> Iterator[Backend]:
         yield Backend(door.value(_WHO, account=APP_ACCOUNT), group)
 
 
-def _remarks(backends: tuple[Backend, ...]) -> Iterator[str]:
-    for group in ("writes", "reads"):
+def _wanted(topology: Topology, proxy: Proxy) -> tuple[str, ...]:
+    return tuple(meaning(topology, proxy).values()) if proxy.kind == PROXYSQL else ("writes", "reads")
+
+
+def _remarks(backends: tuple[Backend, ...], wanted: tuple[str, ...]) -> Iterator[str]:
+    for group in wanted:
         if not any(backend.group == group for backend in backends):
             yield f"sends {group} to nobody"
     for backend in backends:

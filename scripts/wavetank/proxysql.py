@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wavetank.drift import refuse_if_dead
+from wavetank.hostgroups import Pair, pairs_of
 from wavetank.node import Row, Server, Servers, query_on
 from wavetank.proxies import ADMIN, Proxy
 from wavetank.replication import CA, PORT
@@ -20,6 +21,9 @@ MONITOR = "monitor"
 HEARTBEAT = "wavetank.newest_heartbeat"
 START_TIMEOUT_S = 30.0
 _RULE_STEP = 100
+# Where there are several pairs of hostgroups, rules first decide which half of one a statement is for, and then, by
+# flagIN, which one: a hint says so, else the schema.
+_FLAGS = {"writer": 1, "reader": 2}
 # The monitor's logs, and what each calls its errors.
 _LOGS = {"connect": "connect_error", "ping": "ping_error", "read_only": "error", "replication_lag": "error"}
 # The newest word on each server: SQLite takes the other columns from the row of the maximum.
@@ -47,6 +51,8 @@ SERVERS = Table("mysql_servers", ("hostgroup_id", "hostname", "port"), "MYSQL SE
 HOSTGROUPS = Table("mysql_replication_hostgroups", ("writer_hostgroup", "reader_hostgroup"), "MYSQL SERVERS")
 USERS = Table("mysql_users", ("username",), "MYSQL USERS")
 RULES = Table("mysql_query_rules", ("rule_id",), "MYSQL QUERY RULES")
+# What rules leave open: where the session's schema is.
+ROUTES = Table("mysql_query_rules_fast_routing", ("username", "schemaname", "flagIN"), "MYSQL QUERY RULES")
 VARIABLES = Table("global_variables", ("variable_name",), "MYSQL VARIABLES")
 
 
@@ -70,37 +76,42 @@ class Deviation:
 
 @dataclass
 class Needs:
-    """What has to be done to one ProxySQL: rows to take away, rows to state, what to load to runtime."""
+    """What has to be done to one ProxySQL: rows to take away, rows to state, what to load to runtime.
+
+    Routes are stated all at once where one of them differs: there are many, and each row is a task.
+    """
 
     absent: dict[str, Rows] = field(default_factory=dict)
     present: dict[str, Rows] = field(default_factory=dict)
     load: list[str] = field(default_factory=list)
+    routes: bool = False
 
 
 def expected_rows(topology: Topology, proxy: Proxy, passwords: Mapping[str, str]) -> dict[Table, Rows]:
     """Return every row that the inventory makes ProxySQL hold, by table."""
+    pairs = pairs_of(topology, proxy)
     return {
-        HOSTGROUPS: [_hostgroups(topology, proxy)],
-        SERVERS: list(_servers(topology, proxy)),
-        USERS: list(_users(proxy, passwords)),
-        RULES: list(_rules(proxy)),
+        HOSTGROUPS: [_hostgroups(topology, pair) for pair in pairs],
+        SERVERS: [row for pair in pairs for row in _servers(topology, proxy, pair)],
+        USERS: list(_users(pairs[0], passwords)),
+        RULES: list(_rules(proxy, pairs)),
+        ROUTES: list(_routes(pairs)),
         VARIABLES: list(_variables(proxy, passwords)),
     }
 
 
-def _hostgroups(topology: Topology, proxy: Proxy) -> dict[str, Any]:
-    groups = proxy.settings["hostgroups"]
+def _hostgroups(topology: Topology, pair: Pair) -> dict[str, Any]:
     return {
-        "writer_hostgroup": groups["writer"],
-        "reader_hostgroup": groups["reader"],
+        "writer_hostgroup": pair.writer,
+        "reader_hostgroup": pair.reader,
         "check_type": "super_read_only",
         "comment": topology.instance,
     }
 
 
-def _servers(topology: Topology, proxy: Proxy) -> Iterator[dict[str, Any]]:
+def _servers(topology: Topology, proxy: Proxy, pair: Pair) -> Iterator[dict[str, Any]]:
     settings = proxy.settings
-    for node in topology.nodes:
+    for node in pair.nodes:
         # A source has no lag bound, so that it is there for the reads when the heartbeat has stopped.
         shared = {
             "hostname": node.name,
@@ -112,38 +123,39 @@ def _servers(topology: Topology, proxy: Proxy) -> Iterator[dict[str, Any]]:
             "status": "ONLINE",
         }
         if node.is_source:
-            yield {"hostgroup_id": settings["hostgroups"]["writer"], **shared}
-        yield {"hostgroup_id": settings["hostgroups"]["reader"], **shared}
+            yield {"hostgroup_id": pair.writer, **shared}
+        yield {"hostgroup_id": pair.reader, **shared}
 
 
-def _users(proxy: Proxy, passwords: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _users(first: Pair, passwords: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for account in APP_ACCOUNTS:
         yield {
             "username": account,
             "password": passwords[account],
             "active": 1,
             "use_ssl": 0,
-            "default_hostgroup": proxy.settings["hostgroups"]["writer"],
+            "default_hostgroup": first.writer,
             "transaction_persistent": 1,
             "fast_forward": 0,
         }
 
 
-def _rules(proxy: Proxy) -> Iterator[dict[str, Any]]:
-    for number, rule in enumerate(proxy.settings["rules"], 1):
+def _rules(proxy: Proxy, pairs: tuple[Pair, ...]) -> Iterator[dict[str, Any]]:
+    halves = [_of_half(proxy, pairs, rule) for rule in proxy.settings["rules"]]
+    whole = [*halves, *_of_pairs(pairs)] if pairs[0].shard else halves
+    for number, rule in enumerate(whole, 1):
         yield {
             "rule_id": number * _RULE_STEP,
             "active": 1,
             "flagIN": 0,
-            "match_digest": rule.get("digest"),
-            "match_pattern": rule.get("pattern"),
+            "match_digest": None,
+            "match_pattern": None,
             "negate_match_pattern": 0,
             "re_modifiers": "CASELESS",
-            "destination_hostgroup": proxy.settings["hostgroups"].get(rule.get("to")),
-            "error_msg": rule.get("error"),
+            "destination_hostgroup": None,
+            "error_msg": None,
             "next_query_flagIN": None,
             "apply": 1,
-            "comment": rule["comment"],
             # What would narrow a rule, or do something else than send.
             "username": None,
             "schemaname": None,
@@ -152,7 +164,51 @@ def _rules(proxy: Proxy) -> Iterator[dict[str, Any]]:
             "replace_pattern": None,
             "OK_msg": None,
             "mirror_hostgroup": None,
+            **rule,
         }
+
+
+def _of_half(proxy: Proxy, pairs: tuple[Pair, ...], rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a rule of group_vars: with the hostgroup where there is one pair, else with what it decides of it."""
+    row = {
+        "match_digest": rule.get("digest"),
+        "match_pattern": rule.get("pattern"),
+        "error_msg": rule.get("error"),
+        "comment": rule["comment"],
+    }
+    half = rule.get("to")
+    if half and pairs[0].shard:
+        return {**row, "flagOUT": _FLAGS[half], "apply": 0}
+    return {**row, "destination_hostgroup": proxy.settings["hostgroups"].get(half)}
+
+
+def _of_pairs(pairs: tuple[Pair, ...]) -> Iterator[dict[str, Any]]:
+    """Yield what sends all that no rule has matched to a writer, then the hints; without one, the routes decide."""
+    yield {"match_pattern": ".", "flagOUT": _FLAGS["writer"], "apply": 0, "comment": "what is no read"}
+    for pair in pairs:
+        for half, number in (("writer", pair.writer), ("reader", pair.reader)):
+            yield {
+                "flagIN": _FLAGS[half],
+                "match_pattern": f"/[*][[:space:]]*shard:{pair.shard}[[:space:]]*[*]/",
+                "destination_hostgroup": number,
+                "comment": f"the hint for shard {pair.shard}, {half}",
+            }
+    # ProxySQL 2.7 looks at its routes only if the last rule of the list applies nothing, whether it matched or not.
+    yield {"flagIN": _FLAGS["writer"], "match_pattern": ".", "apply": 0, "comment": "without a hint, the schema says"}
+
+
+def _routes(pairs: tuple[Pair, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the hostgroup for each account, schema and half."""
+    for pair in pairs if pairs[0].shard else ():
+        for account in APP_ACCOUNTS:
+            for half, number in (("writer", pair.writer), ("reader", pair.reader)):
+                yield {
+                    "username": account,
+                    "schemaname": pair.schema,
+                    "flagIN": _FLAGS[half],
+                    "destination_hostgroup": number,
+                    "comment": f"shard {pair.shard}, {half}",
+                }
 
 
 def _variables(proxy: Proxy, passwords: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -194,9 +250,11 @@ def server_states(servers: Servers, proxy: Proxy) -> list[Row]:
     Raises:
         UnreachableError: nobody can read now.
     """
-    # A session of its own: one that is kept may stay with the one server that it has met.
-    with contextlib.closing(servers[proxy.name].connect(APP_ACCOUNTS[0])) as connection:
-        query_on(connection, "SELECT 1", node=proxy.name)
+    for pair in pairs_of(servers.topology, proxy):
+        # A session of its own: one that is kept may stay with the one server that it has met.
+        session = servers[proxy.name].connect(APP_ACCOUNTS[0], database=pair.schema)
+        with contextlib.closing(session) as connection:
+            query_on(connection, "SELECT 1", node=proxy.name)
     return servers[proxy.side].query("SELECT hostgroup_id, hostname, status FROM runtime_mysql_servers", account=ADMIN)
 
 
@@ -230,6 +288,9 @@ def needs(servers: Servers, proxy: Proxy) -> Needs:
     in_memory = list(deviations(servers, proxy, runtime=False))
     for deviation in in_memory:
         table = deviation.table
+        if table is ROUTES:
+            found.routes = True
+            continue
         # A row that differs is taken away first: no module can set a column back to NULL.
         if deviation.found is not None and table is not VARIABLES:
             row = {name: deviation.found[name] for name in table.keys}
@@ -240,6 +301,20 @@ def needs(servers: Servers, proxy: Proxy) -> Needs:
     differing = [*in_memory, *deviations(servers, proxy, runtime=True)]
     found.load = list(dict.fromkeys(deviation.table.load for deviation in differing))
     return found
+
+
+def state_routes(servers: Servers, proxy: Proxy) -> None:
+    """Make the routes in memory those that the inventory asks for, in two statements; not loaded yet."""
+    rows = list(_routes(pairs_of(servers.topology, proxy)))
+    values = ", ".join(
+        f"('{row['username']}', '{row['schemaname']}', {row['flagIN']}, {row['destination_hostgroup']}, "
+        f"'{row['comment']}')"
+        for row in rows
+    )
+    statements = [f"DELETE FROM {ROUTES.name}"]
+    if rows:
+        statements.append(f"INSERT INTO {ROUTES.name} ({', '.join(rows[0])}) VALUES {values}")
+    servers[proxy.side].execute(*statements, account=ADMIN)
 
 
 def _passwords(servers: Servers) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Where statements went: run through a proxy, then asked of the proxy's statistics and of who answered."""
 
+import contextlib
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,12 +36,16 @@ class Routed:
     error: str = ""
 
 
-def route(servers: Servers, proxy: Proxy, statements: Sequence[Statement]) -> list[Routed]:
-    """Run statements, each with mark_of() its place in it, through a ProxySQL; return where each went."""
+def route(servers: Servers, proxy: Proxy, statements: Sequence[Statement], schema: str = "") -> list[Routed]:
+    """Run statements, each with mark_of() its place in it, through a ProxySQL; return where each went.
+
+    The sessions are in `schema`, '' for none.
+    """
     admin = servers[proxy.side]
     before = _counted(admin)
     with ThreadPoolExecutor(SESSIONS) as pool:
-        shares = pool.map(lambda first: _run(servers[proxy.name], statements[first::SESSIONS]), range(SESSIONS))
+        through = servers[proxy.name]
+        shares = pool.map(lambda first: _run(through, statements[first::SESSIONS], schema), range(SESSIONS))
     answers: dict[int, tuple[str, str]] = {}
     for first, share in enumerate(shares):
         answers.update(zip(range(first, len(statements), SESSIONS), share, strict=True))
@@ -51,10 +56,10 @@ def route(servers: Servers, proxy: Proxy, statements: Sequence[Statement]) -> li
     ]
 
 
-def _run(through: Server, statements: Sequence[Statement]) -> list[tuple[str, str]]:
+def _run(through: Server, statements: Sequence[Statement], schema: str) -> list[tuple[str, str]]:
     """Return for each statement who answered it and why it failed."""
     answers = []
-    with through.connection(APP_ACCOUNT) as connection:
+    with contextlib.closing(through.connect(APP_ACCOUNT, database=schema)) as connection:
         for statement in statements:
             try:
                 rows = query_on(connection, statement.text, node=through.name)

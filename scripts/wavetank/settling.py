@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from wavetank import containers
 from wavetank.accounts import APP_ACCOUNT
 from wavetank.errors import UnreachableError, UsageError
+from wavetank.hostgroups import pairs_of
 from wavetank.node import Servers, StatementError
 from wavetank.proxies import ADMIN, PROXYSQL, Proxy
 from wavetank.proxysql import monitor_errors, server_states
@@ -39,8 +40,9 @@ def wait_for_proxies(servers: Servers) -> None:
 def _sees_all(proxy: Proxy, servers: Servers) -> bool:
     with contextlib.suppress(UnreachableError, StatementError):
         states = server_states(servers, proxy)
-        writers = [row for row in states if row["hostgroup_id"] == str(proxy.settings["hostgroups"]["writer"])]
-        seen = bool(writers) and all(row["status"] == "ONLINE" for row in states)
+        groups = {row["hostgroup_id"] for row in states}
+        writers = {str(pair.writer) for pair in pairs_of(servers.topology, proxy)}
+        seen = writers <= groups and all(row["status"] == "ONLINE" for row in states)
         # Before its first beat a replica counts as late, and is shunned once the monitor asks.
         lags = {row["hostname"]: row["repl_lag"] for row in servers[proxy.side].query(_LAGS, account=ADMIN)}
         on_time = all(lags.get(node.name) is not None for node in servers.topology.nodes if not node.is_source)

@@ -22,6 +22,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Cross the tests with the topologies and, where they ask for one, with its nodes and each node's checks."""
     named = metafunc.config.getoption("--instance")
     targets = {name: _planned(name, named) for name in ([named] if named else topology_names())}
+    if not named:
+        # What a proxy makes of shards is asked in tests/sharding/, with all checks and fewer servers.
+        targets = {name: planned for name, planned in targets.items() if not (planned.shards and planned.proxies)}
     if "check" in metafunc.fixturenames:
         questions = [
             (target, node.name, check)

@@ -12,7 +12,7 @@ from wavetank.errors import UsageError
 from wavetank.instance import INVENTORIES, Instance
 from wavetank.planning import FIRST_PORT, plan
 from wavetank.proxies import KINDS, MYSQL_ROUTER, PROXYSQL
-from wavetank.proxysql import RULES, SERVERS, USERS, VARIABLES, Rows, Table, expected_rows
+from wavetank.proxysql import HOSTGROUPS, ROUTES, RULES, SERVERS, USERS, VARIABLES, Rows, Table, expected_rows
 from wavetank.rendering import render_compose, render_instance, render_proxy
 from wavetank.statements import HINT
 from wavetank.topology import Topology
@@ -155,6 +155,56 @@ def test_the_hint_has_a_rule_before_any_that_sends_to_a_reader(rows: dict[Table,
     hints = [row["rule_id"] for row in rows[RULES] if row["match_pattern"] == HINT]
     assert hints
     assert max(hints) < first_reader
+
+
+# --- before shards
+
+
+@pytest.fixture
+def sharded() -> dict[Table, Rows]:
+    """All that two shards make it hold."""
+    hosts = {
+        "s1": {"server_id": 1, "shard": 1},
+        "s2": {"server_id": 2, "shard": 2},
+        "s1r": {"server_id": 3, "shard": 1, "replicates_from": "s1"},
+    }
+    topology = plan("four-shard-proxysql", "sea", hosts, {}, fronts_of("proxysql"))
+    return expected_rows(topology, topology.proxies[0], PASSWORDS)
+
+
+def test_each_shard_has_a_pair_of_hostgroups(sharded: dict[Table, Rows]) -> None:
+    groups = settings_of(PROXYSQL)["hostgroups"]
+    pairs = [(number + groups["writer"], number + groups["reader"]) for number in (100, 200)]
+    assert [(row["writer_hostgroup"], row["reader_hostgroup"]) for row in sharded[HOSTGROUPS]] == pairs
+    found = {(row["hostgroup_id"], row["hostname"]) for row in sharded[SERVERS]}
+    (one, reads_one), (two, reads_two) = pairs
+    assert found == {(one, "s1"), (reads_one, "s1"), (reads_one, "s1r"), (two, "s2"), (reads_two, "s2")}
+
+
+def test_no_rule_sends_anything_before_it_is_known_to_which_shard(sharded: dict[Table, Rows]) -> None:
+    for row in sharded[RULES]:
+        assert (row["destination_hostgroup"] is None) == ("shard:" not in str(row["match_pattern"])), row["comment"]
+
+
+def test_every_account_finds_every_shard_for_reads_and_writes(sharded: dict[Table, Rows]) -> None:
+    flags = {row["flagOUT"] for row in sharded[RULES]} - {None}
+    wanted = {(user, f"shop_{n}", flag) for user in ("app_rw", "app_ro") for n in (1, 2) for flag in flags}
+    assert {(row["username"], row["schemaname"], row["flagIN"]) for row in sharded[ROUTES]} == wanted
+
+
+def test_the_last_rule_lets_the_routes_decide(sharded: dict[Table, Rows]) -> None:
+    assert max(sharded[RULES], key=lambda row: row["rule_id"])["apply"] == 0
+
+
+def test_without_shards_there_are_no_routes(rows: dict[Table, Rows]) -> None:
+    assert rows[ROUTES] == []
+    assert {row["apply"] for row in rows[RULES]} == {1}
+
+
+def test_a_router_cannot_tell_shards_apart() -> None:
+    hosts = {"s1": {"server_id": 1, "shard": 1}, "s2": {"server_id": 2, "shard": 2}}
+    with pytest.raises(UsageError, match="router1 is a MySQL Router, which cannot tell shards apart"):
+        plan("mysql-router", "sea", hosts, {}, ROUTED)
 
 
 # --- files

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks import Finding
+from wavetank.hostgroups import meaning
 from wavetank.node import Servers
 from wavetank.proxies import Proxy, proxysqls
 from wavetank.proxysql import monitor_errors, server_states
@@ -28,10 +29,10 @@ def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
                 error,
                 f"docker logs {servers.topology.container(proxy)}",
             )
-    groups = {str(number): name for name, number in proxy.settings["hostgroups"].items()}
+    groups = meaning(servers.topology, proxy)
     for row in server_states(servers, proxy):
         if re.match("SHUNNED", row["status"]) and row["hostname"] not in silent:
-            group = f"{row['hostgroup_id']} ({groups.get(row['hostgroup_id'], 'nobody declared it')})"
+            group = f"{row['hostgroup_id']} ({groups.get(int(row['hostgroup_id']), 'nobody declared it')})"
             yield Finding(
                 proxy.name,
                 f"{row['hostname']} online in hostgroup {group}",

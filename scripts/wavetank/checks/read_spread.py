@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.accounts import APP_ACCOUNT
 from wavetank.checks import Finding
+from wavetank.hostgroups import Pair, pairs_of
 from wavetank.node import Servers, query_on
 from wavetank.proxies import ADMIN, Proxy, proxysqls
 from wavetank.topology import Topology
@@ -26,18 +27,22 @@ def concerns(topology: Topology) -> Iterable[Proxy]:
 
 
 def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
-    """Read through one connection, and count who answered; a replica that is left out is proxy_monitor's."""
-    reader = proxy.settings["hostgroups"]["reader"]
-    rows = servers[proxy.side].query(_ONLINE.format(group=reader), account=ADMIN)
+    """Read through one connection a shard, and count who answered; a replica left out is proxy_monitor's."""
+    for pair in pairs_of(servers.topology, proxy):
+        yield from _examine(proxy, servers, pair)
+
+
+def _examine(proxy: Proxy, servers: Servers, pair: Pair) -> Iterator[Finding]:
+    rows = servers[proxy.side].query(_ONLINE.format(group=pair.reader), account=ADMIN)
     online = {row["hostname"] for row in rows}
     replicas = [
-        node for node in servers.topology.nodes
+        node for node in pair.nodes
         if not node.is_source and node.name in online and not servers[node.name].given_up
     ]  # fmt: skip
     if not replicas:
         return
     # A connection of its own: one that has asked for a variable stays with one server.
-    with contextlib.closing(servers[proxy.name].connect(APP_ACCOUNT)) as connection:
+    with contextlib.closing(servers[proxy.name].connect(APP_ACCOUNT, database=pair.schema)) as connection:
         answers = Counter(query_on(connection, WHO, node=proxy.name)[0]["uuid"] for _ in range(READS))
     total = sum(node.weight for node in replicas)
     for node in replicas:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from wavetank.checks import Finding
+from wavetank.hostgroups import Pair, pairs_of
 from wavetank.node import Servers
 from wavetank.proxies import Proxy, proxysqls
 from wavetank.routing_proof import Routed, route
@@ -17,6 +18,9 @@ _MOST_NAMED = 3
 # What reads, and would begin a transaction at a replica in a session without autocommit: docs/topologies/proxysql.md.
 KEPT = frozenset({"select in brackets", "select of a common table", "select of a recursive common table"})
 
+# ProxySQL sends it to the account's own hostgroup, whatever the rules say: with shards that is the first one's.
+BEYOND_RULES = frozenset({"set of a user variable"})
+
 
 def concerns(topology: Topology) -> Iterable[Proxy]:
     """Ask every ProxySQL."""
@@ -25,26 +29,32 @@ def concerns(topology: Topology) -> Iterable[Proxy]:
 
 def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
     """Run the statements; compare the hostgroup that each was counted in, and who answered, with what it is."""
+    pairs = pairs_of(servers.topology, proxy)
+    for pair in pairs:
+        yield from _examine(proxy, servers, pair, STATEMENTS // len(pairs))
+
+
+def _examine(proxy: Proxy, servers: Servers, pair: Pair, count: int) -> Iterator[Finding]:
+    """Do so for one source and its replicas, in sessions that are in its schema."""
     open_ = set()
-    for node in servers.topology.nodes:
+    for node in pair.nodes:
         if not servers[node.name].given_up:
             row = servers[node.name].query(_IDENTITY)[0]
             open_ |= set() if row["closed"] else {row["uuid"]}
-    groups = proxy.settings["hostgroups"]
-    routed = route(servers, proxy, mixed_statements(STATEMENTS))
+    routed = [
+        each
+        for each in route(servers, proxy, mixed_statements(count), pair.schema)
+        if not (pair.shard and each.statement.form in BEYOND_RULES)
+    ]
     kept = [each for each in routed if each.statement.writes or each.statement.form in KEPT]
     sent = [each for each in routed if each not in kept]
     misled = {
         "an answer to every statement": [each for each in routed if each.error],
-        f"what writes in hostgroup {groups['writer']}": [
-            each for each in kept if each.hostgroups != (groups["writer"],)
-        ],
+        f"what writes in hostgroup {pair.writer}": [each for each in kept if each.hostgroups != (pair.writer,)],
         "what writes answered by a server that takes writes": [
             each for each in kept if each.answered_by and each.answered_by not in open_
         ],
-        f"what reads in hostgroup {groups['reader']}": [
-            each for each in sent if each.hostgroups != (groups["reader"],)
-        ],
+        f"what reads in hostgroup {pair.reader}": [each for each in sent if each.hostgroups != (pair.reader,)],
     }
     for expected, wrong in misled.items():
         if wrong:
