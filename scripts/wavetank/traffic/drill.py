@@ -17,6 +17,7 @@ from wavetank.instance import HOME, Instance
 from wavetank.node import Servers
 from wavetank.promotion import Step
 from wavetank.traffic.clients import Traffic, held_ids
+from wavetank.traffic.lag import LagSampler
 from wavetank.traffic.verdict import Outage, failures, judge
 from wavetank.traffic.ways import choose_way
 from wavetank.waiting import wait_until
@@ -62,6 +63,7 @@ class OutageDrill:
         self._undo = undo
         ways = list(dict.fromkeys([choose_way(options.via, servers.topology), *beside]))
         self._traffic = Traffic(self._servers, ways=ways)
+        self._lag = LagSampler(self._servers)
         self._storm_s = 0.0
         self._verdict: dict[str, Any] = {}
         self.facts: dict[str, Any] = {"via": " and ".join(ways)}
@@ -70,6 +72,7 @@ class OutageDrill:
         """Demand a green instance, and measure what its clients do when all is well."""
         demand_green(self._servers)
         self._traffic.start()
+        self._lag.start()
         self._rest(BEFORE_S)
         writes, reads = (sum(each.acknowledged for each in self._traffic.log.all(kind)) for kind in ("write", "read"))
         self.facts["before"] = f"{writes / BEFORE_S:.0f} writes and {reads / BEFORE_S:.0f} reads a second"
@@ -86,6 +89,7 @@ class OutageDrill:
         self.facts["steps"] = [f"{offset_s + step.at_s:8.3f} s  {step.what}" for step in steps]
         self._rest(AFTER_S)
         self._traffic.stop()
+        self._lag.stop()
         self._undo()
         self._say("mending what is left")
         self._mend()
@@ -123,15 +127,17 @@ class OutageDrill:
         return [*failures(verdict, may_lose=may_lose), *([] if report.green else report.lines())]
 
     def files(self) -> Mapping[str, Iterator[str]]:
-        """Return what belongs beside the report: every operation, a line each, and the verdict in figures."""
+        """Return what belongs beside the report: each operation, each look at a server, and the verdict in figures."""
         return {
             "operations.jsonl": self._traffic.log.json_lines(),
+            "lag.jsonl": self._lag.json_lines(),
             "verdict.json": iter([json.dumps(self._verdict, indent=2) + "\n"]),
         }
 
     def calm(self) -> None:
         """End the traffic, and take back what a container's restart would not; topology-up mends the rest."""
         self._traffic.stop()
+        self._lag.stop()
         self._undo()
 
     @staticmethod
