@@ -1,6 +1,6 @@
-"""Resume containers of the instance that somebody has paused, and heal networks that somebody has cut."""
+"""Take back what storms left: frozen containers, cut or slow networks, and data on a small disk that may be full."""
 
-from wavetank import containers, network
+from wavetank import containers, disk, network
 from wavetank.action import WavetankAction
 
 
@@ -9,9 +9,19 @@ class ActionModule(WavetankAction):
         project = self.topology(arguments).project
         states = containers.containers(project)
         paused = [state.name for state in states if state.status == "paused"]
-        cut_off = network.cut_off(state.name for state in states if state.status in ("paused", "running"))
-        for name in paused if not self._task.check_mode else ():
-            containers.unpause(name)
+        running = [state.name for state in states if state.status in ("paused", "running")]
+        cut_off, slowed = network.cut_off(running), network.slowed(running)
+        moved = disk.moved(project)
         if not self._task.check_mode:
+            for name in paused:
+                containers.unpause(name)
             network.heal(cut_off)
-        return {"changed": bool(paused or cut_off), "resumed": paused, "healed": cut_off}
+            network.quicken(slowed)
+            for small in moved:
+                small.restore()
+        return {
+            "changed": bool(paused or cut_off or slowed or moved),
+            "resumed": paused,
+            "healed": cut_off + slowed,
+            "restored": [small.container for small in moved],
+        }

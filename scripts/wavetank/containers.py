@@ -99,6 +99,17 @@ def restart(name: str) -> None:
     _client().containers.get(name).restart(timeout=30)
 
 
+def start(name: str) -> None:
+    """Start a stopped container."""
+    _client().containers.get(name).start()
+
+
+def stop(name: str, timeout_s: int) -> None:
+    """Ask a container's server to end, kill it where it has not after `timeout_s` seconds; a stopped one stays so."""
+    with contextlib.suppress(docker.errors.NotFound):
+        _client().containers.get(name).stop(timeout=timeout_s)
+
+
 def kill(name: str) -> None:
     """Send SIGKILL to a container's server and wait until it is gone."""
     container = _client().containers.get(name)
@@ -129,6 +140,12 @@ def network_place(name: str) -> NetworkPlace | None:
         return None
     network = next(iter(found["NetworkSettings"]["Networks"].values()))
     return NetworkPlace(network["IPAddress"], int(found["State"]["Pid"])) if found["State"]["Pid"] else None
+
+
+def volumes(project: str) -> dict[str, Path]:
+    """Return by name where the volumes of a compose project are on the engine's machine, which may be another one."""
+    found = _client().api.volumes(filters={"label": f"{PROJECT_LABEL}={project}"})
+    return {each["Name"]: Path(each["Mountpoint"]) for each in found["Volumes"] or []}
 
 
 def image_id(name: str) -> str | None:
