@@ -221,7 +221,8 @@ def test_the_analytics_of_a_shard_are_those_of_its_orders(sharded: Servers) -> N
 @pytest.mark.usefixtures("loaded")
 def test_a_question_about_a_month_reads_its_partition_alone(sharded: Servers) -> None:
     plan = sharded["s1"].query(
-        "EXPLAIN SELECT SUM(total) FROM shop_1.orders WHERE ordered_at >= '2025-03-01' AND ordered_at < '2025-04-01'",
+        "EXPLAIN FORMAT=TRADITIONAL SELECT SUM(total) FROM shop_1.orders "
+        "WHERE ordered_at >= '2025-03-01' AND ordered_at < '2025-04-01'",
         account="admin",
     )
 
