@@ -28,7 +28,7 @@ from wavetank.topology import Shard
 
 # Orders of all shards together that are generated at one go: each shard's part of them is a transaction.
 BATCH_ORDERS = 4_000
-# Fewer are there before other processes have paid for their start, some 0.6 s of a core each.
+# Fewer are there before other processes have paid for their start, some 0.2 s of a core each.
 WORTH_PROCESSES = 100_000
 # Batches that are generated and not yet written: memory is bounded by them.
 AHEAD = 8
