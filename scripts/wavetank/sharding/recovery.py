@@ -13,6 +13,10 @@ from wavetank.topology import Shard
 
 # A transaction that is younger may still have a client, in seconds.
 LEAST_AGE_S = 30.0
+LOST = (
+    "decided to commit, and its branch went with a server that was replaced; write it there by hand, then delete its "
+    "row from sharding_work.decisions"
+)
 _DECISIONS = "SELECT gtrid, verdict, shards FROM sharding_work.decisions"
 # A verdict to roll back stays for longer than any client can take to come with its own, so that it comes too late.
 _OLD = "INTERVAL 1 DAY"
@@ -136,7 +140,7 @@ class _Recoverer:
         lost = [number for number, done in there.items() if done is False]
         waiting = [number for number, done in there.items() if done is None]
         if lost:
-            self._say(gtrid, "lost", lost, "decided to commit, and its branch went with a server that was replaced")
+            self._say(gtrid, "lost", lost, LOST)
         elif waiting:
             self._say(gtrid, "waiting", waiting, f"to be ended by {verdict}, and no server there takes it now")
         else:
