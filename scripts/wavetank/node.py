@@ -33,6 +33,8 @@ _GONE = (
 CONNECT_TIMEOUT_S = 3
 # A question that takes longer is a finding in itself; data comparison sets its own.
 READ_TIMEOUT_S = 30
+# Rows of a stream that are held at a time.
+STREAM_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,37 @@ def answer_on(
             return rows, int(cursor.lastrowid or 0)
     except _GONE as error:
         raise UnreachableError(node, _reason(error)) from error
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a statement returns, as it comes: the columns' names, and rows that can be read once."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[Any, ...]]
+
+
+def stream_on(connection: MySQLConnectionAbstract, statement: str, *, node: str, raw: bool = False) -> Stream:
+    """Run one statement and return its rows without holding them; no other may follow before the last was read.
+
+    With `raw`, the values are the bytes in which the server wrote them. What Server.query raises is also raised
+    while the rows are read.
+    """
+    try:
+        cursor = connection.cursor(raw=raw)
+        cursor.execute(statement)
+    except _GONE as error:
+        raise UnreachableError(node, _reason(error)) from error
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        try:
+            while batch := cursor.fetchmany(STREAM_ROWS):
+                yield from batch  # type: ignore[misc]
+            cursor.close()
+        except (*_GONE, OSError) as error:
+            raise UnreachableError(node, _reason(error)) from error
+
+    return Stream(tuple(column[0] for column in cursor.description or ()), rows())
 
 
 def trust_no_system_certificates() -> None:
