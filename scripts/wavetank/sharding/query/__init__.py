@@ -1,0 +1,1 @@
+"""Queries over all shards: sent to each, and what comes back merged exactly as one server would have answered."""
