@@ -9,11 +9,11 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE PROXYSQL_IMAGE
-export REBUILD NODE TO FORCE VIA
+export REBUILD NODE FROM TO FORCE VIA SQL
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill recover load shard-map list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -69,6 +69,12 @@ load: setup ## Bring the sample shop to ROWS= orders, the same ones for the same
 
 shard-map: setup ## Which shard has which keys, how many rows each holds, and which is spare
 	@$(BIN)/wavetank shard map
+
+shard-query: setup ## Ask all shards and merge exactly: SQL='SELECT …'; EXPLAIN=1 says what would go where
+	@$(BIN)/wavetank shard query $(if $(EXPLAIN),--explain)
+
+shard-analytics: setup ## Orders, revenue and the average order from the day FROM= to the day TO=, by shard and in all
+	@$(BIN)/wavetank shard analytics
 
 list: setup ## The topologies that can be brought up and the instances that have been
 	@$(BIN)/wavetank list

@@ -69,3 +69,50 @@ def recover(
         recovery = end(servers, older_than)
     print(json.dumps(recovery.as_dict(), indent=2) if as_json else "\n".join(recovery.lines()))
     sys.exit(0 if recovery.complete else FINDING)
+
+
+@app.command()
+def query(
+    statement: Annotated[str, typer.Argument(envvar="SQL", help="A SELECT over the tables of the shop.")],
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say what would be sent where, and how merged.")] = False,
+    sources: Annotated[bool, typer.Option("--sources", help="Ask the sources and no replicas.")] = False,
+) -> None:
+    """Ask all shards a question and merge what they say, exactly; what cannot be is refused."""
+    from wavetank.node import Servers
+    from wavetank.sharding.query.gathering import gatherer_of
+    from wavetank.sharding.query.printing import notes, text_lines, write_json
+
+    with Servers(known_instance(instance).topology()) as servers, gatherer_of(servers, sources=sources) as gatherer:
+        if explain:
+            plan = gatherer.explain(statement)
+            print(json.dumps(plan.as_dict(), indent=2) if as_json else "\n".join(plan.lines()))
+            return
+        with gatherer.ask(statement) as answer:
+            if as_json:
+                write_json(answer, sys.stdout.write)
+                return
+            for line in text_lines(answer):
+                print(line)
+            print("\n".join(notes(answer)), file=sys.stderr)
+
+
+@app.command()
+def analytics(
+    first: Annotated[
+        str, typer.Option("--from", envvar="FROM", metavar="DAY", help="The first day, such as 2024-01-01.")
+    ],
+    last: Annotated[str, typer.Option("--to", envvar="TO", metavar="DAY", help="The last day, which is included.")],
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show orders, revenue and the average order between two days, of each shard and of all together."""
+    from wavetank.node import Servers
+    from wavetank.sharding.query.analytics import cross_shard_analytics, read_day
+    from wavetank.sharding.query.gathering import gatherer_of
+
+    days = read_day("--from", first), read_day("--to", last)
+    with Servers(known_instance(instance).topology()) as servers, gatherer_of(servers) as gatherer:
+        found = cross_shard_analytics(gatherer, *days)
+    print(json.dumps(found.as_dict(), indent=2) if as_json else "\n".join(found.lines()))
