@@ -11,7 +11,7 @@ from wavetank import containers
 from wavetank.errors import UsageError
 from wavetank.instance import HOME, OPTIONS, Instance, find_instance, instance_names
 from wavetank.ports import kept_ports
-from wavetank.proxies import PORTS_EACH, read_proxies, routers
+from wavetank.proxies import PORTS_EACH, Groups, read_proxies, routers, with_proxies
 from wavetank.sharding.maps import DEFAULT_KIND, make_map
 from wavetank.sizes import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
 from wavetank.topology import (
@@ -37,6 +37,7 @@ IDLE_SERVER_MEMORY = 350 * MIB
 MOST_REPLICAS = 50
 # Each peer has a channel to every other: what all of them write, every one applies.
 MOST_SOURCES = 9
+MOST_PROXIES = 9
 ALL_ACTIVE = "all"
 
 YES = ("1", "true", "yes", "on")
@@ -48,7 +49,7 @@ def plan(
     instance_name: str,
     hosts: Mapping[str, Mapping[str, Any]],
     asked: Mapping[str, Any],
-    proxies: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+    proxies: Groups | None = None,
 ) -> Topology:
     """Return the topology that `hosts`, `asked` and the instance's memory make together.
 
@@ -75,7 +76,10 @@ def plan(
     if "replicas" in given:
         hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
     hosts = _repointed(hosts, given.get("repointed", {}))
-    fronts = sum(len(group) for group in (proxies or {}).values())
+    proxies = proxies or {}
+    if "proxies" in given:
+        proxies = with_proxies(proxies, _count("proxies", given["proxies"], MOST_PROXIES))
+    fronts = sum(len(group) for group in proxies.values())
     port = _base_port(given.get("base_port"), before, len(hosts) + PORTS_EACH * fronts, instance)
     memory = _node_memory(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
     nodes = read_nodes(hosts, port)
@@ -89,7 +93,7 @@ def plan(
         sizing=Sizing(memory, buffer_pool_bytes(memory), _cpus(given.get("node_cpus"))),
         semi_sync=_flag("semi_sync", given.get("semi_sync", "")),
         given=given,
-        proxies=read_proxies(proxies or {}, port + len(hosts)),
+        proxies=read_proxies(proxies, port + len(hosts)),
         shard_by=_shard_by(nodes, given, before),
     )
     topology = kept_ports(topology, before)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavetank.errors import UsageError
+from wavetank.naming import next_name
 
 # The inventory's groups; what holds for all of a kind is in group_vars, under the kind's name.
 PROXYSQL, MYSQL_ROUTER = "proxysql", "mysql_router"
