@@ -66,8 +66,8 @@ def plan(
     instance = find_instance(instance_name)
     given = dict(instance.remembered()) | {key: asked[key] for key in OPTIONS if str(asked.get(key, "")) != ""}
     before = instance.topology() if instance.exists else None
-    if before and before.name != name:
-        raise UsageError(f"{instance.name} is a {before.name} topology: name another INSTANCE=, or take it down first")
+    if before:
+        refuse_other_topology(before, name)
     read_nodes(hosts, FIRST_PORT)  # what is wrong in the inventory is wrong whatever was asked for
     if "sources" in given:
         hosts = with_sources(hosts, _count("sources", given["sources"], MOST_SOURCES))
@@ -102,6 +102,16 @@ def plan(
     _refuse_what_others_have(topology)
     _refuse_semi_sync_alone(topology)
     return topology
+
+
+def refuse_other_topology(there: Topology, wanted: str) -> None:
+    """Refuse an instance that was brought up as another topology than the one called `wanted`.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if there.name != wanted:
+        raise UsageError(f"{there.instance} is a {there.name} topology: name another INSTANCE=, or take it down first")
 
 
 def _repointed(hosts: Mapping[str, Mapping[str, Any]], moved: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
