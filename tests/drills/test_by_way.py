@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from commands import own, up, wavetank
 from fronts import why_not
+from wavetank import containers
 from wavetank.checks import all_checks
 from wavetank.instance import Instance
 from wavetank.node import Servers
-from wavetank.proxies import ADMIN, proxysqls
+from wavetank.proxies import proxysqls
 from wavetank.switchover import switch_over
 
 TOPOLOGY = "proxysql"
@@ -88,7 +89,7 @@ def test_after_a_switchover_each_proxy_is_as_topology_up_would_make_it(servers: 
 
 def test_a_proxy_that_does_not_answer_holds_no_switchover_up(servers: Servers) -> None:
     first, second = proxysqls(servers.topology.proxies)
-    servers[first.side].execute("PROXYSQL SHUTDOWN", account=ADMIN)
+    containers.kill(servers.topology.container(first))
     source, *_ = servers.topology.sources
     new = servers.topology.replicas_of(source)[0].name
     what = {step.what for step in switch_over(servers, new).steps}
