@@ -12,7 +12,18 @@ from wavetank.errors import UsageError
 from wavetank.instance import INVENTORIES, Instance
 from wavetank.planning import FIRST_PORT, plan
 from wavetank.proxies import KINDS, MYSQL_ROUTER, PROXYSQL
-from wavetank.proxysql import HOSTGROUPS, ROUTES, RULES, SERVERS, USERS, VARIABLES, Rows, Table, expected_rows, server_rows
+from wavetank.proxysql import (
+    HOSTGROUPS,
+    ROUTES,
+    RULES,
+    SERVERS,
+    USERS,
+    VARIABLES,
+    Rows,
+    Table,
+    expected_rows,
+    server_rows,
+)
 from wavetank.rendering import render_compose, render_instance, render_proxy
 from wavetank.statements import HINT
 from wavetank.topology import Topology
