@@ -1,15 +1,15 @@
 # Wavetank. `make` alone prints this list; every target works on a bare machine and skips what is there.
 #
 # INSTANCE= names a copy of a topology (default: the topology's name); at topology-up also
-# TOPOLOGY= SHARDS= SHARD_BY= REPLICAS= SOURCES= ACTIVE=<source>|all SEMI_SYNC=1 NODE_MEMORY=1g NODE_CPUS=1 BASE_PORT= MYSQL_IMAGE= PROXYSQL_IMAGE= REBUILD=<replica>
+# TOPOLOGY= SHARDS= SHARD_BY= REPLICAS= PROXIES= SOURCES= ACTIVE=<source>|all SEMI_SYNC=1 NODE_MEMORY=1g NODE_CPUS=1 BASE_PORT= MYSQL_IMAGE= PROXYSQL_IMAGE= REBUILD=<replica>
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
-export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE PROXYSQL_IMAGE
-export REBUILD NODE FROM TO FORCE VIA SQL
+export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS PROXIES SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE
+export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA SQL
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -83,7 +83,7 @@ topology-down: setup ## Containers, volumes and files of this instance gone, not
 	@$(BIN)/wavetank down
 
 test: engine ## The project's own tests, from a bare machine; TESTS= names some of them
-	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
+	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
 		$(BIN)/pytest $(or $(TESTS),tests)
 
 test-unit: setup ## The tests that need no Docker, in seconds

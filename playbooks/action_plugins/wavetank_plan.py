@@ -3,7 +3,7 @@
 from wavetank.action import WavetankAction
 from wavetank.instance import OPTIONS
 from wavetank.planning import plan
-from wavetank.proxies import KINDS
+from wavetank.proxies import KINDS, proxysqls
 from wavetank.rebuild import check_rebuild
 
 HOST_KEYS = ("server_id", "writable", "replicates_from", "my_cnf", "weight", "shard")
@@ -27,4 +27,5 @@ class ActionModule(WavetankAction):
             "shards": len(topology.shards),
             "passive": [node.name for node in topology.nodes if node.passive],
             "proxies": [proxy.name for proxy in topology.proxies],
+            "proxysqls": [proxy.name for proxy in proxysqls(topology.proxies)],
         }

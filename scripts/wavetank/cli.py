@@ -274,22 +274,42 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     via: Annotated[
         str, typer.Option(envvar="VIA", help="How clients come to the servers: direct, proxysql, routing.")
     ] = "",
+    topology: Annotated[str, typer.Option(envvar="TOPOLOGY", help="Bring this one up for it, if need be.")] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let a storm loose on a running instance, and say what came of it; without a name, list the storms."""
+    """Let a storm loose on an instance, and say what came of it; without a name, list the storms."""
     from wavetank.drills import Options, drill_list, find_drill, run_drill
     from wavetank.node import Servers
 
     if not name:
         print(json.dumps(drill_list(), indent=2) if as_json else "\n".join(_drill_lines(drill_list())))
         return
-    topology = known_instance(instance).topology()
-    find_drill(name, topology)
-    with Servers(topology) as servers:
+    if topology:
+        instance = _staged(name, topology, instance, via, as_json=as_json)
+    known = known_instance(instance).topology()
+    find_drill(name, known)
+    with Servers(known) as servers:
         report = run_drill(name, servers, Options(seed, operations, strategy, via), _progress(as_json=as_json))
     print(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(report.lines()))
     sys.exit(0 if report.passed else FINDING)
+
+
+def _staged(drill: str, topology: str, instance: str, via: str, *, as_json: bool) -> str:
+    """Return the name of the drill's instance, which is brought up where it is not there."""
+    from wavetank.staging import absent_instance
+
+    if absent := absent_instance(drill, topology, instance, via):
+        show = sys.stderr if as_json else sys.stdout
+        print(f"no instance {absent} here: bringing it up for the drill", file=show, flush=True)
+        environment = {**os.environ, "TOPOLOGY": topology, "INSTANCE": absent}
+        code = subprocess.run(
+            [str(Path(sys.executable).with_name("wavetank")), "up"],
+            cwd=HOME, env=environment, stdout=show, check=False,
+        ).returncode  # fmt: skip
+        if code:
+            sys.exit(code)
+    return instance or topology
 
 
 def _drill_lines(drills: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

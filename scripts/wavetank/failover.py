@@ -14,6 +14,7 @@ from wavetank.failover_log import Failover, FailoverLog
 from wavetank.gtid import count_transactions, union
 from wavetank.node import Server, Servers
 from wavetank.promotion import Timeline, close, open_promoted, record_promotion, wait_for_followers
+from wavetank.proxy_switch import share_reads
 from wavetank.replication import channels_of, wait_for_transactions
 from wavetank.switchover import Change
 from wavetank.topology import Node
@@ -108,10 +109,12 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
 
 
 def _open_and_follow(servers: Servers, log: FailoverLog, begun: Failover, timeline: Timeline) -> Change:
-    open_promoted(servers, begun.new, timeline)
+    open_promoted(servers, begun.new, begun.old, timeline)
     log.finish(begun)
     silent = wait_for_followers(servers, begun.new, fenced=begun.old)
     timeline.add("all that answer replicate")
+    if not silent:
+        share_reads(servers)
     return Change(begun.old, begun.new, tuple(timeline.steps), tuple(silent))
 
 

@@ -16,8 +16,8 @@ INVENTORIES = HOME / "inventories"
 
 # What a person may state at topology-up and an instance then remembers.
 OPTIONS = (
-    "base_port", "shards", "shard_by", "sources", "active", "replicas", "semi_sync", "node_memory", "node_cpus",
-    "mysql_image", "proxysql_image",
+    "base_port", "shards", "shard_by", "sources", "active", "replicas", "proxies", "semi_sync", "node_memory",
+    "node_cpus", "mysql_image", "proxysql_image",
 )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
 """Whether an inventory file can be read at all, before Ansible is asked to."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from wavetank.errors import UsageError
 from wavetank.instance import INVENTORIES, topology_names
+from wavetank.proxies import KINDS, read_proxies
 from wavetank.topology import Sizing, Topology, read_nodes
 
 
@@ -38,11 +40,35 @@ def readable_inventory(topology: str) -> Path:
     return path
 
 
+def declared_groups(name: str) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, dict[str, Any]]]]:
+    """Return an inventory's servers by name, and the settings of each proxy by its name by its kind.
+
+    Raises:
+        UsageError: there is no such file, or it cannot be read.
+    """
+    content = yaml.safe_load(readable_inventory(name).read_text())
+    hosts = {host: variables or {} for host, variables in content["mysql"]["hosts"].items()}
+    return hosts, {kind: dict.fromkeys(content[kind]["hosts"], _settings(kind)) for kind in KINDS if kind in content}
+
+
+def _settings(kind: str) -> dict[str, Any]:
+    """Return what is said of all proxies of a kind."""
+    settings: dict[str, Any] = yaml.safe_load((INVENTORIES / "group_vars" / f"{kind}.yml").read_text())[kind]
+    return settings
+
+
 def declared_topology(name: str, instance: str, first_port: int) -> Topology:
     """Return what an inventory file describes, before anything is asked for or runs.
 
     Raises:
         UsageError: there is no such file, or it contradicts itself.
     """
-    hosts = yaml.safe_load(readable_inventory(name).read_text())["mysql"]["hosts"]
-    return Topology(name, instance, read_nodes(hosts, first_port), image="", sizing=Sizing(0, 0))
+    hosts, proxies = declared_groups(name)
+    return Topology(
+        name,
+        instance,
+        read_nodes(hosts, first_port),
+        image="",
+        sizing=Sizing(0, 0),
+        proxies=read_proxies(proxies, first_port + len(hosts)),
+    )

@@ -11,7 +11,7 @@ from wavetank import containers
 from wavetank.errors import UsageError
 from wavetank.instance import HOME, OPTIONS, Instance, find_instance, instance_names
 from wavetank.ports import kept_ports
-from wavetank.proxies import PORTS_EACH, read_proxies, routers
+from wavetank.proxies import PORTS_EACH, Groups, read_proxies, routers, with_proxies
 from wavetank.sharding.maps import DEFAULT_KIND, make_map
 from wavetank.sizes import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
 from wavetank.topology import (
@@ -37,6 +37,7 @@ IDLE_SERVER_MEMORY = 350 * MIB
 MOST_REPLICAS = 50
 # Each peer has a channel to every other: what all of them write, every one applies.
 MOST_SOURCES = 9
+MOST_PROXIES = 9
 ALL_ACTIVE = "all"
 
 YES = ("1", "true", "yes", "on")
@@ -48,7 +49,7 @@ def plan(
     instance_name: str,
     hosts: Mapping[str, Mapping[str, Any]],
     asked: Mapping[str, Any],
-    proxies: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+    proxies: Groups | None = None,
 ) -> Topology:
     """Return the topology that `hosts`, `asked` and the instance's memory make together.
 
@@ -65,8 +66,8 @@ def plan(
     instance = find_instance(instance_name)
     given = dict(instance.remembered()) | {key: asked[key] for key in OPTIONS if str(asked.get(key, "")) != ""}
     before = instance.topology() if instance.exists else None
-    if before and before.name != name:
-        raise UsageError(f"{instance.name} is a {before.name} topology: name another INSTANCE=, or take it down first")
+    if before:
+        refuse_other_topology(before, name)
     read_nodes(hosts, FIRST_PORT)  # what is wrong in the inventory is wrong whatever was asked for
     if "sources" in given:
         hosts = with_sources(hosts, _count("sources", given["sources"], MOST_SOURCES))
@@ -75,7 +76,10 @@ def plan(
     if "replicas" in given:
         hosts = with_replicas(hosts, _count("replicas", given["replicas"], MOST_REPLICAS))
     hosts = _repointed(hosts, given.get("repointed", {}))
-    fronts = sum(len(group) for group in (proxies or {}).values())
+    proxies = proxies or {}
+    if "proxies" in given:
+        proxies = with_proxies(proxies, _count("proxies", given["proxies"], MOST_PROXIES))
+    fronts = sum(len(group) for group in proxies.values())
     port = _base_port(given.get("base_port"), before, len(hosts) + PORTS_EACH * fronts, instance)
     memory = _node_memory(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
     nodes = read_nodes(hosts, port)
@@ -89,7 +93,7 @@ def plan(
         sizing=Sizing(memory, buffer_pool_bytes(memory), _cpus(given.get("node_cpus"))),
         semi_sync=_flag("semi_sync", given.get("semi_sync", "")),
         given=given,
-        proxies=read_proxies(proxies or {}, port + len(hosts)),
+        proxies=read_proxies(proxies, port + len(hosts)),
         shard_by=_shard_by(nodes, given, before),
     )
     topology = kept_ports(topology, before)
@@ -98,6 +102,16 @@ def plan(
     _refuse_what_others_have(topology)
     _refuse_semi_sync_alone(topology)
     return topology
+
+
+def refuse_other_topology(there: Topology, wanted: str) -> None:
+    """Refuse an instance that was brought up as another topology than the one called `wanted`.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if there.name != wanted:
+        raise UsageError(f"{there.instance} is a {there.name} topology: name another INSTANCE=, or take it down first")
 
 
 def _repointed(hosts: Mapping[str, Mapping[str, Any]], moved: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:

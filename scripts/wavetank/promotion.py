@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import Server, Servers, StatementError
+from wavetank.proxy_switch import switch_proxies
 from wavetank.replication import channels_of, is_replicating, mend_channels
 from wavetank.topology import Node, Topology
 from wavetank.waiting import wait_until
@@ -86,22 +87,25 @@ def record_promotion(servers: Servers, name: str) -> None:
     servers.topology = after
 
 
-def open_promoted(servers: Servers, name: str, timeline: Timeline) -> None:
+def open_promoted(servers: Servers, name: str, old: str, timeline: Timeline) -> None:
     """Open the recorded source `name`, which has all that there is to have, and let the others replicate from it.
 
-    The old source must be closed or gone. The server is opened first: its channel brings nothing any more, and
-    every statement before that is time without a writer.
+    The source `old` must be closed or gone. The new one is opened first: its channel brings nothing any more, and
+    every statement before that is time without a writer. Proxies are told next.
     """
     after, new = servers.topology, servers[name]
-    with ThreadPoolExecutor(len(after.nodes)) as pool:
+    with ThreadPoolExecutor(len(after.members)) as pool:
         wait_for_receipts = ["SET GLOBAL rpl_semi_sync_source_enabled = ON"] if after.semi_sync else []
         following = [pool.submit(_follow, servers, node) for node in after.replicas_of(after.node(name))]
         new.execute(*wait_for_receipts, "SET GLOBAL read_only = OFF")
         timeline.add(f"{name} opened")
+        switching = switch_proxies(servers, name, old, pool, timeline.add)
         for channel in channels_of(new):
             new.execute(f"STOP REPLICA FOR CHANNEL '{channel}'", f"RESET REPLICA ALL FOR CHANNEL '{channel}'")
         followers = [name for name in (future.result() for future in following) if name]
-    timeline.add(f"{', '.join(followers) or 'nobody'} repointed")
+        timeline.add(f"{', '.join(followers) or 'nobody'} repointed")
+        for future in switching:
+            future.result()
 
 
 def _follow(servers: Servers, node: Node) -> str:

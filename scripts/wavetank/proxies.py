@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavetank.errors import UsageError
+from wavetank.naming import next_name
 
 # The inventory's groups; what holds for all of a kind is in group_vars, under the kind's name.
 PROXYSQL, MYSQL_ROUTER = "proxysql", "mysql_router"
@@ -16,6 +17,8 @@ ADMIN, STATS = "proxy_admin", "proxy_stats"
 # What is secret beside the servers' accounts.
 SECRETS = {PROXYSQL: (ADMIN, STATS), MYSQL_ROUTER: ()}
 PORTS_EACH = 2
+# Settings by host by kind.
+Groups = Mapping[str, Mapping[str, Mapping[str, Any]]]
 HIGHEST_WEIGHT = 9
 
 
@@ -50,13 +53,32 @@ class Proxy:
         return f"{self.name} {_SIDE[self.kind]}"
 
 
-def read_proxies(groups: Mapping[str, Mapping[str, Mapping[str, Any]]], base_port: int) -> tuple[Proxy, ...]:
+def read_proxies(groups: Groups, base_port: int) -> tuple[Proxy, ...]:
     """Turn the inventory's groups of proxies, settings by host by kind, into proxies on consecutive ports."""
     found = [(kind, name, settings) for kind in KINDS for name, settings in groups.get(kind, {}).items()]
     return tuple(
         Proxy(name, kind, base_port + PORTS_EACH * at, base_port + PORTS_EACH * at + 1, settings)
         for at, (kind, name, settings) in enumerate(found)
     )
+
+
+def with_proxies(groups: Groups, count: int) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Return the inventory's groups with `count` proxies of each kind that they have, those that are new last.
+
+    Raises:
+        UsageError: there is no proxy to begin with, or none is asked for.
+    """
+    if not any(groups.values()):
+        raise UsageError(f"proxies={count} is for topologies with a proxy in front of the servers")
+    if not count:
+        raise UsageError("proxies=0 leaves nobody in front of the servers: take a topology without a proxy")
+    result = {}
+    for kind, group in groups.items():
+        result[kind] = dict(list(group.items())[:count])
+        for _ in range(count - len(group) if group else 0):
+            model = next(iter(group))
+            result[kind][next_name(model, result[kind])] = group[model]
+    return result
 
 
 def read_weight(name: str, host: Mapping[str, Any]) -> int:

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +92,7 @@ def expected_rows(topology: Topology, proxy: Proxy, passwords: Mapping[str, str]
     pairs = pairs_of(topology, proxy)
     return {
         HOSTGROUPS: [_hostgroups(topology, pair) for pair in pairs],
-        SERVERS: [row for pair in pairs for row in _servers(topology, proxy, pair)],
+        SERVERS: list(server_rows(topology, proxy)),
         USERS: list(_users(pairs[0], passwords)),
         RULES: list(_rules(proxy, pairs)),
         ROUTES: list(_routes(pairs)),
@@ -109,16 +109,23 @@ def _hostgroups(topology: Topology, pair: Pair) -> dict[str, Any]:
     }
 
 
-def _servers(topology: Topology, proxy: Proxy, pair: Pair) -> Iterator[dict[str, Any]]:
+def server_rows(topology: Topology, proxy: Proxy, spared: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+    """Yield a row for each server and what it is sent; those `spared` get as few reads as a source."""
+    for pair in pairs_of(topology, proxy):
+        yield from _servers(topology, proxy, pair, spared)
+
+
+def _servers(topology: Topology, proxy: Proxy, pair: Pair, spared: Collection[str]) -> Iterator[dict[str, Any]]:
     settings = proxy.settings
     for node in pair.nodes:
         # A source has no lag bound, so that it is there for the reads when the heartbeat has stopped.
+        rarely_read = node.is_source or node.name in spared
         shared = {
             "hostname": node.name,
             "port": PORT,
-            "weight": 1 if node.is_source else node.weight * settings["weight_unit"],
+            "weight": 1 if rarely_read else node.weight * settings["weight_unit"],
             "max_connections": settings["max_connections"],
-            "max_replication_lag": 0 if node.is_source else int(topology.lag_bound_s),
+            "max_replication_lag": 0 if rarely_read else int(topology.lag_bound_s),
             "use_ssl": 1,
             "status": "ONLINE",
         }

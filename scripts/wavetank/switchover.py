@@ -14,6 +14,7 @@ from wavetank.promotion import (
     replaced_source,
     wait_for_followers,
 )
+from wavetank.proxy_switch import share_reads
 from wavetank.replication import is_replicating, lacking
 from wavetank.topology import Node
 
@@ -62,9 +63,11 @@ def switch_over(servers: Servers, to: str) -> Change:
     _catch_up_or_reopen(servers, old, to)
     timeline.add(f"{to} has every transaction of {old.name}")
     record_promotion(servers, to)
-    open_promoted(servers, to, timeline)
+    open_promoted(servers, to, old.name, timeline)
     silent += wait_for_followers(servers, to)
     timeline.add("all replicate")
+    if not silent:
+        share_reads(servers)
     return Change(old.name, to, tuple(timeline.steps), tuple(dict.fromkeys(silent)))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavetank.errors import UsageError
+from wavetank.naming import next_name
 from wavetank.proxies import Proxy, read_weight
 
 HIGHEST_SERVER_ID = 2**32 - 1
@@ -361,7 +362,7 @@ def with_replicas(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[st
                     result[f"{source}r{number + 1 if number else ''}"] = {**model, **own}
                     continue
                 highest = max(int(host["server_id"]) for host in {**hosts, **result}.values())
-                result[_next_name(source, {**hosts, **result})] = {**model, "server_id": highest + 1}
+                result[next_name(source, {**hosts, **result})] = {**model, "server_id": highest + 1}
     return result
 
 
@@ -383,7 +384,7 @@ def with_sources(hosts: Mapping[str, Mapping[str, Any]], count: int) -> dict[str
     result = {name: host for name, host in hosts.items() if name not in peers[count:]}
     for _ in range(count - len(peers)):
         highest = max(int(host["server_id"]) for host in result.values())
-        result[_next_name(peers[0], result)] = {**hosts[peers[-1]], "server_id": highest + 1}
+        result[next_name(peers[0], result)] = {**hosts[peers[-1]], "server_id": highest + 1}
     names = [name for name, host in result.items() if _is_peer(host)]
     for name in names:
         result[name] = {**result[name], "replicates_from": [other for other in names if other != name]}
@@ -402,13 +403,6 @@ def with_active(nodes: tuple[Node, ...], active: str) -> tuple[Node, ...]:
     if active not in peers:
         raise UsageError(f"active={active} is none of the sources {', '.join(peers)}")
     return tuple(dataclasses.replace(node, passive=node.peer and node.name != active) for node in nodes)
-
-
-def _next_name(like: str, taken: Mapping[str, object]) -> str:
-    """Return the next free name that continues the numbering of `like`: db1, db2, then db3."""
-    stem = like.rstrip("0123456789")
-    numbers = [int(name[len(stem) :]) for name in taken if re.fullmatch(re.escape(stem) + "[0-9]+", name)]
-    return f"{stem}{max(numbers, default=1) + 1}"
 
 
 def _is_peer(host: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from wavetank.waiting import wait_until
 
 # On two cores and beside other tests; alone it is a fraction.
 BOUNDS_S = {"switchover": 2.0, "source-killed": 5.0, "source-frozen": 8.0, "replica-killed": 2.0}
-OUTAGES = sorted(all_drills().keys() - {"conflict"})
+OUTAGES = sorted(all_drills().keys() - {"conflict", "proxy-killed"})
 
 
 @pytest.fixture(scope="module")

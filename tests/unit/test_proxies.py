@@ -12,7 +12,18 @@ from wavetank.errors import UsageError
 from wavetank.instance import INVENTORIES, Instance
 from wavetank.planning import FIRST_PORT, plan
 from wavetank.proxies import KINDS, MYSQL_ROUTER, PROXYSQL
-from wavetank.proxysql import HOSTGROUPS, ROUTES, RULES, SERVERS, USERS, VARIABLES, Rows, Table, expected_rows
+from wavetank.proxysql import (
+    HOSTGROUPS,
+    ROUTES,
+    RULES,
+    SERVERS,
+    USERS,
+    VARIABLES,
+    Rows,
+    Table,
+    expected_rows,
+    server_rows,
+)
 from wavetank.rendering import render_compose, render_instance, render_proxy
 from wavetank.statements import HINT
 from wavetank.topology import Topology
@@ -258,3 +269,49 @@ def test_no_number_of_a_hostgroup_and_no_port_is_written_twice() -> None:
                 code = re.sub(r"#.*", "", file.read_text())
                 found = [number for number in numbers if re.search(rf"(?<![\w.-]){number}(?![\w.])", code)]
                 assert not found, f"{file.name} has {found}"
+
+
+# --- how many
+
+
+def test_as_many_proxies_as_are_asked_for_have_names_ports_and_settings_of_the_inventorys() -> None:
+    one, two = planned(), planned(proxies=2)
+    assert [proxy.name for proxy in two.proxies] == ["proxy1", "proxy2"]
+    assert two.proxies[0] == one.proxies[0]
+    assert two.proxies[1].settings == one.proxies[0].settings
+    ports = [port for member in two.members for port in member.ports]
+    assert len(set(ports)) == len(ports)
+
+
+def test_proxies_that_come_later_leave_every_port_where_it_was(record: Record) -> None:
+    before = record(planned(replicas=3))
+    after = planned(proxies=3)
+    assert [each.ports for each in after.members][: len(before.members)] == [each.ports for each in before.members]
+    assert len(after.proxies) == 3
+
+
+def test_a_proxy_that_exists_is_not_planned_away(record: Record) -> None:
+    record(planned(proxies=2))
+    with pytest.raises(UsageError, match=r"sea has proxy2, which it would no longer have"):
+        planned(proxies=1)
+
+
+@pytest.mark.parametrize(
+    ("fronts", "asked", "reason"),
+    [
+        ({}, 2, "proxies=2 is for topologies with a proxy in front of the servers"),
+        (PROXIED, 0, "proxies=0 leaves nobody in front of the servers"),
+        (PROXIED, 10, "proxies=10 is not a number from 0 to 9"),
+        (PROXIED, "two", "proxies=two is not a number from 0 to 9"),
+    ],
+)
+def test_a_number_of_proxies_that_cannot_be_is_refused(fronts: dict[str, Any], asked: object, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        planned(fronts=fronts, proxies=asked)
+
+
+def test_a_server_that_is_spared_gets_as_few_reads_as_a_source() -> None:
+    topology = planned()
+    rows = {row["hostname"]: row for row in server_rows(topology, topology.proxies[0], {"db3"})}
+    assert (rows["db3"]["weight"], rows["db3"]["max_replication_lag"]) == (1, 0)
+    assert rows["db2"]["weight"] > 1

@@ -1,0 +1,26 @@
+"""One of several ProxySQL dies: whoever came through it comes back through another one."""
+
+from wavetank import containers
+from wavetank.drills import Drill, Options, Say
+from wavetank.drills.replica_killed import leave_it_dead
+from wavetank.node import Servers
+from wavetank.proxies import proxysqls
+from wavetank.topology import Topology
+from wavetank.traffic.drill import OutageDrill
+
+STORM = "One of two ProxySQL (PROXIES=2 at topology-up) is killed (SIGKILL) under load; clients reconnect to the other."
+
+
+def concerns(topology: Topology) -> bool:
+    """Say whether there is another one to come back through, and one server that takes the writes."""
+    return len(proxysqls(topology.proxies)) > 1 and len(topology.sources) == 1
+
+
+def prepare(servers: Servers, options: Options, say: Say) -> Drill:
+    """Kill the first proxy; topology-up starts it again when the traffic is over."""
+    return OutageDrill(servers, options, say, storm=kill_proxy, cure=leave_it_dead)
+
+
+def kill_proxy(servers: Servers) -> None:
+    """Kill it."""
+    containers.kill(servers.topology.container(proxysqls(servers.topology.proxies)[0]))
