@@ -1,6 +1,7 @@
 """Who becomes the source, and what the topology is afterwards."""
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 from wavetank.errors import UsageError
@@ -90,7 +91,7 @@ def test_who_cannot_take_the_place_is_refused(tree: Topology, name: str, reason:
     [(0, (), 0), (1, (), 1), (2, (), 2), (2, ("db1",), 1), (1, ("db1",), 1), (1, ("db1", "db3"), 0), (2, ("db2",), 2)],
 )
 def test_a_new_source_waits_for_no_more_receipts_than_it_can_get(
-    make_topology: MakeTopology, asked: int, absent: tuple[str, ...], receipts: int
+    make_topology: Callable[..., Topology], asked: int, absent: tuple[str, ...], receipts: int
 ) -> None:
     after = with_promoted(make_topology(semi_sync=asked), "db2")
     assert receipts_to_wait_for(after, "db2", absent) == receipts
