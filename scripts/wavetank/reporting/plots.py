@@ -14,6 +14,8 @@ from markupsafe import Markup
 from wavetank.reporting.series import Points
 
 WIDTH, HEIGHT = 960, 250
+# Of a group of bars.
+ROW_HEIGHT = 36
 # Marks nearer to each other than this share of the axis would be one blur.
 APART = 0.03
 MOST_X_LABELS, MOST_Y_LABELS = 12, 5
@@ -121,18 +123,26 @@ def _annotate(
     chart: pygal.XY, lines: Sequence[Line], bands: Sequence[Band], marks: Sequence[Mark], root: Element
 ) -> Element:
     """Give lines their classes, put bands behind them and marks over them, on the axes that the chart has chosen."""
+    _as_ours([line.kind for line in lines], root)
+    plot = next(each for each in root.iter() if each.get("class") == "plot")
+    plot.insert(1, _drawn_bands(chart, bands))
+    plot.append(_drawn_marks(chart, marks))
+    return root
+
+
+def _as_ours(kinds: Sequence[str], root: Element) -> Element:
+    """Leave of the library's drawing what is drawn, each series with the class of the page's style."""
     graph = next(each for each in root if each.tag == "g")
     for part in [each for each in root if each is not graph]:
         root.remove(part)
-    # The library's overlays are for its script.
+    # Its overlays are for its script.
     for part in [each for each in graph if " " in (each.get("class") or "") or each.get("class") == "legends"]:
         graph.remove(part)
     plot = next(each for each in graph if each.get("class") == "plot")
-    series = [each for each in plot if (each.get("class") or "").startswith("series")]
-    for line, drawn in zip(lines, series, strict=True):
-        drawn.set("class", line.kind)
-    plot.insert(1, _drawn_bands(chart, bands))
-    plot.append(_drawn_marks(chart, marks))
+    for drawn in plot:
+        # Horizontal bars are drawn from the last to the first.
+        if series := re.search(r"\bserie-(\d+)", drawn.get("class") or ""):
+            drawn.set("class", kinds[int(series[1])])
     return root
 
 
@@ -164,3 +174,40 @@ def _inline(chart: pygal.Graph) -> Markup:
     drawn = re.sub(r'\s(xmlns(:\w+)?|id)="[^"]*"', "", drawn)
     # What is drawn is made of numbers and of our own names, escaped by the library.
     return Markup(drawn)  # noqa: S704
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One value for each name of a plot; None and infinity have no bar."""
+
+    title: str
+    values: Sequence[float | None]
+    colour: str
+
+    @property
+    def kind(self) -> str:
+        """The class of the page's style that draws them."""
+        return f"bar-{self.colour}"
+
+
+@dataclass(frozen=True)
+class BarPlot:
+    """A drawn plot, and what its key needs."""
+
+    bars: Sequence[Bars]
+    plot: Markup
+
+
+def bars(names: Sequence[str], groups: Sequence[Bars], unit: str) -> BarPlot:
+    """Draw a group of horizontal bars for each name, the first on top; `unit` is the axis's name."""
+    finite = [value for group in groups for value in group.values if value is not None and math.isfinite(value)]
+    axis = _from_zero(finite)
+    chart = pygal.HorizontalBar(
+        **{**_SHAPE, "height": ROW_HEIGHT * len(names) + 60, "margin_top": 4}, x_title=unit,
+        x_labels=list(reversed(names)), value_formatter=lambda value: f"{value:g}", **axis,
+    )  # fmt: skip
+    for group in reversed(groups):
+        values = [value if value is not None and math.isfinite(value) else None for value in group.values]
+        chart.add(group.title, list(reversed(values)))
+    chart.add_xml_filter(functools.partial(_as_ours, [group.kind for group in reversed(groups)]))
+    return BarPlot(groups, _inline(chart))

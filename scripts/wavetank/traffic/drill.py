@@ -68,6 +68,7 @@ class OutageDrill:
         self._storm_s = 0.0
         self._mended_s = 0.0
         self._steps: list[Step] = []
+        self._before: dict[str, float] = {}
         self._recorded: Recorded | None = None
         self.facts: dict[str, Any] = {"via": " and ".join(ways)}
 
@@ -78,6 +79,7 @@ class OutageDrill:
         self._lag.start()
         self._rest(BEFORE_S)
         writes, reads = (sum(each.acknowledged for each in self._traffic.log.all(kind)) for kind in ("write", "read"))
+        self._before = {"writes_per_s": round(writes / BEFORE_S, 1), "reads_per_s": round(reads / BEFORE_S, 1)}
         self.facts["before"] = f"{writes / BEFORE_S:.0f} writes and {reads / BEFORE_S:.0f} reads a second"
 
     def storm(self) -> None:
@@ -133,7 +135,7 @@ class OutageDrill:
 
     def files(self) -> Mapping[str, Iterator[str]]:
         """Return what belongs beside the report: each operation, each look at a server, and the verdict in figures."""
-        verdict = self._recorded.verdict.as_dict() if self._recorded else {}
+        verdict = {**self._recorded.verdict.as_dict(), "before": self._before} if self._recorded else {}
         return {
             "operations.jsonl": self._traffic.log.json_lines(),
             "lag.jsonl": self._lag.json_lines(),
