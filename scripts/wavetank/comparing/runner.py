@@ -17,8 +17,8 @@ from wavetank.drills import PAGE
 from wavetank.errors import UsageError
 from wavetank.instance import HOME, STATE, instance_names
 
-UP_TIMEOUT_S = 300
-DRILL_TIMEOUT_S = 300
+UP_TIMEOUT_S = 600
+DRILL_TIMEOUT_S = 600
 DOWN_TIMEOUT_S = 120
 # What else a person has said of an instance is not for these.
 _OURS = (

@@ -206,8 +206,8 @@ def bars(names: Sequence[str], groups: Sequence[Bars], unit: str) -> BarPlot:
         **{**_SHAPE, "height": ROW_HEIGHT * len(names) + 60, "margin_top": 4}, x_title=unit,
         x_labels=list(reversed(names)), value_formatter=lambda value: f"{value:g}", **axis,
     )  # fmt: skip
-    for group in reversed(groups):
+    for group in groups:
         values = [value if value is not None and math.isfinite(value) else None for value in group.values]
         chart.add(group.title, list(reversed(values)))
-    chart.add_xml_filter(functools.partial(_as_ours, [group.kind for group in reversed(groups)]))
+    chart.add_xml_filter(functools.partial(_as_ours, [group.kind for group in groups]))
     return BarPlot(groups, _inline(chart))
