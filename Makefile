@@ -86,7 +86,7 @@ topology-down: setup ## Containers, volumes and files of this instance gone, not
 	@$(BIN)/wavetank down
 
 test: engine ## The project's own tests, from a bare machine; TESTS= names some of them
-	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
+	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD -u VIA -u RUNS \
 		$(BIN)/pytest $(or $(TESTS),tests)
 
 test-unit: setup ## The tests that need no Docker, in seconds

@@ -20,6 +20,8 @@ from wavetank.instance import HOME, STATE, instance_names
 UP_TIMEOUT_S = 600
 DRILL_TIMEOUT_S = 600
 DOWN_TIMEOUT_S = 120
+# How long a command may take to end after Ctrl-C.
+END_S = 30
 # What else a person has said of an instance is not for these.
 _OURS = (
     "TOPOLOGY", "INSTANCE", "SHARDS", "SHARD_BY", "SOURCES", "ACTIVE", "REPLICAS", "SEMI_SYNC", "REBUILD", "VIA",
@@ -122,13 +124,28 @@ def _wavetank(
     """Run our own command line with these options and no others; None where it took too long."""
     program = str(Path(sys.executable).with_name("wavetank"))
     environment = {name: value for name, value in os.environ.items() if name not in _OURS} | options
-    try:
-        return subprocess.run(
-            [program, command, *arguments], cwd=HOME, env=environment, text=True, capture_output=True,
-            timeout=timeout_s, start_new_session=own_session, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return None
+    with subprocess.Popen(
+        [program, command, *arguments], cwd=HOME, env=environment, text=True, start_new_session=own_session,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        try:
+            output, errors = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None
+        except KeyboardInterrupt:
+            _let_end(process)
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def _let_end(process: subprocess.Popen[str]) -> None:
+    """Let a command that Ctrl-C has reached, too, take back what it did; who is not told by a terminal is told now."""
+    for wait_s, tell in ((END_S, process.terminate), (END_S, process.kill)):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=wait_s)
+            return
+        tell()
 
 
 def _last_line(done: subprocess.CompletedProcess[str] | None) -> str:
