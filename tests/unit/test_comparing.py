@@ -1,10 +1,11 @@
 """Comparisons: which settings, what becomes of their runs, and how both are shown."""
 
+import contextlib
 import io
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -191,3 +192,28 @@ def test_two_comparisons_at_once_are_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(runner, "STATE", tmp_path)
     with runner._alone(), pytest.raises(UsageError, match="another comparison is running"), runner._alone():  # noqa: SLF001
         pass
+
+
+def test_an_instance_that_does_not_come_up_costs_its_own_rows_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def lend(_: Plan, receipts: int, __: Any) -> Iterator[str]:  # noqa: ANN401
+        if receipts == PLAN.receipts[1]:
+            raise UsageError("compare-semi-sync-2 did not come up: no memory")
+        yield "compare-async"
+
+    monkeypatch.setattr(runner, "STATE", tmp_path)
+    monkeypatch.setattr(runner, "_instance", lend)
+    monkeypatch.setattr(runner, "_run", lambda *_: good(0.5))
+    said: list[str] = []
+    rows = runner.run_all(PLAN, tmp_path, said.append)
+    assert [len(row.measured) for row in rows] == [3, 3, 0, 0]
+    assert rows[2].runs[0].failures == ("compare-semi-sync-2 did not come up: no memory",)
+    # The ways take turns.
+    assert [line.split(":")[0] for line in said[:3]] == [
+        "asynchronous, direct, run 1 of 3", "asynchronous, routing, run 1 of 3", "asynchronous, direct, run 2 of 3",
+    ]  # fmt: skip
+    monkeypatch.setattr(runner, "_run", lambda *_: Run(passed=False, failures=("refused",)))
+    with pytest.raises(UsageError, match="no memory"):
+        runner.run_all(PLAN, tmp_path, said.append)

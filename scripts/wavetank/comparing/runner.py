@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,34 @@ def run_all(plan: Plan, directory: Path, say: Say) -> list[Row]:
     """Run everything, and keep each run's report in `directory`.
 
     Raises:
-        UsageError: another comparison is running, or an instance does not come up.
+        UsageError: another comparison is running, or no instance comes up.
     """
     runs: dict[Setting, list[Run]] = {setting: [] for setting in plan.settings}
     with _alone():
         for receipts in plan.receipts:
-            with _instance(plan, receipts, say) as instance:
-                # The ways take turns, so that what else the machine does is not one way's bad luck.
-                for number in range(1, plan.runs + 1):
-                    for setting in (each for each in plan.settings if each.receipts == receipts):
-                        run = _run(plan, setting, instance, directory / "runs" / f"{setting.slug}-{number}")
-                        runs[setting].append(run)
-                        say(f"{setting.name}, run {number} of {plan.runs}: {_in_words(run)}")
+            settings = [setting for setting in plan.settings if setting.receipts == receipts]
+            try:
+                with _instance(plan, receipts, say) as instance:
+                    _take_turns(plan, settings, instance, directory, runs, say)
+            except UsageError as refusal:
+                # What has been measured by then is worth a report; where nothing has, there is none to make.
+                if not any(run.report for each in runs.values() for run in each):
+                    raise
+                say(str(refusal))
+                for setting in settings:
+                    runs[setting].append(Run(passed=False, failures=(str(refusal),)))
     return [Row(setting, tuple(each)) for setting, each in runs.items()]
+
+
+def _take_turns(  # noqa: PLR0913, PLR0917 - all that a comparison is made of
+    plan: Plan, settings: Sequence[Setting], instance: str, directory: Path, runs: dict[Setting, list[Run]], say: Say
+) -> None:
+    """Run each setting of an instance once, then each again: what else the machine does is not one way's bad luck."""
+    for number in range(1, plan.runs + 1):
+        for setting in settings:
+            run = _run(plan, setting, instance, directory / "runs" / f"{setting.slug}-{number}")
+            runs[setting].append(run)
+            say(f"{setting.name}, run {number} of {plan.runs}: {_in_words(run)}")
 
 
 @contextlib.contextmanager
