@@ -214,7 +214,7 @@ def _write(report: DrillReport, drill: Drill, topology: Topology, started: datet
         "report.json": [json.dumps(report.as_dict(), indent=2) + "\n"],
         "summary.txt": [f"{line}\n" for line in report.lines()],
         **drill.files(),
-        **{name: [log] for name, log in logs.items() if log},
+        **{name: [log] for name, log in logs.items()},
     }
     for name, lines in files.items():
         write_if_changed(directory / name, "".join(lines))

@@ -1,5 +1,6 @@
 """What a drill recorded, as the figures of its page."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -95,9 +96,12 @@ class Drawing:
 
     def _lag(self) -> Figure:
         found = lags(self._recorded.seen, self._recorded.operations_of(WRITE))
+        colours = itertools.cycle(_SERVER_COLOURS)
         lines = [
-            Line(server, self._with_gaps([(lag.at_s, lag.behind_s) for lag in found[server]]), colour)
-            for server, colour in zip(sorted(found), _SERVER_COLOURS * len(found), strict=False)
+            Line(
+                server, self._with_gaps([(lag.at_s, lag.behind_s) for lag in found[server]]), next(colours), at % 2 == 1
+            )
+            for at, server in enumerate(sorted(found))
         ]
         return Figure(
             "Lag of each server",
