@@ -17,6 +17,8 @@ from wavetank.drills import PAGE
 from wavetank.errors import UsageError
 from wavetank.instance import HOME, STATE, instance_names
 
+# Of the names of its instances, and of nobody else's.
+PREFIX = "compare-"
 UP_TIMEOUT_S = 600
 DRILL_TIMEOUT_S = 600
 DOWN_TIMEOUT_S = 120
@@ -39,6 +41,7 @@ def run_all(plan: Plan, directory: Path, say: Say) -> list[Row]:
     """
     runs: dict[Setting, list[Run]] = {setting: [] for setting in plan.settings}
     with _alone():
+        _take_down_leftovers()
         for receipts in plan.receipts:
             settings = [setting for setting in plan.settings if setting.receipts == receipts]
             try:
@@ -80,8 +83,7 @@ def _alone() -> Iterator[None]:
 @contextlib.contextmanager
 def _instance(plan: Plan, receipts: int, say: Say) -> Iterator[str]:
     """Lend an instance of the comparison's own, which is gone afterwards, also after Ctrl-C."""
-    name = f"compare-semi-sync-{receipts}" if receipts else "compare-async"
-    _take_down(name)  # one that a killed comparison has left
+    name = f"{PREFIX}semi-sync-{receipts}" if receipts else f"{PREFIX}async"
     say(f"{name}: bringing a source and {plan.replicas} replicas up")
     try:
         done = _wavetank(
@@ -94,6 +96,13 @@ def _instance(plan: Plan, receipts: int, say: Say) -> Iterator[str]:
     finally:
         _take_down(name)
         say(f"{name}: taken down")
+
+
+def _take_down_leftovers() -> None:
+    """Take down what a comparison that was killed has left: it would be in the way with its ports and its memory."""
+    for name in instance_names():
+        if name.startswith(PREFIX):
+            _take_down(name)
 
 
 def _take_down(name: str) -> None:
