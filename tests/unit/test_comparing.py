@@ -69,6 +69,8 @@ def test_without_an_image_of_proxysql_its_rows_are_left_out_in_a_line(
     assert {each.via for each in made.settings} == {"direct", "routing"}
     assert made.topology == DEFAULT_TOPOLOGY
     assert said == ["without the rows through ProxySQL: the image is not here"]
+    assert "ithout the rows through ProxySQL: the image is not here" in report.page(made, ROWS[:1], "today")
+    assert report.as_dict(made, ROWS[:1], "today")["left_out"] == said[0]
     with pytest.raises(UsageError, match="the image is not here"):
         plan(proxysql="the image is not here", ways="proxysql")
 

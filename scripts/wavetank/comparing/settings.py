@@ -64,6 +64,7 @@ class Plan:
         receipts: which numbers of receipts; an instance each.
         ways: which ways; all of them to the same instance.
         runs: how many runs of each setting.
+        left_out: what was asked for, cannot be had here, and why; '' where that is nothing.
     """
 
     drill: str
@@ -72,6 +73,7 @@ class Plan:
     receipts: tuple[int, ...]
     ways: tuple[str, ...]
     runs: int
+    left_out: str = ""
 
     @property
     def settings(self) -> list[Setting]:
@@ -102,13 +104,15 @@ def make_plan(  # noqa: PLR0913 - what a person may say of a comparison, and how
     names = tuple(dict.fromkeys(_split(ways))) or tuple(all_ways())
     if unknown := [name for name in names if name not in all_ways()]:
         raise UsageError(f"via={unknown[0]} is no way to the servers; there are: {', '.join(all_ways())}")
+    left_out = ""
     if PROXYSQL in names and (reason := _why_no_proxysql()):
         names = tuple(name for name in names if name != PROXYSQL)
         if not names:
             raise UsageError(reason)
-        say(f"without the rows through ProxySQL: {reason}")
+        left_out = f"without the rows through ProxySQL: {reason}"
+        say(left_out)
     topology = PROXYSQL if PROXYSQL in names else plain
-    return Plan(drill, topology, max(LEAST_REPLICAS, max(numbers) + 1), numbers, names, int(runs))
+    return Plan(drill, topology, max(LEAST_REPLICAS, max(numbers) + 1), numbers, names, int(runs), left_out)
 
 
 def _refuse_unfit(drill: str, plain: str) -> None:
