@@ -39,14 +39,16 @@ def test_two_settings_are_in_one_table_with_a_report_of_each_run() -> None:
 
 def test_ctrl_c_takes_its_instances_down() -> None:
     process = subprocess.Popen(
-        [WAVETANK, "compare", "switchover"], cwd=HOME, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        start_new_session=True, env={**os.environ, "SEMI_SYNC": "0", "VIA": "direct"},
+        # What is started in the background of a script ignores it, and so would all that it starts.
+        ["env", "--default-signal=INT", WAVETANK, "compare", "switchover"], cwd=HOME, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        env={**os.environ, "SEMI_SYNC": "0", "VIA": "direct"},
     )  # fmt: skip
     try:
-        wait_until("a container of the comparison", remains, timeout_s=120)
+        wait_until("a container of the comparison", remains, timeout_s=240)
         # As a terminal does it: to the whole group.
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=240)
     finally:
         process.kill()
     assert process.returncode == 130
