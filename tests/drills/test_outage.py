@@ -38,7 +38,7 @@ def test_nothing_acknowledged_is_lost_with_semi_sync(name: str, semi_sync: str) 
     assert verdict["lost"] == verdict["duplicates"] == verdict["late_takers"] == []
     assert verdict["writes"]["seconds"] <= BOUNDS_S.get(name, 60.0)
     files = {path.name: path.read_text() for path in Path(report["directory"]).iterdir()}
-    assert files.keys() == {
+    assert files.keys() >= {
         "report.json", "summary.txt", "report.html", "verdict.json", "operations.jsonl", "lag.jsonl",
         "db1.log", "db2.log", "db3.log",
     }  # fmt: skip
