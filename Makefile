@@ -1,7 +1,7 @@
 # Wavetank. `make` alone prints this list; every target works on a bare machine and skips what is there.
 #
 # INSTANCE= names a copy of a topology (default: the topology's name); at topology-up also
-# TOPOLOGY= SHARDS= SHARD_BY= REPLICAS= PROXIES= SOURCES= ACTIVE=<source>|all SEMI_SYNC=1 NODE_MEMORY=1g NODE_CPUS=1 BASE_PORT= MYSQL_IMAGE= PROXYSQL_IMAGE= REBUILD=<replica>
+# TOPOLOGY= SHARDS= SHARD_BY= REPLICAS= PROXIES= SOURCES= ACTIVE=<source>|all SEMI_SYNC=<receipts> NODE_MEMORY=1g NODE_CPUS=1 BASE_PORT= MYSQL_IMAGE= PROXYSQL_IMAGE= REBUILD=<replica>
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -9,11 +9,11 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS PROXIES SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE
-export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA SQL
+export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA RUNS SQL
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill compare recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -61,6 +61,9 @@ resolve: setup ## Let one version win everywhere: STRATEGY=latest-wins, source-w
 drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRATEGY= SEED= OPERATIONS=; without DRILL=, list them
 	@$(BIN)/wavetank drill $(DRILL)
 
+compare: engine ## One storm under several settings, in one table: DRILL=, also RUNS=3 SEMI_SYNC=0,1,2 VIA=direct,proxysql,routing
+	@$(BIN)/wavetank compare $(DRILL)
+
 recover: setup ## End the transactions across shards whose client is gone, as was decided; all shards alike
 	@$(BIN)/wavetank shard recover $(if $(OLDER_THAN),--older-than $(OLDER_THAN))
 
@@ -83,7 +86,7 @@ topology-down: setup ## Containers, volumes and files of this instance gone, not
 	@$(BIN)/wavetank down
 
 test: engine ## The project's own tests, from a bare machine; TESTS= names some of them
-	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
+	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u RUNS -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
 		$(BIN)/pytest $(or $(TESTS),tests)
 
 test-unit: setup ## The tests that need no Docker, in seconds

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -26,6 +27,9 @@ from wavetank.instance import (
 
 if TYPE_CHECKING:
     from wavetank.switchover import Change
+
+# Of a table in a log, in characters.
+WIDE = 130
 
 app = typer.Typer(
     add_completion=False,
@@ -310,6 +314,42 @@ def _staged(drill: str, topology: str, instance: str, via: str, *, as_json: bool
         if code:
             sys.exit(code)
     return instance or topology
+
+
+@app.command()
+def compare(
+    name: Annotated[str, typer.Argument(metavar="DRILL", help="Which storm.")] = "",
+    runs: Annotated[str, typer.Option(envvar="RUNS", help="How many runs of each setting.")] = "3",
+    semi_sync: Annotated[
+        str, typer.Option(envvar="SEMI_SYNC", help="How many receipts a commit waits for; several with commas.")
+    ] = "",
+    via: Annotated[str, typer.Option(envvar="VIA", help="Which ways clients come; several with commas.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let one storm loose under several settings, on instances of its own, and put what came of it in one table."""
+    from rich.console import Console
+
+    from wavetank.comparing import report
+    from wavetank.comparing.runner import run_all
+    from wavetank.comparing.settings import make_plan
+
+    say = _progress(as_json=as_json)
+    plan = make_plan(name, runs=runs, receipts=semi_sync, ways=via, plain=DEFAULT_TOPOLOGY, say=say)
+    now = datetime.now(UTC)
+    started, directory = now.isoformat(timespec="seconds"), report.directory_of(plan, now)
+    try:
+        rows = run_all(plan, directory, say)
+    except KeyboardInterrupt:
+        print("wavetank: interrupted; the comparison's instances are gone", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    page = report.write(plan, rows, started, directory)
+    if as_json:
+        print(json.dumps(report.as_dict(plan, rows, started) | {"directory": str(directory)}, indent=2))
+    else:
+        # A log has no width of its own; a table cut to 80 columns would lose its right side.
+        Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(plan, rows))
+        print(f"report: {page}")
+    sys.exit(0 if report.passed(rows) else FINDING)
 
 
 def _drill_lines(drills: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

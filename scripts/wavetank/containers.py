@@ -84,6 +84,15 @@ def is_running(name: str) -> bool:
         return False
 
 
+def log_since(name: str, since_s: float) -> str:
+    """Return what a container has logged since a time of the epoch, '' where there is no such container."""
+    try:
+        output = _client().containers.get(name).logs(since=since_s)
+    except docker.errors.NotFound:
+        return ""
+    return b"".join([output] if isinstance(output, bytes) else output).decode(errors="replace")
+
+
 def last_words(name: str, lines: int = 200) -> str:
     """Return the last error line in a container's log, else its last line."""
     try:

@@ -4,7 +4,7 @@ Whether a source is dead is never one's own word alone: as long as a replica sti
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -105,11 +105,15 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
     timeline.add(f"{chosen.node.name} has applied all that it received")
     begun = log.begin(source.name, chosen.node.name)
     record_promotion(servers, chosen.node.name)
-    return _open_and_follow(servers, log, begun, timeline)
+    heard = [witness.node.name for witness in witnesses]
+    absent = [node.name for node in servers.topology.nodes if node.name not in heard]
+    return _open_and_follow(servers, log, begun, timeline, absent)
 
 
-def _open_and_follow(servers: Servers, log: FailoverLog, begun: Failover, timeline: Timeline) -> Change:
-    open_promoted(servers, begun.new, begun.old, timeline)
+def _open_and_follow(
+    servers: Servers, log: FailoverLog, begun: Failover, timeline: Timeline, absent: Collection[str] = ()
+) -> Change:
+    open_promoted(servers, begun.new, begun.old, timeline, {begun.old, *absent})
     log.finish(begun)
     silent = wait_for_followers(servers, begun.new, fenced=begun.old)
     timeline.add("all that answer replicate")

@@ -91,7 +91,7 @@ def plan(
         nodes=nodes,
         image=before.image if before else "",
         sizing=Sizing(memory, buffer_pool_bytes(memory), _cpus(given.get("node_cpus"))),
-        semi_sync=_flag("semi_sync", given.get("semi_sync", "")),
+        semi_sync=_receipts(given.get("semi_sync", "")),
         given=given,
         proxies=read_proxies(proxies, port + len(hosts)),
         shard_by=_shard_by(nodes, given, before),
@@ -100,7 +100,7 @@ def plan(
     _refuse_unfit_proxies(topology)
     _refuse_lost_nodes(before, topology)
     _refuse_what_others_have(topology)
-    _refuse_semi_sync_alone(topology)
+    _refuse_missing_receipts(topology)
     return topology
 
 
@@ -237,10 +237,13 @@ def _refuse_what_others_have(topology: Topology) -> None:
                 )
 
 
-def _refuse_semi_sync_alone(topology: Topology) -> None:
-    for source in topology.sources:
-        if topology.semi_sync and not topology.replicas_of(source):
-            raise UsageError(f"semi_sync=1 needs a replica to acknowledge: {source.name} has none")
+def _refuse_missing_receipts(topology: Topology) -> None:
+    wanted = topology.semi_sync
+    for node in topology.nodes:
+        there = len(topology.replicas_of(node))
+        if (node.is_source or there) and there < wanted:
+            needed = "a replica" if wanted == 1 else f"{wanted} replicas"
+            raise UsageError(f"semi_sync={wanted} needs {needed} to acknowledge: {node.name} has {there or 'none'}")
 
 
 def _refuse_unfit_proxies(topology: Topology) -> None:
@@ -309,8 +312,9 @@ def _cpus(value: Any) -> float | None:  # noqa: ANN401
     return cpus
 
 
-def _flag(option: str, value: Any) -> bool:  # noqa: ANN401
+def _receipts(value: Any) -> int:  # noqa: ANN401
+    """Return how many receipts a commit shall wait for; yes is one of them."""
     text = str(value).lower()
-    if text not in YES + NO:
-        raise UsageError(f"{option}={value} is neither yes nor no: use 1 or 0")
-    return text in YES
+    if text in YES + NO:
+        return int(text in YES)
+    return _count("semi_sync", value, MOST_REPLICAS)

@@ -5,7 +5,7 @@ From the moment that it is recorded who the new source is, topology-up finishes 
 
 import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -87,18 +87,20 @@ def record_promotion(servers: Servers, name: str) -> None:
     servers.topology = after
 
 
-def open_promoted(servers: Servers, name: str, old: str, timeline: Timeline) -> None:
+def open_promoted(servers: Servers, name: str, old: str, timeline: Timeline, absent: Collection[str] = ()) -> None:
     """Open the recorded source `name`, which has all that there is to have, and let the others replicate from it.
 
     The source `old` must be closed or gone. The new one is opened first: its channel brings nothing any more, and
-    every statement before that is time without a writer. Proxies are told next.
+    every statement before that is time without a writer. Proxies are told next. Who is `absent` sends no receipts
+    for now.
     """
     after, new = servers.topology, servers[name]
     with ThreadPoolExecutor(len(after.members)) as pool:
-        wait_for_receipts = ["SET GLOBAL rpl_semi_sync_source_enabled = ON"] if after.semi_sync else []
+        receipts = receipts_to_wait_for(after, name, absent)
         following = [pool.submit(_follow, servers, node) for node in after.replicas_of(after.node(name))]
-        new.execute(*wait_for_receipts, "SET GLOBAL read_only = OFF")
-        timeline.add(f"{name} opened")
+        new.execute(*_waiting_for(receipts, after.semi_sync), "SET GLOBAL read_only = OFF")
+        fewer = f", waiting for {receipts} of {after.semi_sync} receipts" if receipts < after.semi_sync else ""
+        timeline.add(f"{name} opened{fewer}")
         switching = switch_proxies(servers, name, old, pool, timeline.add)
         for channel in channels_of(new):
             new.execute(f"STOP REPLICA FOR CHANNEL '{channel}'", f"RESET REPLICA ALL FOR CHANNEL '{channel}'")
@@ -106,6 +108,21 @@ def open_promoted(servers: Servers, name: str, old: str, timeline: Timeline) -> 
         timeline.add(f"{', '.join(followers) or 'nobody'} repointed")
         for future in switching:
             future.result()
+
+
+def receipts_to_wait_for(after: Topology, name: str, absent: Collection[str]) -> int:
+    """Return how many receipts the new source shall wait for: as many as asked, or as there are servers to send them.
+
+    Waiting for more would let every commit stand until its timeout, and then nobody waits for any. topology-up
+    asks for all of them again when the absent are back.
+    """
+    there = [node for node in after.replicas_of(after.node(name)) if node.name not in absent]
+    return min(after.semi_sync, len(there))
+
+
+def _waiting_for(receipts: int, asked: int) -> list[str]:
+    count = f"SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = {receipts}"
+    return [*([count] if receipts < asked else []), "SET GLOBAL rpl_semi_sync_source_enabled = ON"] if receipts else []
 
 
 def _follow(servers: Servers, node: Node) -> str:

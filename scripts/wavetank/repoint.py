@@ -81,7 +81,11 @@ def _planned(topology: Topology, names: Sequence[str], to: str) -> Topology:
         if target in topology.tree(node):
             circle = "is the same server" if target == node else f"replicates from {node.name}"
             raise UsageError(f"{node.name} cannot replicate from {to}, which {circle}")
-    return topology.repointed(dict.fromkeys(names, to))
+    after = topology.repointed(dict.fromkeys(names, to))
+    for node in after.nodes:
+        if 0 < (there := len(after.replicas_of(node))) < after.semi_sync:
+            raise UsageError(f"{node.name} would have {there} replicas and its commits wait for {after.semi_sync}")
+    return after
 
 
 def _refuse_loss(replica: Server, source: Server) -> None:

@@ -101,14 +101,17 @@ class Sizing:
 
 @dataclass(frozen=True)
 class Topology:
-    """A whole instance: its servers and everything that holds for all of them."""
+    """A whole instance: its servers and everything that holds for all of them.
+
+    `semi_sync` is how many replicas' receipts a commit waits for, 0 for asynchronous replication.
+    """
 
     name: str
     instance: str
     nodes: tuple[Node, ...]
     image: str
     sizing: Sizing
-    semi_sync: bool = False
+    semi_sync: int = 0
     semi_sync_timeout_ms: int = 10_000
     lag_bound_s: float = 5.0
     given: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -63,6 +63,11 @@ def test_latest_wins(pair: Servers) -> None:
     directory = Path(report["directory"])
     assert json.loads((directory / "report.json").read_text())["passed"]
     assert "passed" in (directory / "summary.txt").read_text()
+    # It has nothing for plots, and no time without a write: the page leaves them out.
+    page = (directory / "report.html").read_text()
+    assert 'conflict <span class="verdict passed">passed</span>' in page
+    assert "<figure>" not in page
+    assert "RTO" not in page
 
 
 def test_a_source_wins(pair: Servers) -> None:

@@ -9,6 +9,7 @@ import pytest
 from commands import own, up, wavetank
 from wavetank import containers
 from wavetank.drills import Options, all_drills, run_drill
+from wavetank.failover import fail_over
 from wavetank.instance import Instance
 from wavetank.node import Servers
 from wavetank.traffic.clients import held_ids
@@ -36,6 +37,16 @@ def test_nothing_acknowledged_is_lost_with_semi_sync(name: str, semi_sync: str) 
     assert verdict["acknowledged"] > 100
     assert verdict["lost"] == verdict["duplicates"] == verdict["late_takers"] == []
     assert verdict["writes"]["seconds"] <= BOUNDS_S.get(name, 60.0)
+    files = {path.name: path.read_text() for path in Path(report["directory"]).iterdir()}
+    assert files.keys() >= {
+        "report.json", "summary.txt", "report.html", "verdict.json", "operations.jsonl", "lag.jsonl",
+        "db1.log", "db2.log", "db3.log",
+    }  # fmt: skip
+    assert any(" [MY-" in files[f"{node}.log"] for node in ("db1", "db2", "db3"))
+    assert f'{name} <span class="verdict passed">passed</span>' in files["report.html"]
+    assert f"{verdict['writes']['seconds']:,.3f} s" in files["report.html"]
+    assert files["report.html"].count("<figure>") >= 3
+    assert {json.loads(line)["server"] for line in files["lag.jsonl"].splitlines()} == {"db1", "db2", "db3"}
     # The log has every operation.
     log = [json.loads(line) for line in (Path(report["directory"]) / "operations.jsonl").read_text().splitlines()]
     assert sum(each["kind"] == "write" and not each["error"] for each in log) == verdict["acknowledged"]
@@ -74,6 +85,27 @@ def test_an_asynchronous_source_that_dies_early_loses_exactly_what_it_had_not_se
     assert len(lost) >= 50
     assert lost == {each.id for each in log if each.acknowledged and each.server == old} - held["received"]
     assert report.facts["rebuilt"] == old
+
+
+def test_a_new_source_waits_for_the_receipts_that_it_can_get_and_later_for_all(semi_sync: str) -> None:
+    """Of two replicas one takes the source's place: two receipts would be waited for in vain."""
+    waits_for = "SELECT @@GLOBAL.rpl_semi_sync_source_enabled * @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count"
+    up(semi_sync, SEMI_SYNC=2)
+    try:
+        with Servers(Instance(semi_sync).topology()) as servers:
+            assert servers[servers.topology.sources[0].name].value(waits_for) == 2
+            containers.kill(servers.topology.container(servers.topology.sources[0]))
+            change = fail_over(servers, force=True)
+            assert servers[change.new].value(waits_for) == 1
+            assert f"{change.new} opened, waiting for 1 of 2 receipts" in [step.what for step in change.steps]
+            # Nobody has fallen back to asynchronous: a receipt came for this.
+            servers[change.new].execute("CREATE SCHEMA IF NOT EXISTS drill")
+            status = "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = %s"
+            assert servers[change.new].value(status, ["Rpl_semi_sync_source_no_tx"]) == "0"
+            up(semi_sync)
+            assert servers[change.new].value(waits_for) == 2
+    finally:
+        up(semi_sync, SEMI_SYNC=1)
 
 
 @pytest.mark.parametrize(

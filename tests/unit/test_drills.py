@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from wavetank import drills
+from wavetank import containers, drills
 from wavetank.conflicts.resolve import Strategy, read_strategy
 from wavetank.conflicts.survey import peer_names
 from wavetank.drills import DrillReport, Options, all_drills, drill_list, find_drill, run_drill
@@ -101,6 +101,9 @@ class Breeze:
     def files(self) -> dict[str, list[str]]:
         return {"log.txt": ["one\n", "two\n"]}
 
+    def recorded(self) -> None:
+        pass
+
     def calm(self) -> None:
         self.calmed = True
 
@@ -112,6 +115,7 @@ def breeze(monkeypatch: pytest.MonkeyPatch, make_topology: Callable[..., Topolog
     def run(drill: Breeze) -> DrillReport:
         module = SimpleNamespace(STORM="A breeze.", concerns=lambda _: True, prepare=lambda *_: drill)
         monkeypatch.setattr(drills, "all_drills", lambda: {"breeze": module})
+        monkeypatch.setattr(containers, "log_since", lambda name, _: f"{name} creaks\n" if "db1" in name else "")
         return run_drill("breeze", Servers(make_topology()), Options(), lambda _: None)
 
     return run
@@ -128,13 +132,26 @@ def test_a_report_is_written_and_says_how_long_each_phase_took(breeze: Callable[
     assert "knots" in summary
     assert "mean 3, gusts 5" in summary
     assert "breeze of sea: passed" in summary
+    assert summary.splitlines()[-1] == f"report: {report.directory}/report.html"
+
+
+def test_beside_a_report_lie_its_files_the_servers_logs_and_a_page_that_links_to_them(
+    breeze: Callable[[Breeze], DrillReport],
+) -> None:
+    report = breeze(Breeze([]))
+    files = {path.name for path in Path(report.directory).iterdir()}
+    logs = {"db1.log", "db2.log", "db3.log"}
+    assert files == {"report.json", "summary.txt", "log.txt", *logs, "report.html"}
+    assert (Path(report.directory) / "db1.log").read_text() == "wavetank-sea-db1 creaks\n"
+    page = Path(report.page).read_text()
+    assert all(f'href="{name}"' in page for name in files - {"report.html"})
 
 
 def test_a_verdict_with_a_failure_is_none_that_passed(breeze: Callable[[Breeze], DrillReport]) -> None:
     report = breeze(Breeze(["boat b is lost"]))
     assert not report.passed
     assert "✗ boat b is lost" in list(report.lines())
-    assert list(report.lines())[-1] == "breeze of sea: failed"
+    assert list(report.lines())[-2] == "breeze of sea: failed"
 
 
 @pytest.mark.parametrize("phase", ["baseline", "storm", "recovery"])

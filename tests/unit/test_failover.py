@@ -1,11 +1,12 @@
 """Who becomes the source, and what the topology is afterwards."""
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 from wavetank.errors import UsageError
 from wavetank.failover import SILENCE_S, Witness, choose
-from wavetank.promotion import replaced_source, with_promoted
+from wavetank.promotion import receipts_to_wait_for, replaced_source, with_promoted
 from wavetank.topology import Node, Sizing, Topology, read_nodes
 
 UUID = "3ede0b4b-e4bb-11f1-bd5e-0242ac190003"
@@ -83,3 +84,14 @@ def test_promoted_again_it_remembers_the_last(tree: Topology) -> None:
 def test_who_cannot_take_the_place_is_refused(tree: Topology, name: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         replaced_source(tree, name)
+
+
+@pytest.mark.parametrize(
+    ("asked", "absent", "receipts"),
+    [(0, (), 0), (1, (), 1), (2, (), 2), (2, ("db1",), 1), (1, ("db1",), 1), (1, ("db1", "db3"), 0), (2, ("db2",), 2)],
+)
+def test_a_new_source_waits_for_no_more_receipts_than_it_can_get(
+    make_topology: Callable[..., Topology], asked: int, absent: tuple[str, ...], receipts: int
+) -> None:
+    after = with_promoted(make_topology(semi_sync=asked), "db2")
+    assert receipts_to_wait_for(after, "db2", absent) == receipts

@@ -73,6 +73,7 @@ def importers(library: str) -> list[str]:
         ("docker", ["containers.py"]),
         # The core, and what an application uses: the two know different errors from it.
         ("mysql.connector", ["node.py", "routing/driver.py"]),
+        ("pygal", ["reporting/plots.py"]),
         ("sqlalchemy", ["routing/pools.py"]),
         (
             "sqlglot",

@@ -160,18 +160,18 @@ def test_cpus_that_this_machine_has_are_taken(cpus: str) -> None:
     assert plan("master-slave", "sea", THREE, {"node_cpus": cpus}).sizing.cpus == float(cpus)
 
 
-@pytest.mark.parametrize("flag", ["maybe", "2", "-1", "yes please"])
-def test_a_flag_that_is_neither_yes_nor_no_is_refused(flag: str) -> None:
-    assert refused(semi_sync=flag) == f"semi_sync={flag} is neither yes nor no: use 1 or 0"
+@pytest.mark.parametrize("receipts", ["maybe", "51", "-1", "yes please", "1.5"])
+def test_a_number_of_receipts_that_is_none_is_refused_with_the_range(receipts: str) -> None:
+    assert refused(semi_sync=receipts) == f"semi_sync={receipts} is not a number from 0 to 50"
 
 
 @pytest.mark.parametrize(
-    ("flag", "meaning"),
-    [("1", True), ("yes", True), ("TRUE", True), ("On", True), (True, True), (1, True),
-     ("0", False), ("no", False), ("False", False), ("OFF", False), (False, False)],
+    ("asked", "receipts"),
+    [("1", 1), ("yes", 1), ("TRUE", 1), ("On", 1), (True, 1), (1, 1), ("2", 2), (2, 2),
+     ("0", 0), ("no", 0), ("False", 0), ("OFF", 0), (False, 0)],
 )  # fmt: skip
-def test_a_flag_is_read_as_people_write_it(flag: object, meaning: object) -> None:
-    assert plan("master-slave", "sea", THREE, {"semi_sync": flag}).semi_sync is meaning
+def test_a_number_of_receipts_is_read_as_people_write_it(asked: object, receipts: int) -> None:
+    assert plan("master-slave", "sea", THREE, {"semi_sync": asked}).semi_sync == receipts
 
 
 def test_an_instance_name_that_cannot_be_one_is_refused() -> None:
@@ -193,6 +193,12 @@ def test_another_topology_of_the_same_instance_name_is_refused(record: Record) -
 
 def test_semi_sync_without_anybody_to_acknowledge_is_refused() -> None:
     assert refused(semi_sync="1", replicas="0") == "semi_sync=1 needs a replica to acknowledge: db1 has none"
+
+
+def test_more_receipts_than_a_source_has_replicas_are_refused() -> None:
+    assert refused(semi_sync="3") == "semi_sync=3 needs 3 replicas to acknowledge: db1 has 2"
+    relayed = {**THREE, "db4": {"server_id": 4, "replicates_from": "db3"}}
+    assert refused(relayed, semi_sync="2") == "semi_sync=2 needs 2 replicas to acknowledge: db3 has 1"
 
 
 @pytest.mark.parametrize(

@@ -80,13 +80,14 @@ def test_semi_sync_is_in_my_cnf_only_when_asked_for(make_topology: MakeTopology)
 
 @pytest.mark.parametrize("node", ["db1", "db2"], ids=["a source", "a replica"])
 def test_semi_sync_waits_after_sync_as_long_as_said(make_topology: MakeTopology, node: str) -> None:
-    topology = make_topology(semi_sync=True, semi_sync_timeout_ms=1234)
+    topology = make_topology(semi_sync=2, semi_sync_timeout_ms=1234)
     settings = mysqld(topology, node)
     # A server starts as nobody's source; topology-up says who waits.
     assert settings["rpl_semi_sync_source_enabled"] == "OFF"
     assert settings["rpl_semi_sync_replica_enabled"] == "ON"
     assert settings["rpl_semi_sync_source_wait_point"] == "AFTER_SYNC"
     assert settings["rpl_semi_sync_source_timeout"] == "1234"
+    assert settings["rpl_semi_sync_source_wait_for_replica_count"] == "2"
     text = render_my_cnf(topology, topology.node(node))
     assert re.findall(r"^plugin_load_add *= *(semisync_\w+\.so)$", text, re.MULTILINE) == [
         "semisync_source.so",

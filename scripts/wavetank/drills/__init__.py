@@ -12,19 +12,23 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
+from wavetank import containers
 from wavetank.checks import ask_all
 from wavetank.errors import UsageError
 from wavetank.files import write_if_changed
-from wavetank.instance import topology_names
+from wavetank.instance import Instance, topology_names
 from wavetank.inventory import declared_topology
 from wavetank.node import Servers
 from wavetank.planning import FIRST_PORT
+from wavetank.reporting.page import drill_page
+from wavetank.reporting.recorded import Recorded
 from wavetank.topology import Topology
 
 Say = Callable[[str], None]
+# The file that a person opens.
+PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,9 @@ class Drill(Protocol):
     def files(self) -> Mapping[str, Iterable[str]]:
         """Return what is kept beside the report: lines by the file's name."""
 
+    def recorded(self) -> Recorded | None:
+        """Return what its traffic saw, for the plots; None for a drill without any."""
+
     def calm(self) -> None:
         """Take back what the storm did to containers and network; called however the drill ends."""
 
@@ -96,6 +103,7 @@ class DrillReport:
     facts: dict[str, Any] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     directory: str = ""
+    page: str = ""
 
     @property
     def passed(self) -> bool:
@@ -120,6 +128,7 @@ class DrillReport:
         yield ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.phases.items())
         yield from (f"✗ {failure}" for failure in self.failures)
         yield f"{self.drill} of {self.instance}: {'passed' if self.passed else 'failed'}"
+        yield f"report: {self.page}"
 
 
 def _inline(value: object) -> str:
@@ -176,6 +185,7 @@ def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillR
         UnreachableError: a server does not answer where the drill had not meant it to.
     """
     started = datetime.now(UTC)
+    topology = servers.topology
     drill = find_drill(name, servers.topology).prepare(servers, options, say)
     report = DrillReport(name, servers.topology.instance, started.isoformat(timespec="seconds"), options)
     try:
@@ -188,14 +198,25 @@ def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillR
     finally:
         drill.calm()
     report.facts = drill.facts
-    directory = servers.instance.directory / "reports" / f"{name}-{started:%Y%m%dT%H%M%S}"
-    _write(report, directory)
-    for file, lines in drill.files().items():
-        write_if_changed(directory / file, "".join(lines))
+    _write(report, drill, topology, started)
     return report
 
 
-def _write(report: DrillReport, directory: Path) -> None:
-    report.directory = str(directory)
-    write_if_changed(directory / "report.json", json.dumps(report.as_dict(), indent=2) + "\n")
-    write_if_changed(directory / "summary.txt", "\n".join(report.lines()) + "\n")
+def _write(report: DrillReport, drill: Drill, topology: Topology, started: datetime) -> None:
+    """Write the report's directory: its page last, so that where there is one, all is there that it links to."""
+    directory = Instance(report.instance).directory / "reports" / f"{report.drill}-{started:%Y%m%dT%H%M%S}"
+    page = directory / PAGE
+    report.directory, report.page = str(directory), str(page)
+    # A container that was made anew has lost its log.
+    logs = {f"{member.name}.log": containers.log_since(topology.container(member), started.timestamp())
+            for member in topology.members}  # fmt: skip
+    files = {
+        "report.json": [json.dumps(report.as_dict(), indent=2) + "\n"],
+        "summary.txt": [f"{line}\n" for line in report.lines()],
+        **drill.files(),
+        **{name: [log] for name, log in logs.items()},
+    }
+    for name, lines in files.items():
+        write_if_changed(directory / name, "".join(lines))
+    storm = all_drills()[report.drill].STORM
+    write_if_changed(page, drill_page(report.as_dict(), storm, topology, drill.recorded(), list(files)))

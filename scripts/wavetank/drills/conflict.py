@@ -181,6 +181,9 @@ class ConflictDrill:
         """Keep nothing beside the report: the tables have it all."""
         return {}
 
+    def recorded(self) -> None:
+        """Have nothing for plots: the storm is about rows, not about time."""
+
     def calm(self) -> None:
         """Heal the network."""
         network.heal(self._containers)

@@ -16,6 +16,7 @@ from wavetank.failover_log import FailoverLog
 from wavetank.instance import HOME, Instance
 from wavetank.node import Servers
 from wavetank.promotion import Step
+from wavetank.reporting.recorded import Recorded
 from wavetank.traffic.clients import Traffic, held_ids
 from wavetank.traffic.lag import LagSampler
 from wavetank.traffic.verdict import Outage, failures, judge
@@ -65,7 +66,10 @@ class OutageDrill:
         self._traffic = Traffic(self._servers, ways=ways)
         self._lag = LagSampler(self._servers)
         self._storm_s = 0.0
-        self._verdict: dict[str, Any] = {}
+        self._mended_s = 0.0
+        self._steps: list[Step] = []
+        self._before: dict[str, float] = {}
+        self._recorded: Recorded | None = None
         self.facts: dict[str, Any] = {"via": " and ".join(ways)}
 
     def baseline(self) -> None:
@@ -75,6 +79,7 @@ class OutageDrill:
         self._lag.start()
         self._rest(BEFORE_S)
         writes, reads = (sum(each.acknowledged for each in self._traffic.log.all(kind)) for kind in ("write", "read"))
+        self._before = {"writes_per_s": round(writes / BEFORE_S, 1), "reads_per_s": round(reads / BEFORE_S, 1)}
         self.facts["before"] = f"{writes / BEFORE_S:.0f} writes and {reads / BEFORE_S:.0f} reads a second"
 
     def storm(self) -> None:
@@ -85,8 +90,9 @@ class OutageDrill:
     def recovery(self) -> None:
         """Do what mends it under traffic, then let topology-up mend what is left."""
         offset_s = time.monotonic() - self._storm_s
-        steps = self._cure(self._servers)
-        self.facts["steps"] = [f"{offset_s + step.at_s:8.3f} s  {step.what}" for step in steps]
+        self._steps = [Step(step.what, round(offset_s + step.at_s, 3)) for step in self._cure(self._servers)]
+        self._mended_s = time.monotonic()
+        self.facts["steps"] = [f"{step.at_s:8.3f} s  {step.what}" for step in self._steps]
         self._rest(AFTER_S)
         self._traffic.stop()
         self._lag.stop()
@@ -122,17 +128,23 @@ class OutageDrill:
             "uncertain": f"{verdict.uncertain} writes failed and are there",
             "checks": f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}",
         }
-        self._verdict = verdict.as_dict()
+        operations, seen = self._traffic.log.all(), self._lag.seen
+        self._recorded = Recorded(operations, seen, self._storm_s, self._mended_s, self._steps, verdict)
         may_lose = not self._servers.topology.semi_sync
         return [*failures(verdict, may_lose=may_lose), *([] if report.green else report.lines())]
 
     def files(self) -> Mapping[str, Iterator[str]]:
         """Return what belongs beside the report: each operation, each look at a server, and the verdict in figures."""
+        verdict = {**self._recorded.verdict.as_dict(), "before": self._before} if self._recorded else {}
         return {
             "operations.jsonl": self._traffic.log.json_lines(),
             "lag.jsonl": self._lag.json_lines(),
-            "verdict.json": iter([json.dumps(self._verdict, indent=2) + "\n"]),
+            "verdict.json": iter([json.dumps(verdict, indent=2) + "\n"]),
         }
+
+    def recorded(self) -> Recorded | None:
+        """Return what the clients and the sampler saw, once there is a verdict on it."""
+        return self._recorded
 
     def calm(self) -> None:
         """End the traffic, and take back what a container's restart would not; topology-up mends the rest."""

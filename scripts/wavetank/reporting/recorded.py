@@ -1,0 +1,34 @@
+"""What a drill with traffic recorded, as its report needs it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wavetank.promotion import Step
+from wavetank.traffic.lag import Seen
+from wavetank.traffic.log import Operation
+from wavetank.traffic.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What clients and samplers saw, in seconds of the monotonic clock, and what was made of it.
+
+    Attributes:
+        operations: every write and read.
+        seen: what each server held, again and again.
+        storm_s: when the storm began.
+        mended_s: when what mends it was through, with the traffic still going on.
+        steps: what mended it, each in seconds since the storm.
+        verdict: the judgement.
+    """
+
+    operations: Sequence[Operation]
+    seen: Sequence[Seen]
+    storm_s: float
+    mended_s: float
+    steps: Sequence[Step]
+    verdict: Verdict
+
+    def operations_of(self, kind: str) -> list[Operation]:
+        """Return the writes or the reads."""
+        return [each for each in self.operations if each.kind == kind]
