@@ -5,13 +5,21 @@ import itertools
 import math
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from pymysqlreplication import BinLogStreamReader
-from pymysqlreplication.event import GtidEvent, NotImplementedEvent, QueryEvent, RotateEvent
+from pymysqlreplication.event import (
+    GtidEvent,
+    HeartbeatLogEvent,
+    NotImplementedEvent,
+    QueryEvent,
+    RotateEvent,
+    XAPrepareEvent,
+    XidEvent,
+)
 from pymysqlreplication.row_event import DeleteRowsEvent, RowsEvent, UpdateRowsEvent, WriteRowsEvent
 
 from wavetank.conflicts.values import Image, decode_rows
@@ -178,46 +186,87 @@ def _read(server: Server, examined: str) -> History:
             if transaction and event.schema != OWN_SCHEMA:
                 rest = event.event_size - event.packet.read_bytes
                 transaction.events.append((event, event.packet.read(rest)))
-        elif isinstance(event, QueryEvent):
-            if transaction:
-                transaction.emptied += emptied_by(_text(event.query), _text(event.schema))
-        elif event.event_type in _UNREADABLE:
-            raise UsageError(f"{server.name} uses {_UNREADABLE[event.event_type]}, which cannot be read here")
+        elif isinstance(event, QueryEvent) and transaction:
+            transaction.emptied += emptied_by(text_of(event.query), text_of(event.schema))
     return history
 
 
 def events_after(server: Server, start: str) -> Iterator[Any]:
     """Yield the events of a server's binary log of all transactions that are not in the GTID set `start`."""
+    yield from _events(server, start, NotImplementedEvent)
+
+
+def live_events(server: Server, start: str, heartbeat_s: float, patience_s: float) -> Generator[Any, None, None]:
+    """Yield what events_after() does, then what is written from now on, with the ends of transactions.
+
+    Without news there is a heartbeat every `heartbeat_s` seconds; without those the server is gone after `patience_s`.
+    """
+    yield from _events(
+        server, start, XidEvent, XAPrepareEvent, HeartbeatLogEvent, NotImplementedEvent,
+        blocking=True, slave_heartbeat=heartbeat_s, patience_s=patience_s,
+    )  # fmt: skip
+
+
+def _events(
+    server: Server,
+    start: str,
+    *kinds: type,
+    patience_s: float | None = None,
+    **options: Any,  # noqa: ANN401 - the library's
+) -> Generator[Any, None, None]:
+    """Yield events of a server's binary log of all transactions that are not in the GTID set `start`.
+
+    Raises:
+        UnreachableError: the server does not answer, or no longer.
+        UsageError: it has purged some of them, or wrote something of which the content would be lost.
+    """
+    settings = server.login("replication").settings
     reader = BinLogStreamReader(
-        connection_settings=server.login("replication").settings,
+        connection_settings=settings | ({"read_timeout": patience_s} if patience_s else {}),
         # As a replica of that id would be: nobody else's.
         server_id=secrets.randbits(31) | 1 << 31,
-        only_events=[
-            RotateEvent,
-            GtidEvent,
-            QueryEvent,
-            WriteRowsEvent,
-            UpdateRowsEvent,
-            DeleteRowsEvent,
-            NotImplementedEvent,
-        ],
+        only_events=[RotateEvent, GtidEvent, QueryEvent, WriteRowsEvent, UpdateRowsEvent, DeleteRowsEvent, *kinds],
         filter_non_implemented_events=False,
         # Nobody's transaction asks for everything; an empty set would ask for a position.
         auto_position=start or _NOBODYS,
         enable_logging=False,
         # A table is described anew before each of its rows: reading that once a log saves half of the time.
         freeze_schema=True,
+        **options,
     )
     try:
         for event in reader:
             if isinstance(event, RotateEvent):
                 reader.table_map = {}  # a server that has started anew numbers its tables anew
             else:
+                _refuse_unreadable(server, event.event_type)
                 yield event
-    except OSError as error:
-        raise UnreachableError(server.name, str(error)) from error
+    except Exception as error:
+        # The library lets the errors of its own driver through, which is nobody else's.
+        if isinstance(error, OSError) or type(error).__module__.startswith("pymysql."):
+            raise UnreachableError(server.name, str(error)) from error
+        raise
     finally:
         reader.close()
+
+
+def _refuse_unreadable(server: Server, event_type: int) -> None:
+    if event_type in _UNREADABLE:
+        raise UsageError(f"{server.name} uses {_UNREADABLE[event_type]}, which cannot be read here")
+
+
+def row_changes(event: RowsEvent) -> Iterator[tuple[Image | None, Image | None]]:
+    """Yield what an event says of rows that has just come: each before and after."""
+    rest = event.event_size - event.packet.read_bytes
+    yield from _images(event, event.packet.read(rest))
+
+
+def _images(event: RowsEvent, data: bytes) -> Iterator[tuple[Image | None, Image | None]]:
+    for images in decode_rows(data, event.columns, 2 if isinstance(event, UpdateRowsEvent) else 1):
+        yield (
+            None if isinstance(event, WriteRowsEvent) else images[0],
+            None if isinstance(event, DeleteRowsEvent) else images[-1],
+        )
 
 
 def _commit_time_us(event: GtidEvent) -> int:
@@ -232,7 +281,8 @@ def _commit_time_us(event: GtidEvent) -> int:
     return here
 
 
-def _text(value: str | bytes) -> str:
+def text_of(value: str | bytes) -> str:
+    """Return what an event says as text."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
@@ -283,9 +333,7 @@ def _ended(change: Change, ends: Mapping[tuple[str, str], Sequence[Change]], ord
 
 def _decoded(server: str, transaction: Transaction, places: Iterator[int]) -> Iterator[Change]:
     for event, data in transaction.events:
-        for images in decode_rows(data, event.columns, 2 if isinstance(event, UpdateRowsEvent) else 1):
-            before = None if isinstance(event, WriteRowsEvent) else images[0]
-            after = None if isinstance(event, DeleteRowsEvent) else images[-1]
+        for before, after in _images(event, data):
             yield Change(
                 server,
                 transaction.gtid,
