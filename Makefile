@@ -13,7 +13,7 @@ export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA RUNS SQL
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint conflicts resolve drill compare recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill compare recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -51,6 +51,12 @@ failover: setup ## Replace a source that is gone by the replica that has most; F
 
 repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead
 	@$(BIN)/wavetank repoint
+
+reshard: setup ## Divide the customers among TO= shards while clients write; again goes on where it stopped
+	@$(BIN)/wavetank reshard
+
+reshard-abort: setup ## Take a resharding back that has not been cut over
+	@$(BIN)/wavetank reshard-abort
 
 conflicts: setup ## What sources did to the same rows without knowing of each other: found, recorded, listed
 	@$(BIN)/wavetank conflicts

@@ -28,6 +28,35 @@ CREATE TABLE IF NOT EXISTS sharding.customer_shard_mapping (
     KEY next_shard (next_shard)
 );
 
+-- Every resharding, the newest last: see wavetank.sharding.reshard.
+CREATE TABLE IF NOT EXISTS sharding.reshardings (
+    id INT UNSIGNED NOT NULL AUTO_INCREMENT,
+    shards_before JSON NOT NULL,
+    shards_after JSON NOT NULL,
+    new_map JSON NOT NULL,
+    phase ENUM('prepare', 'copy', 'follow', 'compare', 'cut-over', 'remove', 'done', 'aborted') NOT NULL,
+    began_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    ended_at DATETIME(6) NULL,
+    PRIMARY KEY (id)
+);
+
+-- What they have done. A phase has 0 for shards and key; a chunk has those; in between is what is known of one
+-- shard. gtids is up to which transaction, servers are the UUIDs of those of which this is true.
+CREATE TABLE IF NOT EXISTS sharding.reshard_steps (
+    resharding INT UNSIGNED NOT NULL,
+    phase ENUM('prepare', 'copy', 'follow', 'compare', 'cut-over', 'remove') NOT NULL,
+    from_shard SMALLINT UNSIGNED NOT NULL DEFAULT 0,
+    to_shard SMALLINT UNSIGNED NOT NULL DEFAULT 0,
+    low BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    high BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    row_count BIGINT UNSIGNED NOT NULL DEFAULT 0,
+    gtids MEDIUMTEXT NULL,
+    servers TEXT NULL,
+    began_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+    ended_at DATETIME(6) NULL,
+    PRIMARY KEY (resharding, phase, from_shard, to_shard, low)
+);
+
 -- Gives a customer the active shard that has fewest, or says which one it has. It has a transaction of its own, and
 -- so ends that of its caller: an application asks before it begins.
 CREATE PROCEDURE IF NOT EXISTS sharding.AssignCustomerToShard(IN customer BIGINT UNSIGNED, OUT chosen SMALLINT UNSIGNED)

@@ -230,6 +230,40 @@ def load(
 
 
 @app.command()
+def reshard(
+    to: Annotated[int, typer.Option("--to", envvar="TO", help="How many shards the customers are divided among.")] = 0,
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Divide the customers among more or fewer shards while clients write; again goes on where it stopped."""
+    from wavetank.node import Servers
+    from wavetank.sharding.reshard.cutover import DiffersError
+    from wavetank.sharding.reshard.growing import with_servers_for
+    from wavetank.sharding.reshard.run import reshard as move
+    from wavetank.sharding.reshard.view import watched
+
+    topology = with_servers_for(known_instance(instance), to, quiet=as_json)
+    try:
+        with Servers(topology) as servers, watched(silent=as_json) as watch:
+            done = move(servers, to, watch)
+    except DiffersError as finding:
+        print(f"wavetank: {finding}", file=sys.stderr)
+        sys.exit(FINDING)
+    print(json.dumps(done.as_dict(), indent=2) if as_json else "\n".join(done.lines()))
+
+
+@app.command("reshard-abort")
+def reshard_abort(instance: InstanceName = "", as_json: AsJson = False) -> None:
+    """Take back a resharding that has not been cut over: the copies are deleted, the old map stays."""
+    from wavetank.node import Servers
+    from wavetank.sharding.reshard.run import abort
+
+    with Servers(known_instance(instance).topology()) as servers:
+        done = abort(servers)
+    print(json.dumps(done.as_dict(), indent=2) if as_json else "\n".join(done.lines()))
+
+
+@app.command()
 def conflicts(instance: InstanceName = "", as_json: AsJson = False) -> None:
     """Find and record what sources did to the same rows without knowing of each other; 1 where any is open."""
     from wavetank.conflicts.report import conflict_lines

@@ -1,0 +1,323 @@
+"""The copy: what the moving customers' rows were at some moment, in chunks of the primary key.
+
+Why this is right. Of each giving shard's source the GTID set G is read first, and snapshots are taken afterwards. A
+transaction is in gtid_executed only after its rows can be seen, so whatever is in G is in every snapshot. What is not
+in G is applied later from the binary log, in its order and as whole rows by their primary key: a row that it touches
+ends as the last transaction left it, whatever the copy had of it, and a row that it does not touch was the same in
+every snapshot. So chunks may be of different snapshots, older or newer, as long as none is older than G; which is why
+a copy that was killed goes on with a new snapshot, and the log is still followed from the first G.
+
+A transaction prepared by XA is in G while its rows cannot be seen. Snapshots wait for those to be committed or rolled
+back.
+
+Another server in the place of a source or a target may lack transactions that the former had (only what a client was
+told is promised), so that what was copied from or to the former counts as nothing: that shard's copy begins anew.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from wavetank.errors import UnreachableError
+from wavetank.node import Server, StatementError
+from wavetank.sharding.reshard.ledger import COPY, FOLLOW, Chunk, Ledger, Position, Resharding, in_chunks
+from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.rows import DUPLICATE_KEY, Session, clash, delete, listed, read_literals, statements
+from wavetank.waiting import wait_until
+
+# Customers of a chunk, with some 14 rows each.
+CHUNK_CUSTOMERS = 500
+# Customers of a transaction that deletes: its locks are in the way of others.
+REMOVED_CUSTOMERS = 100
+# Connections that copy, over all shards; beyond this the servers wait for each other's disks.
+WORKERS = 4
+# By how many seconds a replica of a target may be behind what is copied; then the copy waits for it.
+LAG_BOUND_S = 2.0
+# How long it waits before it says that the replica does not come along.
+LAGGARD_S = 120.0
+IN_DOUBT_S = 30.0
+# Told of rows that have been copied, as they are.
+Counted = Callable[[int], None]
+
+
+class Throttle:
+    """Keeps a copy from running away from a shard's replicas: each has what the source had LAG_BOUND_S ago."""
+
+    def __init__(self, source: Server, replicas: Sequence[Server], bound_s: float = LAG_BOUND_S) -> None:
+        """Know whom to ask; nothing is asked yet."""
+        self._source = source
+        self._replicas = replicas
+        self._bound_s = bound_s
+        self._past: deque[tuple[float, str]] = deque()
+        self._lock = threading.Lock()
+        self.waited_s = 0.0
+
+    def wait(self) -> None:
+        """Return when every replica that answers is within the bound.
+
+        Raises:
+            WaitedInVain: one is not, in LAGGARD_S seconds.
+        """
+        if not self._replicas:
+            return
+        now = time.monotonic()
+        gtids = str(self._source.value("SELECT @@GLOBAL.gtid_executed"))
+        with self._lock:
+            self._past.append((now, gtids))
+            while len(self._past) > 1 and self._past[1][0] <= now - self._bound_s:
+                self._past.popleft()
+            moment, due = self._past[0]
+        if moment > now - self._bound_s:
+            return
+        for replica in self._replicas:
+            wait_until(
+                f"{replica.name} to be at most {self._bound_s:g} s behind {self._source.name}",
+                lambda replica=replica: has_executed(replica, due),  # type: ignore[misc]
+                timeout_s=LAGGARD_S,
+                interval_s=0.05,
+                hint="make status shows why, make topology-up mends; the same command then goes on",
+            )
+        self.waited_s += time.monotonic() - now
+
+
+def has_executed(replica: Server, gtids: str) -> bool:
+    """Return whether a replica has executed a GTID set; one that does not answer keeps nobody waiting."""
+    try:
+        return bool(replica.value("SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", [gtids]))
+    except UnreachableError:
+        return True
+
+
+@dataclass
+class Part:
+    """What one shard gives: up to where it has been read, and the chunks that are still to be copied."""
+
+    giver: int
+    position: Position
+    chunks: list[Chunk] = field(default_factory=list)
+    customers: dict[Chunk, Sequence[int]] = field(default_factory=dict)
+
+
+class Copy:
+    """The copy of one resharding."""
+
+    def __init__(self, ground: Ground, ledger: Ledger, resharding: Resharding) -> None:
+        """Know what is to be done; nothing is asked yet."""
+        self._ground = ground
+        self._ledger = ledger
+        self._resharding = resharding
+        self._throttles = {
+            number: Throttle(ground.source(number), ground.replicas(number)) for number in ground.new.shards
+        }
+        self.parts: list[Part] = []
+
+    @property
+    def throttled_s(self) -> float:
+        """For how many seconds replicas were waited for."""
+        return sum(throttle.waited_s for throttle in self._throttles.values())
+
+    def plan(self) -> tuple[int, int]:
+        """Find out what is left to copy; return how many rows are copied already, and about how many there are."""
+        done = self._ledger.chunks(self._resharding, COPY)
+        expected = 0
+        for giver in self._ground.givers:
+            position = self._valid_position(giver)
+            if position is None:
+                self._begin_anew(giver)
+                done = {chunk: rows for chunk, rows in done.items() if chunk.from_shard != giver}
+                position = self._read_position(giver)
+            part = Part(giver, position)
+            for target, customers in self._ground.going(giver).items():
+                self._plan_chunks(part, target, customers, done)
+            expected += position.rows
+            self.parts.append(part)
+        return sum(done.values()), expected
+
+    def _plan_chunks(self, part: Part, target: int, customers: Sequence[int], done: dict[Chunk, int]) -> None:
+        """Add the chunks that are not done; a customer who came into one that is done is in the log."""
+        ranges = [chunk for chunk in done if (chunk.from_shard, chunk.to_shard) == (part.giver, target)]
+        left = _outside(customers, sorted((chunk.low, chunk.high) for chunk in ranges))
+        for some in in_chunks(left, CHUNK_CUSTOMERS):
+            chunk = Chunk(part.giver, target, some[0], some[-1])
+            part.chunks.append(chunk)
+            part.customers[chunk] = some
+
+    def _valid_position(self, giver: int) -> Position | None:
+        """Return from where a shard's log is to be followed; None if what was copied from there counts for nothing."""
+        position = self._ledger.position(self._resharding, COPY, giver)
+        if position is None or position.servers != self._servers_of(giver):
+            return None
+        followed = self._ledger.position(self._resharding, FOLLOW, giver) or position
+        purged = self._ground.source(giver).value(
+            "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_purged, %s)", [followed.gtids], account="admin"
+        )
+        return None if purged else position
+
+    def _servers_of(self, giver: int) -> tuple[str, ...]:
+        return self._ground.uuids([giver, *self._ground.targets(giver)])
+
+    def _begin_anew(self, giver: int) -> None:
+        """Remove what has been copied from a shard, and what is known of it."""
+        for target in self._ground.targets(giver):
+            remove(self._ground, target, self._ground.arrived(giver, target), self._throttles[target])
+        self._ledger.forget(self._resharding, giver)
+
+    def _read_position(self, giver: int) -> Position:
+        """Read G, wait until no transaction in it is prepared only, and enter it."""
+        source = self._ground.source(giver)
+        servers = self._servers_of(giver)
+        gtids = str(source.value("SELECT @@GLOBAL.gtid_executed")).replace("\n", "")
+        in_doubt = _in_doubt(source)
+        wait_until(
+            f"the transactions across shards that are in doubt on {source.name}",
+            lambda: not in_doubt & _in_doubt(source),
+            timeout_s=IN_DOUBT_S,
+            hint="wavetank shard recover decides those whose application is gone",
+        )
+        position = Position(gtids, servers, self._rows_going(giver))
+        self._ledger.set_position(self._resharding, COPY, giver, position)
+        return position
+
+    def _rows_going(self, giver: int) -> int:
+        """Return about how many rows move: customers are counted, and have as many rows as others have."""
+        going = sum(map(len, self._ground.going(giver).values()))
+        source, schema = self._ground.source(giver), self._ground.shard(giver).schema
+        counts = [int(source.value(f"SELECT COUNT(*) FROM {schema}.`{table.name}`", account="admin"))
+                  for table in self._ground.tables]  # fmt: skip
+        customers = int(source.value(f"SELECT COUNT(*) FROM {schema}.customers", account="admin"))
+        return round(going * sum(counts) / max(customers, 1))
+
+    def run(self, counted: Counted) -> None:
+        """Copy what plan() found; each giving shard has connections of its own, and each of those its snapshot.
+
+        Raises:
+            UnreachableError: a server does not answer.
+            WaitedInVain: a replica of a target does not come along.
+        """
+        givers = [part for part in self.parts if part.chunks]
+        lines = [part for part in givers for _ in range(max(1, WORKERS // max(1, len(givers))))]
+        lock = threading.Lock()
+        failed = threading.Event()
+
+        def chunks(part: Part) -> Iterator[Chunk]:
+            while not failed.is_set():
+                with lock:
+                    if not part.chunks:
+                        return
+                    chunk = part.chunks.pop(0)
+                yield chunk
+
+        def work(part: Part) -> None:
+            try:
+                self._work(part, chunks(part), counted)
+            except BaseException:
+                failed.set()
+                raise
+
+        with ThreadPoolExecutor(max(1, min(len(lines), WORKERS))) as pool:
+            for done in [pool.submit(work, part) for part in lines]:
+                done.result()
+
+    def _work(self, part: Part, chunks: Iterator[Chunk], counted: Counted) -> None:
+        sessions: dict[int, Session] = {}
+        with closing(self._ground.session(part.giver)) as reader:
+            reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            try:
+                for chunk in chunks:
+                    target = chunk.to_shard
+                    writer = sessions.setdefault(target, sessions.get(target) or self._ground.session(target))
+                    self._throttles[target].wait()
+                    counted(self._copy(chunk, part.customers[chunk], reader, writer))
+            finally:
+                for session in sessions.values():
+                    session.close()
+
+    def _copy(self, chunk: Chunk, customers: Sequence[int], reader: Session, writer: Session) -> int:
+        """Copy a chunk in one transaction; return how many rows it has.
+
+        Raises:
+            UsageError: a row has a key that another one on the target has.
+        """
+        began = datetime.now(UTC).replace(tzinfo=None)
+        try:
+            rows = self._insert(customers, reader, writer)
+        except StatementError as error:
+            if error.errno != DUPLICATE_KEY:
+                raise
+            # Committed by a run that was killed before it could enter that.
+            writer.transaction(lambda: delete(writer, self._ground.tables, customers))
+            try:
+                rows = self._insert(customers, reader, writer)
+            except StatementError as again:
+                raise clash(again, chunk.from_shard, writer.name) from again
+        self._ledger.add_chunk(self._resharding, COPY, chunk, rows, began)
+        return rows
+
+    def _insert(self, customers: Sequence[int], reader: Session, writer: Session) -> int:
+        ids = listed(customers)
+
+        def work() -> int:
+            rows = 0
+            for table in self._ground.tables:
+                literals = read_literals(reader, table, table.of(ids))
+                rows += len(literals)
+                for statement in statements(table, literals):
+                    writer.run(statement)
+            return rows
+
+        return writer.transaction(work)
+
+
+def copy_reference(ground: Ground, target: int) -> int:
+    """Give a shard the rows that are the same on all, from the first one; return how many they are."""
+    rows = 0
+    with closing(ground.session(ground.old.shards[0])) as reader, closing(ground.session(target)) as writer:
+        writer.run("START TRANSACTION")
+        for table in ground.reference:
+            writer.run(f"DELETE FROM `{table.name}`")
+            literals = read_literals(reader, table, f"FROM `{table.name}` t")
+            rows += len(literals)
+            for statement in statements(table, literals):
+                writer.run(statement)
+        writer.run("COMMIT")
+    return rows
+
+
+def remove(
+    ground: Ground,
+    number: int,
+    customers: Sequence[int],
+    throttle: Throttle | None = None,
+    counted: Counted = lambda _: None,
+) -> int:
+    """Delete customers' rows from a shard, a few customers a transaction; return how many rows they were."""
+    rows = 0
+    with closing(ground.session(number)) as session:
+        for some in in_chunks(customers, REMOVED_CUSTOMERS):
+            if throttle:
+                throttle.wait()
+            gone = session.transaction(lambda some=some: delete(session, ground.tables, some))  # type: ignore[misc]
+            counted(gone)
+            rows += gone
+    return rows
+
+
+def _outside(customers: Sequence[int], ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the customers, which ascend, that lie in none of the ranges, which do, too."""
+    left, rest = [], deque(ranges)
+    for customer in customers:
+        while rest and rest[0][1] < customer:
+            rest.popleft()
+        if not rest or customer < rest[0][0]:
+            left.append(customer)
+    return left
+
+
+def _in_doubt(server: Server) -> set[str]:
+    """Return the transactions that are prepared by XA and neither committed nor rolled back."""
+    return {str(row["data"]) for row in server.query("XA RECOVER CONVERT XID", account="admin")}

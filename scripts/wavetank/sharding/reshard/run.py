@@ -1,0 +1,447 @@
+"""A resharding from its beginning to its end, from wherever the last run stopped; and back."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from wavetank.errors import UsageError
+from wavetank.node import Servers
+from wavetank.sharding.catalogue import Catalogue, PublishedMap
+from wavetank.sharding.directory import plan_moves
+from wavetank.sharding.errors import ShardingError
+from wavetank.sharding.gates import read_gates
+from wavetank.sharding.maps import DirectoryMap, ShardMap, document_of
+from wavetank.sharding.maps.shape import listed as shards_listed
+from wavetank.sharding.reshard.comparing import Comparison, named
+from wavetank.sharding.reshard.copying import Copy, Throttle, copy_reference, remove
+from wavetank.sharding.reshard.cutover import NOTHING_DONE, CutOver, DiffersError, cut_over, raise_gates, reopen
+from wavetank.sharding.reshard.following import Follower
+from wavetank.sharding.reshard.ledger import (
+    ABORTED,
+    COMPARE,
+    COPY,
+    CUT_OVER,
+    DONE,
+    FOLLOW,
+    PREPARE,
+    REMOVE,
+    Ledger,
+    Position,
+    Resharding,
+)
+from wavetank.sharding.reshard.moves import Ground
+from wavetank.topology import MOST_SHARDS
+from wavetank.waiting import wait_until
+
+# How often it is entered up to where the logs have been applied, and how many cut-overs are tried.
+NOTE_S = 1.0
+ATTEMPTS = 10
+# While more customers than these are written between two comparisons, another one is made before the cut-over.
+FEW_CUSTOMERS = 200
+ROUNDS = 10
+CATCH_UP_S = 3600.0
+
+
+class Watch(Protocol):
+    """Who is told what a resharding does."""
+
+    def phase(self, name: str) -> None:
+        """Be told that a phase begins."""
+
+    def rows(self, done: int, total: int) -> None:
+        """Be told how many rows of the phase are done, of about how many."""
+
+    def say(self, line: str) -> None:
+        """Be told what happened."""
+
+
+class Silent:
+    """Nobody."""
+
+    def phase(self, name: str) -> None:
+        """Be told that a phase begins."""
+
+    def rows(self, done: int, total: int) -> None:
+        """Be told how many rows are done."""
+
+    def say(self, line: str) -> None:
+        """Be told what happened."""
+
+
+@dataclass
+class Resharded:
+    """What came of it: how many shards there were and are, rows by phase, seconds by phase, the block of writes."""
+
+    shards_before: int
+    shards_after: int
+    map_version: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+    copied_per_s: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    blocked_ms: float = 0.0
+    throttled_s: float = 0.0
+    changed: bool = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for json.dumps()."""
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """Yield it for people."""
+        if not self.changed:
+            yield f"{self.shards_after} shards are in the map already: nothing to do"
+            return
+        if copied := self.rows.get(COPY):
+            applied = self.rows.get(FOLLOW, 0)
+            yield f"copied {copied:,} rows, {self.copied_per_s:,.0f} a second; applied {applied:,} changes after them"
+        if self.blocked_ms:
+            yield f"moving keys could not be written for {self.blocked_ms:.0f} ms"
+        yield f"removed {self.rows.get(REMOVE, 0):,} rows from where they were"
+        yield f"{self.shards_after} shards are in the map, version {self.map_version}; there were {self.shards_before}"
+
+
+@dataclass(frozen=True)
+class Aborted:
+    """What was taken back: how many shards there are and would have been, and how many copied rows were deleted."""
+
+    shards: int
+    shards_wanted: int
+    map_version: int
+    rows: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for json.dumps()."""
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """Yield it for people."""
+        yield f"deleted {self.rows:,} copied rows"
+        yield f"{self.shards} shards are in the map, version {self.map_version}; {self.shards_wanted} were wanted"
+
+
+def check_count(to: int) -> None:
+    """Refuse a number of shards that there cannot be.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if not 1 <= to <= MOST_SHARDS:
+        raise UsageError(f"to={to} is no number of shards: 1 to {MOST_SHARDS}, as in make reshard TO=5")
+
+
+def reshard(servers: Servers, to: int, watch: Watch | None = None) -> Resharded:
+    """Divide the customers among `to` shards, or go on with that; clients go on meanwhile.
+
+    Raises:
+        UsageError: there cannot be so many, servers are missing, or another resharding is under way.
+        DiffersError: a copy is not what its original is; the old map is in force, and nothing was removed.
+        UnreachableError: a server does not answer. The same command goes on where this one stopped.
+    """
+    check_count(to)
+    catalogue = Catalogue(servers)
+    ledger = Ledger(catalogue.server, catalogue.directory.find)
+    with ledger.alone():
+        published = catalogue.read()
+        resharding = _begin_or_go_on(servers, catalogue, ledger, published, to)
+        if resharding is None:
+            return Resharded(len(published.map.shards), to, published.version, changed=False)
+        return _Run(servers, catalogue, ledger, resharding, watch or Silent()).go()
+
+
+def _begin_or_go_on(
+    servers: Servers, catalogue: Catalogue, ledger: Ledger, published: PublishedMap, to: int
+) -> Resharding | None:
+    resharding = ledger.refuse_other(to)
+    if resharding or len(published.map.shards) == to:
+        return resharding
+    new = changed_map(published.map, to, [shard.number for shard in servers.topology.shards])
+    ground = Ground(servers, catalogue, published.map, new)
+    refuse_disorder(ground)
+    return ledger.begin(published.map, new)
+
+
+def changed_map(old: ShardMap, to: int, there: Sequence[int]) -> ShardMap:
+    """Return the map with `to` shards that follows `old`: spare ones are added from the lowest, the highest removed.
+
+    Raises:
+        UsageError: there are no spare ones.
+    """
+    new = old
+    spare = sorted(set(there) - set(old.shards))
+    while len(new.shards) < to:
+        if not spare:
+            raise UsageError(f"{to} shards need servers, and there are {len(there)}: make topology-up SHARDS={to}")
+        new = new.add(spare.pop(0))
+    while len(new.shards) > to:
+        new = new.remove(max(new.shards))
+    return new
+
+
+def refuse_disorder(ground: Ground) -> None:
+    """Refuse to move rows from where they do not belong, or to where rows are already.
+
+    Raises:
+        ShardingError: there are such rows.
+    """
+    for number in ground.shards:
+        strays = ground.strays(number, ground.old)
+        if strays:
+            some = ", ".join(map(str, strays[:3])) + (", ..." if len(strays) > 3 else "")  # noqa: PLR2004
+            raise ShardingError(
+                f"shard {number} holds {len(strays)} customers that belong elsewhere ({some}): make check names them; "
+                "rows are moved only where all are in their places"
+            )
+
+
+class _Run:
+    """One run of a resharding."""
+
+    def __init__(
+        self, servers: Servers, catalogue: Catalogue, ledger: Ledger, resharding: Resharding, watch: Watch
+    ) -> None:
+        self._servers = servers
+        self._catalogue = catalogue
+        self._ledger = ledger
+        self._resharding = resharding
+        self._watch = watch
+        self._result = Resharded(len(resharding.before), len(resharding.after))
+
+    def go(self) -> Resharded:
+        published = self._catalogue.read()
+        if not _in_force(published, self._resharding.new_map):
+            published = self._move(published)
+        else:
+            self._ledger.leave(self._resharding, CUT_OVER, 0)
+        self._remove(published)
+        self._ledger.end(self._resharding, DONE)
+        self._result.map_version = published.version
+        return self._result
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        self._ledger.enter(self._resharding, name)
+        self._watch.phase(name)
+        began = time.monotonic()
+        yield
+        self._result.seconds[name] = round(time.monotonic() - began, 3)
+        self._ledger.leave(self._resharding, name, self._result.rows.get(name, 0))
+
+    def _move(self, published: PublishedMap) -> PublishedMap:
+        ground = Ground(self._servers, self._catalogue, published.map, self._resharding.new_map)
+        with self._phase(PREPARE):
+            published = self._prepare(ground, published)
+        with self._phase(COPY):
+            copy = self._copy(ground)
+        with ExitStack() as stack:
+            with self._phase(FOLLOW):
+                followers = self._follow(ground, copy)
+                for follower in followers:
+                    stack.callback(follower.stop)
+                self._catch_up(ground, followers)
+            for attempt in range(1, ATTEMPTS + 1):
+                with self._phase(COMPARE):
+                    comparisons = self._compare(ground, followers, everything=attempt == 1)
+                try:
+                    with self._phase(CUT_OVER):
+                        done = cut_over(ground, published, followers, comparisons, self._closed)
+                        self._watch.phase("published")
+                except DiffersError:
+                    raise
+                except UsageError as refusal:
+                    self._watch.say(f"not yet: {refusal}")
+                    published = self._catalogue.read()
+                    if attempt == ATTEMPTS:
+                        raise
+                else:
+                    self._note(done, followers)
+                    return done.published
+        raise AssertionError  # the last attempt returns or raises
+
+    def _closed(self) -> None:
+        self._watch.phase("closed")
+
+    def _note(self, done: CutOver, followers: Sequence[Follower]) -> None:
+        self._result.blocked_ms = round(done.blocked_s * 1000, 1)
+        self._result.rows[FOLLOW] = sum(follower.progress.rows for follower in followers)
+        self._watch.say(
+            f"moving keys could not be written for {self._result.blocked_ms:.0f} ms, in which "
+            f"{done.compared} customers were compared once more"
+        )
+
+    def _prepare(self, ground: Ground, published: PublishedMap) -> PublishedMap:
+        """Publish which keys will move, and wait until every client knows."""
+        if published.pending is None:
+            if isinstance(ground.new, DirectoryMap):
+                _plan_directory(ground)
+            published = self._catalogue.publish(ground.old, ground.new, after=published.version)
+        elif _highest_gate(ground) > published.version:
+            # A cut-over was interrupted, and clients wait for its version.
+            published = reopen(ground, published)
+        self._watch.phase("pending")
+        raise_gates(ground, published.version, ground.shards)
+        return published
+
+    def _copy(self, ground: Ground) -> Copy:
+        for number in set(ground.new.shards) - set(ground.old.shards):
+            copy_reference(ground, number)
+        copy = Copy(ground, self._ledger, self._resharding)
+        done, expected = copy.plan()
+        self._watch.rows(done, expected)
+        counter = _Counter(done, expected, self._watch.rows)
+        began = time.monotonic()
+        copy.run(counter.add)
+        self._result.rows[COPY] = counter.done
+        self._result.copied_per_s = round((counter.done - done) / (time.monotonic() - began), 1)
+        self._result.throttled_s = round(copy.throttled_s, 3)
+        return copy
+
+    def _follow(self, ground: Ground, copy: Copy) -> list[Follower]:
+        followers = []
+        for part in copy.parts:
+            followed = self._ledger.position(self._resharding, FOLLOW, part.giver)
+            start = followed or part.position
+            followers.append(Follower(ground, part.giver, start.gtids, followed.rows if followed else 0))
+            followers[-1].start()
+        return followers
+
+    def _catch_up(self, ground: Ground, followers: Sequence[Follower]) -> None:
+        """Wait until what had been written when this began is applied."""
+        due = {each: str(ground.source(each.giver).value("SELECT @@GLOBAL.gtid_executed")) for each in followers}
+        noted = time.monotonic()
+
+        def caught_up() -> bool:
+            nonlocal noted
+            if time.monotonic() - noted > NOTE_S:
+                self._enter_positions(followers)
+                noted = time.monotonic()
+            return all(follower.reached(gtids) for follower, gtids in due.items())
+
+        wait_until("the binary logs to be applied", caught_up, timeout_s=CATCH_UP_S, interval_s=0.02)
+        self._enter_positions(followers)
+        self._result.rows[FOLLOW] = sum(follower.progress.rows for follower in followers)
+
+    def _enter_positions(self, followers: Sequence[Follower]) -> None:
+        for follower in followers:
+            position = self._ledger.position(self._resharding, COPY, follower.giver)
+            servers = position.servers if position else ()
+            now = Position(follower.progress.applied, servers, follower.progress.rows)
+            self._ledger.set_position(self._resharding, FOLLOW, follower.giver, now)
+
+    def _compare(self, ground: Ground, followers: Sequence[Follower], *, everything: bool) -> list[Comparison]:
+        """Compare both sides until few customers are written between two comparisons."""
+        comparisons = [Comparison(ground, each, target) for each in followers for target in ground.targets(each.giver)]
+        counter = _Counter(0, self._result.rows.get(COPY, 0), self._watch.rows)
+        if everything:
+            for follower in followers:
+                follower.progress.take_touched()
+            self._refuse_differences(comparisons, lambda each: each.everything(counter.add))
+            self._result.rows[COMPARE] = counter.done
+        for _ in range(ROUNDS):
+            if sum(follower.progress.touched for follower in followers) <= FEW_CUSTOMERS:
+                break
+            touched = {follower.giver: follower.progress.take_touched() for follower in followers}
+            self._refuse_differences(comparisons, lambda each: each.those(each.of(touched[each.giver])))  # noqa: B023
+        self._enter_positions(followers)
+        return comparisons
+
+    @staticmethod
+    def _refuse_differences(comparisons: Sequence[Comparison], compare: Callable[[Comparison], list[int]]) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(compare, comparisons))
+        if lines := named(comparisons, found):
+            raise DiffersError("; ".join(lines) + NOTHING_DONE)
+
+    def _remove(self, published: PublishedMap) -> None:
+        """Delete what has moved from where it was, and all that is left of a shard that is in no map any more."""
+        ground = Ground(self._servers, self._catalogue, published.map, published.map)
+        with self._phase(REMOVE):
+            raise_gates(ground, published.version, sorted({*self._resharding.before, *self._resharding.after}))
+            strays = {number: ground.strays(number, published.map) for number in self._resharding.before}
+            counter = _Counter(0, sum(self._ledger.chunks(self._resharding, COPY).values()), self._watch.rows)
+
+            def take(number: int) -> int:
+                throttle = Throttle(ground.source(number), ground.replicas(number))
+                return remove(ground, number, strays[number], throttle, counter.add)
+
+            with ThreadPoolExecutor(4) as pool:
+                self._result.rows[REMOVE] = sum(pool.map(take, strays))
+            for number in set(self._resharding.before) - set(self._resharding.after):
+                empty(ground, number)
+
+
+class _Counter:
+    """Adds up rows of several threads."""
+
+    def __init__(self, done: int, total: int, told: Callable[[int, int], None]) -> None:
+        self.done = done
+        self._total = total
+        self._told = told
+
+    def add(self, rows: int) -> None:
+        # Told from several threads; a figure that is passed over is in the next one.
+        self.done += rows
+        self._told(self.done, max(self._total, self.done))
+
+
+def _in_force(published: PublishedMap, new: ShardMap) -> bool:
+    """Return whether the map in force is the new one: the cut-over has been."""
+    settled = new.settled() if isinstance(new, DirectoryMap) else new
+    return published.pending is None and document_of(published.map) == document_of(settled)
+
+
+def _highest_gate(ground: Ground) -> int:
+    return max(max(read_gates(ground.source(number)).values(), default=0) for number in ground.old.shards)
+
+
+def _plan_directory(ground: Ground) -> None:
+    """Write down who moves; a shard that leaves is given nobody from now on."""
+    server = ground.catalogue.server
+    leaving = sorted(set(ground.old.shards) - set(ground.new.shards))
+    if leaving:
+        listed = shards_listed(leaving)
+        server.execute(f"UPDATE sharding.shard_directory SET state = 'leaving' WHERE shard IN ({listed})")
+    plan_moves(server, ground.new.shards)
+
+
+def empty(ground: Ground, number: int) -> None:
+    """Delete the rows that are the same on every shard from one that is in no map."""
+    schema = ground.shard(number).schema
+    ground.source(number).execute(*(f"DELETE FROM {schema}.`{table.name}`" for table in ground.reference))
+
+
+def abort(servers: Servers) -> Aborted:
+    """Take back a resharding that has not been cut over: the copies are deleted, the old map stays.
+
+    Raises:
+        UsageError: there is none, or it has been cut over.
+        UnreachableError: a server does not answer. The same command goes on.
+    """
+    catalogue = Catalogue(servers)
+    ledger = Ledger(catalogue.server, catalogue.directory.find)
+    with ledger.alone():
+        published = catalogue.read()
+        resharding = ledger.under_way()
+        if resharding is None:
+            raise UsageError(f"no resharding is under way: {len(published.map.shards)} shards are in the map")
+        if _in_force(published, resharding.new_map):
+            raise UsageError(
+                f"the resharding {resharding.title} has been cut over, and clients write by its map: make reshard TO="
+                f"{len(resharding.after)} finishes it, then TO={len(resharding.before)} goes back"
+            )
+        ground = Ground(servers, catalogue, published.map, resharding.new_map)
+        # What the tables say was copied is about to be gone.
+        for giver in ground.givers:
+            ledger.forget(resharding, giver)
+        if published.pending or _highest_gate(ground) > published.version:
+            published = catalogue.publish(published.map, after=published.version)
+        raise_gates(ground, published.version, ground.shards)
+        rows = 0
+        for number in ground.new.shards:
+            rows += remove(ground, number, ground.strays(number, ground.old))
+            if number not in ground.old.shards:
+                empty(ground, number)
+        ledger.end(resharding, ABORTED)
+    return Aborted(len(resharding.before), len(resharding.after), published.version, rows)

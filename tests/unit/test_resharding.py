@@ -1,0 +1,369 @@
+"""What of a resharding can be decided without servers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+from pymysqlreplication.event import GtidEvent, QueryEvent, XAPrepareEvent, XidEvent
+from wavetank.errors import UsageError
+from wavetank.node import StatementError
+from wavetank.sharding.catalogue import PublishedMap
+from wavetank.sharding.maps import KINDS, make_map
+from wavetank.sharding.reshard import cutover
+from wavetank.sharding.reshard.copying import _outside
+from wavetank.sharding.reshard.cutover import CutOver, cut_over
+from wavetank.sharding.reshard.following import Logged, Progress, read_log, settle
+from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.rows import Column, Table, statements
+from wavetank.sharding.reshard.run import Resharded, changed_map, check_count
+from wavetank.sharding.reshard.view import progress_line
+from wavetank.shop import STATEMENT_BYTES
+from wavetank.traffic.shop import Held, Look, Write, judge, longest_wait_ms
+
+UUID = "c900bfda-e4f0-11f1-9f0c-0242c0a8a003"
+
+
+def change(number: int) -> Any:  # noqa: ANN401
+    return ("orders", None, {"order_id": str(number)})
+
+
+# --- the binary log
+
+
+def event(kind: type, **attributes: Any) -> Any:  # noqa: ANN401
+    made = kind.__new__(kind)
+    vars(made).update(attributes)
+    return made
+
+
+def log(*parts: Any) -> list[Logged]:  # noqa: ANN401
+    """Read a log of parts: a number begins a transaction, a text is a statement."""
+    events = []
+    for part in parts:
+        if isinstance(part, int):
+            events.append(event(GtidEvent, sid=bytes(16), gno=part, lt_type=2))
+        elif isinstance(part, str):
+            events.append(event(QueryEvent, query=part, schema=b""))
+        else:
+            events.append(part)
+    return list(read_log(events, "shop_1", ["orders"], "s1"))
+
+
+def prepare(gtrid: bytes) -> Any:  # noqa: ANN401
+    return event(XAPrepareEvent, one_phase=False, xid_gtrid=gtrid, xid_bqual=b"1", xid_format_id=7)
+
+
+def test_a_transaction_ends_where_the_log_says() -> None:
+    found = log(1, "BEGIN", event(XidEvent, xid=1), 2, "CREATE TABLE other.t (id INT)", 3, "BEGIN", "COMMIT")
+    assert [each.gtid.rpartition(":")[2] for each in found] == ["1", "2", "3"]
+
+
+def test_a_prepared_transaction_has_the_name_by_which_it_is_committed() -> None:
+    first, second = log(
+        1, "XA START X'6162',X'31',7", "XA END X'6162',X'31',7", prepare(b"ab"), 2, "XA COMMIT X'6162',X'31',7"
+    )
+    assert first.prepares == second.commits != ""
+    (third,) = log(3, "XA ROLLBACK X'6162',X'31',7")
+    assert third.forgets == first.prepares
+
+
+@pytest.mark.parametrize("statement", ["ALTER TABLE shop_1.orders ADD x INT", "DROP TABLE `shop_1`.`orders`"])
+def test_a_schema_that_changes_is_refused(statement: str) -> None:
+    with pytest.raises(UsageError, match="was changed while its rows move"):
+        log(1, statement)
+
+
+def test_what_was_prepared_counts_when_it_is_committed() -> None:
+    prepared: dict[str, Logged] = {}
+    branch = Logged("u:1", [change(1)], prepares="x")
+    assert settle([branch, Logged("u:2", [change(2)])], prepared) == (["u:2"], [change(2)])
+    gtids, changes = settle([Logged("u:3", commits="x")], prepared)
+    assert (sorted(gtids), changes) == (["u:1", "u:3"], [change(1)])
+    assert not prepared
+
+
+def test_what_was_rolled_back_never_was() -> None:
+    prepared: dict[str, Logged] = {}
+    batch = [Logged("u:1", [change(1)], prepares="x"), Logged("u:2", forgets="x"), Logged("u:3", commits="unknown")]
+    gtids, changes = settle(batch, prepared)
+    assert (sorted(gtids), changes) == (["u:1", "u:2", "u:3"], [])
+
+
+def test_a_transaction_in_doubt_keeps_the_log_from_being_reached() -> None:
+    progress = Progress(f"{UUID}:1-10")
+    progress.advance([f"{UUID}:12"], {7: 3}, 1)
+    assert progress.reached(f"{UUID}:1-10:12")
+    assert not progress.reached(f"{UUID}:1-12")
+    progress.advance([f"{UUID}:11"], {8: 3}, 1)
+    assert progress.reached(f"{UUID}:1-12")
+    assert progress.applied == f"{UUID}:1-12"
+    assert progress.take_touched() == {7: 3, 8: 3}
+    assert progress.touched == 0
+
+
+# --- what moves
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "directory"])
+def test_rows_move_only_between_the_shards_that_are_followed(kind: str) -> None:
+    old = make_map(kind, (1, 2, 3, 4))
+    new = changed_map(old, 5, [1, 2, 3, 4, 5, 6])
+    assert new.shards == (1, 2, 3, 4, 5)
+    for before, after in ((old, new), (new, old)):
+        ground = Ground.__new__(Ground)
+        ground.old, ground.new = before, after
+        moves = {(before.shard_of(key), after.shard_of(key)) for key in keys(before.column)}
+        moves = {pair for pair in moves if pair[0] != pair[1]}
+        assert moves
+        assert moves <= ground.pairs
+
+
+def keys(column: str) -> Iterator[Any]:
+    if column == "customer_id":
+        yield from range(500)
+    elif column == "country":
+        yield from (
+            "DE",
+            "US",
+            "BR",
+            "CA",
+            "MX",
+            "GB",
+            "FR",
+            "ES",
+            "IN",
+            "JP",
+            "ID",
+            "KR",
+            "NG",
+            "ZA",
+            "KE",
+            "AU",
+            "NZ",
+        )
+    else:
+        yield from (datetime(2023, month, day) for month in range(1, 13) for day in range(1, 29))  # noqa: DTZ001
+
+
+def test_the_highest_shard_goes_and_the_lowest_spare_one_comes() -> None:
+    old = make_map("hash", (1, 2, 4))
+    assert changed_map(old, 4, [1, 2, 3, 4, 5]).shards == (1, 2, 3, 4)
+    assert changed_map(old, 2, [1, 2, 3, 4, 5]).shards == (1, 2)
+    with pytest.raises(UsageError, match="4 shards need servers, and there are 3: make topology-up SHARDS=4"):
+        changed_map(old, 4, [1, 2, 4])
+
+
+@pytest.mark.parametrize("to", [0, -1, 100])
+def test_a_number_of_shards_that_cannot_be_is_refused(to: int) -> None:
+    with pytest.raises(UsageError, match="make reshard TO=5"):
+        check_count(to)
+
+
+def test_customers_of_chunks_that_are_done_are_left_out() -> None:
+    assert _outside([1, 5, 9, 12, 20], [(4, 9), (15, 30)]) == [1, 12]
+    assert _outside([1, 50, 101], [(1, 100), (20, 30)]) == [101]
+    assert _outside([3], []) == [3]
+
+
+# --- the cut-over
+
+
+class Stage:
+    """Everything that a cut-over touches, with what was done to it in its order."""
+
+    def __init__(self, *, arrives: bool = True, differ: Sequence[int] = (), busy: bool = False) -> None:
+        self.done: list[str] = []
+        self.givers, self.shards = [1], [1, 2]
+        self.giver, self.title = 1, "shard 1 and shard 2"
+        self.catalogue = self.progress = self
+        self.name = "s1"
+        self._arrives = arrives
+        self._differ = differ
+        self._busy = busy
+        self._asked = 0
+
+    def session(self, _: int) -> "Stage":
+        return self
+
+    def source(self, _: int) -> "Stage":
+        return self
+
+    def replicas(self, _: int) -> list["Stage"]:
+        return []
+
+    def run(self, statement: str) -> None:
+        if "gates" in statement:
+            if self._busy:
+                raise StatementError(errno=1205, msg="Lock wait timeout exceeded")
+            self.done.append("gate held")
+        if statement == "COMMIT":
+            self.done.append("gate closed")
+
+    def close(self) -> None:
+        pass
+
+    def value(self, _: str) -> str:
+        return "u:1-9"
+
+    def reached(self, _: str) -> bool:
+        # Before the gate is closed the log is read to its end; after it, some time later.
+        closed = "gate closed" in self.done
+        self._asked += closed
+        there = not closed or (self._arrives and self._asked > 2)
+        if closed and there:
+            self.done.append("drained")
+        return there
+
+    def take_touched(self) -> dict[int, int]:
+        return {7: 2}
+
+    def of(self, touched: Mapping[int, int]) -> list[int]:
+        return list(touched)
+
+    def now(self, customers: list[int]) -> list[int]:
+        self.done.append(f"compared {customers}")
+        return [customer for customer in customers if customer in self._differ]
+
+    def publish(self, shard_map: Any, pending: Any = None, *, after: int) -> PublishedMap:  # noqa: ANN401
+        self.done.append(f"published {shard_map.shards} then {pending and pending.shards}")
+        return PublishedMap(after + 1, shard_map, pending)
+
+
+def play(stage: Any) -> CutOver:  # noqa: ANN401
+    published = PublishedMap(4, make_map("ring", (1,)), make_map("ring", (1, 2)))
+    return cut_over(stage, published, [stage], [stage])
+
+
+def test_a_cut_over_closes_drains_compares_and_only_then_publishes() -> None:
+    stage = Stage()
+    done = play(stage)
+    assert stage.done == ["gate held", "gate closed", "drained", "compared [7]", "published (1, 2) then None"]
+    assert (done.published.version, done.compared) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("stage", "refusal"),
+    [
+        (Stage(arrives=False), "binary logs"),
+        (Stage(differ=[7]), r"shard 1 and shard 2 differ in the rows of 1 customers \(7\)"),
+    ],
+)
+def test_a_cut_over_that_fails_lets_clients_go_on_with_the_old_map(
+    stage: Stage, refusal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutover, "DRAIN_S", 0.02)
+    with pytest.raises(UsageError, match=refusal):
+        play(stage)
+    assert stage.done[-1] == "published (1,) then (1, 2)"
+    assert "published (1, 2) then None" not in stage.done
+
+
+def test_a_transaction_that_does_not_end_keeps_the_gates_open() -> None:
+    stage = Stage(busy=True)
+    with pytest.raises(UsageError, match="a transaction of moving keys did not end within 1 s"):
+        play(stage)
+    assert stage.done == []
+
+
+# --- statements
+
+
+ORDERS = Table(
+    "orders",
+    (Column("order_id", "bigint", nullable=False), Column("note", "varchar", nullable=True)),
+    ("order_id",),
+)
+
+
+def test_statements_hold_all_rows_and_fit_into_a_record() -> None:
+    literals = [f"({number},'{'x' * (number % 300)}')" for number in range(1000)]
+    made = list(statements(ORDERS, literals))
+    assert max(map(len, made)) <= STATEMENT_BYTES
+    assert len(made) < 20
+    assert ",".join(each.removeprefix(ORDERS.into) for each in made) == ",".join(literals)
+    assert list(statements(ORDERS, [])) == []
+    assert len(list(statements(ORDERS, ["(1,'" + "x" * 2 * STATEMENT_BYTES + "')"]))) == 1
+
+
+def test_an_integer_of_the_log_is_a_number_again() -> None:
+    # As texts these two are one floating-point number to the server.
+    assert ORDERS.value("order_id", "117278151461048321") == 117278151461048321
+    assert ORDERS.value("note", "12") == "12"
+    assert ORDERS.value("note", None) is None
+
+
+# --- what people read
+
+
+def test_lines_say_how_far_it_is() -> None:
+    assert progress_line("copy", 500, 2000, 100.0) == "copy: 500 of about 2,000 rows, 100 a second, 15 s left"
+    assert progress_line("copy", 0, 2000, 0.0) == "copy: 0 of about 2,000 rows, 0 a second"
+
+
+def test_nothing_to_do_is_said() -> None:
+    assert list(Resharded(4, 4, 7, changed=False).lines()) == ["4 shards are in the map already: nothing to do"]
+
+
+# --- the drill's verdict
+
+
+def write(id_: int, order: int = 1, **values: Any) -> Write:  # noqa: ANN401
+    given = {"kind": "order", "customer": 9, "counter": id_, "sent_s": 0.0, "done_s": 0.1, "outcome": "acknowledged"}
+    return Write(id=id_, order=order, **{**given, **values})  # type: ignore[arg-type]
+
+
+def held(order: int, total: int, shard: int = 1) -> Held:
+    return Held(shard, 9, order, total, total)
+
+
+@pytest.mark.parametrize(
+    ("writes", "orders", "wrong"),
+    [
+        ([write(1)], [held(1, 1)], ""),
+        ([write(1)], [], "lost"),
+        ([write(1, outcome="unknown")], [], ""),
+        ([write(1, outcome="unknown")], [held(1, 1)], ""),
+        ([write(1), write(2, kind="change")], [held(1, 2)], ""),
+        ([write(1), write(2, kind="change")], [held(1, 1)], "wrong"),
+        ([write(1), write(2, kind="change", outcome="unknown")], [held(1, 1)], ""),
+        ([write(1), write(2, kind="change", outcome="failed")], [held(1, 2)], "wrong"),
+        ([write(1)], [Held(1, 9, 1, 1, None)], "wrong"),
+        ([write(1), write(2, kind="cancel")], [held(1, 1)], "undead"),
+        ([write(1), write(2, kind="cancel", outcome="unknown")], [held(1, 1)], ""),
+        ([write(1)], [held(1, 1), held(1, 1, shard=2)], "twice"),
+        ([write(1, outcome="failed")], [held(1, 1)], "unexpected"),
+    ],
+)
+def test_an_order_is_judged_by_its_writes(writes: list[Write], orders: list[Held], wrong: str) -> None:
+    counter = max((each.counter for each in writes if each.outcome == "acknowledged"), default=0)
+    verdict = judge(writes, [], orders, [(1, 9, counter)])
+    assert [name for name in ("lost", "wrong", "undead", "twice", "unexpected") if getattr(verdict, name)] == (
+        [wrong] if wrong else []
+    )
+    assert not verdict.counters
+    assert bool(verdict.failures()) == bool(wrong)
+
+
+@pytest.mark.parametrize(("rows", "good"), [([2], True), ([3], True), ([1], False), ([], False), ([0], False)])
+def test_a_counter_is_the_last_acknowledged_one_or_one_that_nobody_knows_of(rows: list[int], good: bool) -> None:  # noqa: FBT001
+    writes = [write(1), write(2, order=2), write(3, order=3, outcome="unknown")]
+    orders = [held(1, 1), held(2, 2)]
+    assert (judge(writes, [], orders, [(1, 9, each) for each in rows]).counters == ()) == good
+
+
+def test_a_read_saw_what_was_true_while_it_was_under_way() -> None:
+    looks = [Look(9, seen, 3, 5, 0.0, 0.1) for seen in (2, 3, 5, 6)]
+    verdict = judge([], [*looks, Look(9, 0, 3, 5, 0.0, 0.1, error="refused")], [], [])
+    assert [each.seen for each in verdict.stale] == [2, 6]
+    assert verdict.failures() == ["2 reads were not current: customer 9 read 2, which was to be 3 to 5"]
+
+
+def test_the_longest_wait_is_that_of_the_customers_and_the_time_asked_for() -> None:
+    writes = [
+        write(1, sent_s=1.0, done_s=1.2),
+        write(2, sent_s=2.0, done_s=2.5, customer=8),
+        write(3, sent_s=9.0, done_s=9.9),
+    ]
+    assert longest_wait_ms(writes, {9}, 0.0, 5.0) == 200.0
+    assert longest_wait_ms(writes, {7}, 0.0, 5.0) == 0.0
