@@ -1,0 +1,201 @@
+"""What shards are added for, and feared for: rows move to another server while customers order."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wavetank.checks import ask_all
+from wavetank.drills import Drill, Options, Say
+from wavetank.errors import UnreachableError, UsageError
+from wavetank.instance import HOME, Instance
+from wavetank.node import Servers, StatementError
+from wavetank.sharding.catalogue import Catalogue
+from wavetank.sharding.client import connect
+from wavetank.sharding.reshard.growing import with_servers_for
+from wavetank.topology import Topology
+from wavetank.traffic.shop import Held, ShopTraffic, judge, longest_wait_ms
+from wavetank.waiting import wait_until
+
+if TYPE_CHECKING:
+    from wavetank.sharding.client import Shards
+    from wavetank.traffic.shop import ShopVerdict
+
+STORM = "A shard is added and taken away again while customers order, change and cancel."
+# How long the customers order before, between and after.
+REST_S = 3.0
+MOST_S = 3600.0
+
+
+def concerns(topology: Topology) -> bool:
+    """Say whether there are shards."""
+    return len(topology.shards) > 1
+
+
+def prepare(servers: Servers, options: Options, say: Say) -> Drill:
+    """Know how many shards there are; the seed says who orders what."""
+    return ReshardDrill(servers, options, say)
+
+
+class ReshardDrill:
+    """One shard more and back, under writes and reads through wavetank.sharding."""
+
+    def __init__(self, servers: Servers, options: Options, say: Say) -> None:
+        """Know what will happen; nothing is touched yet."""
+        self._instance = servers.topology.instance
+        self._options = options
+        self._say = say
+        self._shards: Shards | None = None
+        self._traffic: ShopTraffic | None = None
+        self._verdict: ShopVerdict | None = None
+        self._count = 0
+        self.facts: dict[str, Any] = {"seed": options.seed}
+
+    def baseline(self) -> None:
+        """Demand a green instance, have the servers ready, and let the customers begin."""
+        with Servers(Instance(self._instance).topology()) as servers:
+            if not ask_all(servers).green:
+                raise UsageError(
+                    "the instance is not in order before the storm: make check says how, make topology-up mends"
+                )
+            published = Catalogue(servers).read()
+            if published.pending:
+                raise UsageError(
+                    "a resharding is under way: make reshard finishes it, make reshard-abort takes it back"
+                )
+            self._count = len(published.map.shards)
+        with_servers_for(Instance(self._instance), self._count + 1, quiet=True)
+        self.facts["orders"] = f"{self._rows():,} on {self._count} shards, by {published.map.kind}"
+        self._shards = connect(self._instance)
+        self._traffic = ShopTraffic(self._shards, self._options.seed)
+        self._traffic.open()
+        self._traffic.start()
+        self._rest(REST_S)
+        traffic = self._traffic
+        self.facts["before"] = (
+            f"{len(traffic.writes) / REST_S:.0f} writes and {len(traffic.looks) / REST_S:.0f} reads a second"
+        )
+
+    def storm(self) -> None:
+        """Add a shard."""
+        self._reshard(self._count + 1)
+        self._rest(REST_S)
+
+    def recovery(self) -> None:
+        """Take it away again, and let the customers come to their end."""
+        self._reshard(self._count)
+        self._rest(REST_S)
+        traffic = self._running
+        wait_until(
+            f"{self._options.operations} writes", lambda: len(traffic.writes) >= self._options.operations,
+            timeout_s=MOST_S, interval_s=0.1,
+        )  # fmt: skip
+        traffic.stop()
+
+    @property
+    def _running(self) -> ShopTraffic:
+        assert self._traffic is not None  # noqa: S101 - baseline() made it
+        return self._traffic
+
+    def _reshard(self, to: int) -> None:
+        """Reshard as a person would, in a process of its own, and note what the customers saw of it."""
+        before, began_s = self._places(), time.monotonic()
+        command = [str(Path(sys.executable).with_name("wavetank")), "reshard", "--to", str(to), "--json"]
+        environment = {**os.environ, "INSTANCE": self._instance}
+        done = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UsageError(f"the resharding to {to} shards failed: {done.stderr.strip().removeprefix('wavetank: ')}")
+        report = json.loads(done.stdout)
+        after, ended_s = self._places(), time.monotonic()
+        moved = {customer for customer, shard in before.items() if after[customer] != shard}
+        stayed = before.keys() - moved
+        waits = [longest_wait_ms(self._running.writes, those, began_s, ended_s) for those in (moved, stayed)]
+        self.facts[f"{report['shards_before']} to {report['shards_after']}"] = {
+            "moved": f"{report['rows'].get('copy', 0):,} rows, {len(moved)} of {len(self._running.buyers)} customers "
+            "of the drill",
+            "took": f"{sum(report['seconds'].values()):.1f} s, copied {report['copied_per_s']:,.0f} rows a second, "
+            f"then {report['rows'].get('follow', 0):,} rows from the log",
+            "blocked": f"{report['blocked_ms']:.0f} ms by the resharder's own clock",
+            "longest write": f"{waits[0]:.0f} ms of a customer who moved, {waits[1]:.0f} ms of one who stayed",
+        }
+        self._say(f"{report['shards_after']} shards, {ended_s - began_s:.1f} s")
+
+    def _places(self) -> dict[int, int]:
+        """Return the shard of each of the customers."""
+        with Servers(Instance(self._instance).topology()) as servers:
+            catalogue = Catalogue(servers)
+            found = catalogue.read().map
+            return {each.customer: found.shard_of(each.key) for each in self._running.buyers}
+
+    def verdict(self) -> list[str]:
+        """Judge by the log and by what the servers hold."""
+        traffic = self._running
+        with Servers(Instance(self._instance).topology()) as servers:
+            held, counters = held_by(servers, [each.customer for each in traffic.buyers])
+            self._verdict = judge(traffic.writes, traffic.looks, held, counters)
+            traffic.close()
+            report = ask_all(servers)
+        verdict = self._verdict
+        errors = Counter(each.error for each in traffic.writes) + Counter(each.error for each in traffic.looks)
+        del errors[""]
+        self.facts |= {
+            "writes": f"{verdict.acknowledged:,} acknowledged, {verdict.failed} failed, {verdict.unknown} unknown; "
+            f"lost {len(verdict.lost)}, twice {len(verdict.twice)}, wrong {len(verdict.wrong)}, "
+            f"cancelled and there {len(verdict.undead)}",
+            "reads": f"{verdict.reads:,}, not current {len(verdict.stale)}",
+            "errors": dict(errors) or "none",
+            "checks": f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}",
+        }
+        return [*verdict.failures(), *([] if report.green else report.lines())]
+
+    def files(self) -> Mapping[str, Iterable[str]]:
+        """Return every write and read, a line each."""
+        return {"operations.jsonl": self._running.json_lines()}
+
+    def calm(self) -> None:
+        """End the traffic, and remove its customers where the drill did not come so far."""
+        if self._traffic:
+            self._traffic.stop()
+            with contextlib.suppress(UsageError, UnreachableError, StatementError):
+                self._traffic.close()
+        if self._shards:
+            self._shards.close()
+
+    def _rows(self) -> int:
+        with Servers(Instance(self._instance).topology()) as servers:
+            return sum(
+                int(servers[shard.source.name].value(f"SELECT COUNT(*) FROM {shard.schema}.orders", account="admin"))
+                for shard in servers.topology.shards
+            )
+
+    @staticmethod
+    def _rest(seconds: float) -> None:
+        over_s = time.monotonic() + seconds
+        wait_until("the traffic", lambda: time.monotonic() >= over_s, timeout_s=seconds + 1, interval_s=0.05)
+
+
+def held_by(servers: Servers, customers: list[int]) -> tuple[list[Held], list[tuple[int, int, int]]]:
+    """Return what every shard holds of the customers: their orders, and shard, customer and counter of each row."""
+    orders: list[Held] = []
+    counters: list[tuple[int, int, int]] = []
+    ids = ",".join(map(str, customers))
+    for shard in servers.topology.shards:
+        server = servers[shard.source.name]
+        for row in server.query(
+            f"SELECT STRAIGHT_JOIN o.customer_id, o.order_id, o.total, i.price FROM {shard.schema}.orders o "
+            f"LEFT JOIN {shard.schema}.order_items i ON i.order_id = o.order_id WHERE o.customer_id IN ({ids})",
+            account="admin",
+        ):
+            price = None if row["price"] is None else int(row["price"])
+            orders.append(Held(shard.number, row["customer_id"], row["order_id"], int(row["total"]), price))
+        rows = server.query(
+            f"SELECT customer_id, name FROM {shard.schema}.customers WHERE customer_id IN ({ids})", account="admin"
+        )
+        counters += ((shard.number, row["customer_id"], int(row["name"])) for row in rows)
+    return orders, counters
