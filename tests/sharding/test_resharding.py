@@ -1,0 +1,236 @@
+"""Rows move between shards while customers order; whoever is killed meanwhile, nothing is lost."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import own, wavetank
+from wavetank import containers
+from wavetank.checks import ask_all
+from wavetank.drills.reshard import held_by
+from wavetank.instance import Instance
+from wavetank.node import Servers
+from wavetank.sharding.catalogue import Catalogue
+from wavetank.sharding.client import connect
+from wavetank.sharding.gates import read_gates
+from wavetank.sharding.reshard.rows import customers_tables, tables_of
+from wavetank.traffic.shop import ShopTraffic, judge
+from wavetank.waiting import wait_until
+
+KILLED = Path(__file__).with_name("killed.py")
+# Of all phases, and at those moments between which something could come undone.
+MOMENTS = ("pending", "copy rows", "follow", "compare", "closed", "published", "remove rows")
+
+
+@pytest.fixture(scope="module")
+def instance(bring_up: Callable[..., str]) -> str:
+    """Three shards, of which one is taken away and put back again and again."""
+    return bring_up(own("reshard"), TOPOLOGY="four-shard", SHARDS=3, REPLICAS=1)
+
+
+@contextmanager
+def servers_of(instance: str) -> Iterator[Servers]:
+    """The servers as they are now: a failover changes who is a source."""
+    with Servers(Instance(instance).topology()) as servers:
+        yield servers
+
+
+def shards_in_map(instance: str) -> int:
+    with servers_of(instance) as servers:
+        return len(Catalogue(servers).read().map.shards)
+
+
+def other(instance: str) -> int:
+    """Return to how many shards to go from here."""
+    return 5 - shards_in_map(instance)
+
+
+def contents(instance: str) -> dict[str, str]:
+    """Return what the shards hold together, rows and checksum of each table, wherever a row is."""
+    found = {}
+    with servers_of(instance) as servers:
+        shards = servers.topology.shards
+        for table in customers_tables(tables_of(servers[shards[0].source.name], shards[0].schema)):
+            rows = checksum = 0
+            for shard in shards:
+                statement = (
+                    f"SELECT COUNT(*) AS n, COALESCE(BIT_XOR({table.row_hash}), 0) AS hash "
+                    f"FROM {shard.schema}.{table.name} t"
+                )
+                (row,) = servers[shard.source.name].query(statement, account="admin")
+                rows, checksum = rows + row["n"], checksum ^ int(row["hash"])
+            found[table.name] = f"{rows} rows, {checksum:016x}"
+    return found
+
+
+def killed_at(instance: str, to: int, moment: str) -> None:
+    command = [sys.executable, str(KILLED), instance, str(to), moment]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -9, done.stderr
+
+
+def reshard(instance: str, to: int) -> dict[str, Any]:
+    done = wavetank("reshard", "--json", INSTANCE=instance, TO=to)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_in_order(instance: str, shards: int) -> None:
+    """Demand that the map has so many shards, that the checks are green, and that no gate wants what is not there."""
+    with servers_of(instance) as servers:
+        published = Catalogue(servers).read()
+        assert len(published.map.shards) == shards
+        assert published.pending is None
+        for shard in servers.topology.shards:
+            assert max(read_gates(servers[shard.source.name]).values()) <= published.version
+        # Replicas come to their end by themselves.
+        wait_until("green checks", lambda: ask_all(servers).green, timeout_s=60, interval_s=0.5)
+
+
+@contextmanager
+def customers(instance: str, per_s: int = 60, *, across: bool = True) -> Iterator[None]:
+    """Let customers order meanwhile, and judge what has become of it."""
+    with connect(instance) as shards:
+        traffic = ShopTraffic(shards, seed=7, customers=40, per_s=per_s, across=across)
+        traffic.open()
+        try:
+            traffic.start()
+            yield
+        finally:
+            traffic.stop()
+            with servers_of(instance) as servers:
+                held, counters = held_by(servers, [buyer.customer for buyer in traffic.buyers])
+            traffic.close()
+    verdict = judge(traffic.writes, traffic.looks, held, counters)
+    assert verdict.failures() == []
+    assert verdict.acknowledged
+    assert verdict.reads
+
+
+def test_a_shard_goes_and_comes_under_load(instance: str) -> None:
+    assert shards_in_map(instance) == 3
+    before = contents(instance)
+    with customers(instance, per_s=100):
+        gone = reshard(instance, 2)
+        back = reshard(instance, 3)
+    for report in (gone, back):
+        assert min(report["rows"][phase] for phase in ("copy", "compare", "remove")) > 0
+    assert_in_order(instance, 3)
+    assert contents(instance) == before
+    again = reshard(instance, 3)
+    assert not again["changed"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_one_that_was_killed_goes_on(instance: str, moment: str) -> None:
+    before, to = contents(instance), other(instance)
+    with customers(instance):
+        killed_at(instance, to, moment)
+        reshard(instance, to)
+    assert_in_order(instance, to)
+    assert contents(instance) == before
+
+
+def test_what_was_begun_is_aborted_without_a_trace(instance: str) -> None:
+    if shards_in_map(instance) == 3:
+        reshard(instance, 2)
+    before = contents(instance)
+    with customers(instance):
+        killed_at(instance, 3, "compare")
+        elsewhere = wavetank("reshard", INSTANCE=instance, TO=1)
+        aborted = wavetank("reshard-abort", INSTANCE=instance)
+    assert elsewhere.returncode == 2
+    assert "is under way (compare): make reshard TO=3 goes on with it" in elsewhere.stderr
+    assert elsewhere.stderr.count("\n") == 1
+    assert aborted.returncode == 0, aborted.stderr
+    assert_in_order(instance, 2)
+    assert contents(instance) == before
+    with servers_of(instance) as servers:
+        spare = servers.topology.shard(3)
+        for table in ("customers", "orders", "order_items", "products"):
+            assert servers[spare.source.name].value(f"SELECT COUNT(*) FROM shop_3.{table}", account="admin") == 0
+    assert "no resharding is under way" in wavetank("reshard-abort", INSTANCE=instance).stderr
+
+
+def test_what_has_been_cut_over_is_not_aborted(instance: str) -> None:
+    to = other(instance)
+    killed_at(instance, to, "published")
+    refused = wavetank("reshard-abort", INSTANCE=instance)
+    assert refused.returncode == 2
+    assert "has been cut over" in refused.stderr
+    reshard(instance, to)
+    assert_in_order(instance, to)
+
+
+def test_a_copy_that_differs_is_a_finding(instance: str) -> None:
+    to = other(instance)
+    before = contents(instance)
+    killed_at(instance, to, "compare")
+    with servers_of(instance) as servers:
+        new = Catalogue(servers).read().pending
+        assert new
+        old = Catalogue(servers).read().map
+        # A row that somebody changes on the side to which it moves.
+        shard = servers.topology.shard(min(set(new.shards) - set(old.shards), default=1))
+        place = old.sql_shard("customer_id")
+        server = servers[shard.source.name]
+        server.execute(
+            f"UPDATE {shard.schema}.orders SET total = total + 1 WHERE {place} <> {shard.number} "
+            "ORDER BY order_id LIMIT 1"
+        )
+    found = wavetank("reshard", INSTANCE=instance, TO=to)
+    assert found.returncode == 1
+    assert "differ in the rows of 1 customers" in found.stderr
+    assert wavetank("reshard-abort", INSTANCE=instance).returncode == 0
+    assert_in_order(instance, 5 - to)
+    assert contents(instance) == before
+
+
+def test_a_row_is_never_written_over_that_of_another_customer(instance: str) -> None:
+    if shards_in_map(instance) == 2:
+        reshard(instance, 3)
+    with servers_of(instance) as servers:
+        here, there = (servers[servers.topology.shard(number).source.name] for number in (1, 3))
+        new = Catalogue(servers).read().map.remove(3)
+        ids = [row["customer_id"] for row in there.query("SELECT customer_id FROM shop_3.customers", account="admin")]
+        moving = next(id_ for id_ in ids if new.shard_of(id_) == 1)
+        email = there.value(f"SELECT email FROM shop_3.customers WHERE customer_id = {moving}", account="admin")
+        native = here.value("SELECT MIN(customer_id) FROM shop_1.customers", account="admin")
+        own_email = here.value(f"SELECT email FROM shop_1.customers WHERE customer_id = {native}", account="admin")
+        here.execute(f"UPDATE shop_1.customers SET email = '{email}' WHERE customer_id = {native}")
+        before = contents(instance)
+        refused = wavetank("reshard", INSTANCE=instance, TO=2)
+        aborted = wavetank("reshard-abort", INSTANCE=instance)
+        assert contents(instance) == before
+        here.execute(f"UPDATE shop_1.customers SET email = '{own_email}' WHERE customer_id = {native}")
+    assert refused.returncode == 2
+    assert "a row of shard 3 cannot come to s1, where another one has its key" in refused.stderr
+    assert aborted.returncode == 0, aborted.stderr
+    assert_in_order(instance, 3)
+
+
+def test_a_source_that_dies_is_replaced_and_the_same_command_finishes(instance: str) -> None:
+    to = other(instance)
+    before = contents(instance)
+    # A transaction across shards that is in doubt is decided by another command.
+    with customers(instance, across=False):
+        killed_at(instance, to, "copy rows")
+        with servers_of(instance) as servers:
+            topology = servers.topology
+            giver = topology.shard(3 if to == 2 else 2)
+            containers.kill(topology.container(giver.source))
+        refused = wavetank("reshard", INSTANCE=instance, TO=to)
+        assert refused.returncode == 2
+        assert "does not answer" in refused.stderr
+        replaced = wavetank("failover", INSTANCE=instance)
+        assert replaced.returncode == 0, replaced.stderr
+        done = reshard(instance, to)
+    assert done["rows"]["copy"] > 0
+    assert wavetank("up", INSTANCE=instance).returncode == 0
+    assert_in_order(instance, to)
+    assert contents(instance) == before
