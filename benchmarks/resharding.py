@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""How fast resharding copies, as a multiple of LOAD DATA of the same rows, and for how long it blocks writes.
+
+Each round first loads the rows that are about to move into tables like theirs on the server to which they move, one
+LOAD DATA LOCAL a table, then reshards the instance to one shard more, which copies them, and back. Customers order
+meanwhile, as often a second as --load says.
+
+Usage: .venv/bin/python benchmarks/resharding.py INSTANCE [--load N] [--runs N] [--json FILE]
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import mysql.connector
+from figures import Figure, ratios
+from results import machine, new_file, print_table, run_count, write_json
+from wavetank.errors import UnreachableError, UsageError
+from wavetank.instance import Instance, find_instance
+from wavetank.node import Server, Servers
+from wavetank.sharding.catalogue import Catalogue
+from wavetank.sharding.client import connect
+from wavetank.sharding.reshard.growing import with_servers_for
+from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.rows import Session, listed
+from wavetank.sharding.reshard.run import changed_map, reshard
+from wavetank.traffic.shop import ShopTraffic
+
+SCRATCH = "bench_load"
+DEFAULT_RUNS, DEFAULT_LOAD = 3, 200
+BLOCK_BOUND_MS = 500.0
+LEAST_RATIO = 0.5
+USAGE, INTERRUPTED = 2, 130
+
+
+@dataclass
+class Measured:
+    """Raw figures; equal places are one round: rows a second, rows, and ms."""
+
+    load_data: list[float] = field(default_factory=list)
+    copy: list[float] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    blocked: list[float] = field(default_factory=list)
+
+    def figures(self) -> list[Figure]:
+        """Return the lines of the result."""
+        theirs_over_ours = ratios(self.load_data, self.copy)
+        return [
+            Figure("LOAD DATA of the rows that move", "/s", tuple(self.load_data)),
+            Figure("resharding's copy of them", "/s", tuple(self.copy)),
+            Figure("ratio, LOAD DATA to copy", "x", theirs_over_ours, 1 / LEAST_RATIO),
+            Figure("write block at the cut-over", "ms", tuple(self.blocked), BLOCK_BOUND_MS),
+        ]
+
+
+def main() -> int:
+    """Measure, print, and return the exit code: 0 within all bounds, 1 not, 2 could not measure."""
+    asked = _arguments()
+    try:
+        load = os.getloadavg()[0]
+        instance = find_instance(asked.instance)
+        measured = Measured()
+        for run in range(1, asked.runs + 1):
+            _measure(instance, asked.load, measured)
+            print(
+                f"run {run} of {asked.runs}, {measured.rows[-1]:,} rows: copied {measured.copy[-1]:,.0f} a second, "
+                f"LOAD DATA {measured.load_data[-1]:,.0f}, blocked {measured.blocked[-2:]} ms",
+                flush=True,
+            )
+    except (UsageError, UnreachableError) as refusal:
+        print(f"resharding: {refusal}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("resharding: interrupted; make reshard-abort takes back what was begun", file=sys.stderr)
+        return INTERRUPTED
+    figures = measured.figures()
+    seen_on = machine(instance.topology().given.get("mysql_image", "") or "the image of topology-up", load)
+    if asked.json:
+        write_json(asked.json, seen_on, asdict(measured), figures)
+    print_table(seen_on, figures)
+    return 0 if all(figure.good for figure in figures) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("instance", help="a sharded instance that is at rest")
+    parser.add_argument("--load", type=int, default=DEFAULT_LOAD, help=f"writes a second (default: {DEFAULT_LOAD})")
+    parser.add_argument("--runs", type=run_count, default=DEFAULT_RUNS, metavar="N", help=f"default: {DEFAULT_RUNS}")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all raw figures there")
+    return parser.parse_args()
+
+
+def _measure(instance: Instance, load: int, measured: Measured) -> None:
+    with Servers(instance.topology()) as servers:
+        count = len(Catalogue(servers).read().map.shards)
+    with Servers(with_servers_for(instance, count + 1, quiet=True)) as servers:
+        catalogue = Catalogue(servers)
+        old = catalogue.read().map
+        new = changed_map(old, count + 1, [shard.number for shard in servers.topology.shards])
+        rows, seconds = _load_data(Ground(servers, catalogue, old, new))
+        with _customers(instance, load):
+            there, back = reshard(servers, count + 1), reshard(servers, count)
+    measured.load_data.append(rows / seconds)
+    measured.copy.append(there.copied_per_s)
+    measured.rows.append(there.rows["copy"])
+    measured.blocked += [there.blocked_ms, back.blocked_ms]
+
+
+@contextlib.contextmanager
+def _customers(instance: Instance, per_s: int) -> Iterator[None]:
+    if not per_s:
+        yield
+        return
+    with connect(instance.name) as shards:
+        traffic = ShopTraffic(shards, seed=1, per_s=per_s)
+        try:
+            traffic.open()
+            traffic.start()
+            yield
+        finally:
+            traffic.stop()
+            traffic.close()
+
+
+def _load_data(ground: Ground) -> tuple[int, float]:
+    """Load the rows that would move into tables like theirs; return how many, and in how many seconds."""
+    (target,) = set(ground.new.shards) - set(ground.old.shards)
+    server, schema = ground.source(target), ground.shard(target).schema
+    with tempfile.TemporaryDirectory() as directory:
+        rows = sum(_write(ground, giver, target, Path(directory)) for giver in ground.givers)
+        server.execute(f"DROP SCHEMA IF EXISTS {SCRATCH}", f"CREATE SCHEMA {SCRATCH}", "SET GLOBAL local_infile = ON")
+        try:
+            for table in ground.tables:
+                server.execute(f"CREATE TABLE {SCRATCH}.{table.name} LIKE {schema}.{table.name}")
+            return rows, _load(server, sorted(Path(directory).iterdir()))
+        finally:
+            server.execute("SET GLOBAL local_infile = OFF", f"DROP SCHEMA {SCRATCH}")
+
+
+def _write(ground: Ground, giver: int, target: int, directory: Path) -> int:
+    """Write the rows that move from a shard into a file a table; return how many they are."""
+    rows = 0
+    ids = listed(ground.going(giver).get(target, [0]))
+    with contextlib.closing(Session(ground.source(giver), ground.shard(giver).schema)) as session:
+        for table in ground.tables:
+            columns = ", ".join(column.quoted for column in table.columns)
+            with (directory / table.name).open("a") as file:
+                for row in session.run(f"SELECT {columns} {table.of(ids)}"):
+                    file.write("\t".join(str(value) for value in row.values()) + "\n")
+                    rows += 1
+    return rows
+
+
+def _load(server: Server, files: list[Path]) -> float:
+    with mysql.connector.connect(
+        **server.login("admin").settings, use_pure=True, allow_local_infile=True, autocommit=True
+    ) as connection, connection.cursor() as cursor:  # fmt: skip
+        began = time.monotonic()
+        for file in files:
+            cursor.execute(f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE {SCRATCH}.{file.name}")
+        return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    sys.exit(main())
