@@ -3,7 +3,7 @@
 
 Each round first loads the rows that are about to move into tables like theirs on the server to which they move, one
 LOAD DATA LOCAL a table, then reshards the instance to one shard more, which copies them, and back. Customers order
-meanwhile, as often a second as --load says.
+during both, as often a second as --load says.
 
 Usage: .venv/bin/python benchmarks/resharding.py INSTANCE [--load N] [--runs N] [--json FILE]
 """
@@ -80,7 +80,7 @@ def main() -> int:
         print("resharding: interrupted; make reshard-abort takes back what was begun", file=sys.stderr)
         return INTERRUPTED
     figures = measured.figures()
-    seen_on = machine(instance.topology().given.get("mysql_image", "") or "the image of topology-up", load)
+    seen_on = machine(instance.topology().image, load)
     if asked.json:
         write_json(asked.json, seen_on, asdict(measured), figures)
     print_table(seen_on, figures)
@@ -103,8 +103,8 @@ def _measure(instance: Instance, load: int, measured: Measured) -> None:
         catalogue = Catalogue(servers)
         old = catalogue.read().map
         new = changed_map(old, count + 1, [shard.number for shard in servers.topology.shards])
-        rows, seconds = _load_data(Ground(servers, catalogue, old, new))
         with _customers(instance, load):
+            rows, seconds = _load_data(Ground(servers, catalogue, old, new))
             there, back = reshard(servers, count + 1), reshard(servers, count)
     measured.load_data.append(rows / seconds)
     measured.copy.append(there.copied_per_s)
