@@ -171,10 +171,13 @@ def demand_green(servers: Servers) -> None:
     """Demand that every check is green before a storm.
 
     Raises:
-        UsageError: one is not.
+        UsageError: one is not; the message says which, the first of them.
     """
-    if not ask_all(servers).green:
-        raise UsageError("the instance is not in order before the storm: make check says how, make topology-up mends")
+    report = ask_all(servers)
+    if not report.green:
+        raise UsageError(
+            f"the instance is not in order before the storm, make topology-up mends: {next(report.lines())}"
+        )
 
 
 def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillReport:
