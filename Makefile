@@ -113,6 +113,7 @@ format: setup ## Let the formatter have its way
 bench: engine ## Measure against the plain way, both sides in one run
 	@$(BIN)/python benchmarks/bench.py
 	@$(BIN)/python benchmarks/spreading.py
+	@$(BIN)/python benchmarks/on_shards.py
 
 lock: setup ## Pin what pyproject.toml asks for anew
 	@$(BIN)/pip-compile --quiet --upgrade --extra dev --allow-unsafe --strip-extras --generate-hashes \

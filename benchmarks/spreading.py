@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 import commands
@@ -41,16 +42,16 @@ def main() -> int:
     asked = _arguments()
     measured = Measured(asked.orders)
     try:
-        _refuse_unless_ready()
+        refuse_unless_ready(SIDES)
         try:
             load = os.getloadavg()[0]
             for instance in SIDES:
-                _up(instance)
+                up(instance)
             seen_on = machine(commands.base_image(), load)
             _measure(measured, asked.runs)
         finally:
             for instance in SIDES:
-                _down(instance)
+                down(instance)
     except UsageError as refusal:
         print(f"bench: {refusal}", file=sys.stderr)
         return USAGE
@@ -89,19 +90,26 @@ def figures_of(measured: Measured) -> list[Figure]:
     ]
 
 
-def _refuse_unless_ready() -> None:
-    for instance in SIDES:
+def refuse_unless_ready(instances: Iterable[Instance]) -> None:
+    """Refuse to measure on instances that somebody else has.
+
+    Raises:
+        UsageError: one of them is there.
+    """
+    for instance in instances:
         if instance.exists or containers.containers(f"wavetank-{instance.name}"):
             raise UsageError(f"an instance {instance.name} exists already: make topology-down INSTANCE={instance.name}")
 
 
-def _up(instance: Instance) -> None:
+def up(instance: Instance) -> None:
+    """Bring one of the two instances up."""
     topology, options = SIDES[instance]
     make = ["make", "--no-print-directory", "-C", str(commands.HOME), "topology-up"]
     timed([*make, f"INSTANCE={instance.name}", f"TOPOLOGY={topology}", *options], commands.FIRST_UP_TIMEOUT_S)
 
 
-def _down(instance: Instance) -> None:
+def down(instance: Instance) -> None:
+    """Remove one of them where it is there."""
     if instance.exists:
         timed([str(commands.WAVETANK), "down", "--instance", instance.name], commands.DOWN_TIMEOUT_S)
 
