@@ -7,7 +7,7 @@ from wavetank.drills import Drill, Options, Say
 from wavetank.drills.source_killed import concerns
 from wavetank.failover import ask_witnesses
 from wavetank.node import Servers
-from wavetank.promotion import Step
+from wavetank.promotion import Step, Timeline
 from wavetank.traffic.drill import DETECT_S, OutageDrill, replace_source
 from wavetank.traffic.ways import DIRECT
 from wavetank.waiting import wait_until
@@ -48,12 +48,16 @@ def cut_source_off(servers: Servers) -> None:
 def replace_unheard_source(servers: Servers) -> tuple[Step, ...]:
     """Replace the source by force, as it answers us, once none of its replicas hears from it; then heal the network."""
     source, *_ = servers.topology.sources
+    timeline = Timeline()
 
     def unheard() -> bool:
         return not any(witness.hears for witness in ask_witnesses(servers, source))
 
     wait_until(f"the replicas to hear nothing from {source.name}", unheard, timeout_s=DETECT_S, interval_s=0.05)
-    return replace_source(servers, force=True)
+    timeline.add(f"no replica hears from {source.name}")
+    (waited,) = timeline.steps
+    replaced = replace_source(servers, force=True)
+    return (waited, *(Step(step.what, round(waited.at_s + step.at_s, 3)) for step in replaced))
 
 
 def heal(servers: Servers) -> None:
