@@ -12,32 +12,24 @@ from dataclasses import asdict
 
 import commands
 from figures import RUNNING_SERVERS, Measured, exit_code, figures_of
-from results import machine, new_file, print_table, run_count, write_json
-from wavetank.errors import UsageError
+from results import ends_in_words, machine, new_file, print_table, run_count, write_json
 
 LEAST_SERVERS, MOST_SERVERS = 2, 16
 DEFAULT_RUNS = 5
-USAGE, INTERRUPTED = 2, 130
 
 
+@ends_in_words()
 def main() -> int:
     """Measure, print, and return the exit code: 0 within all bounds, 1 not, 2 could not measure."""
     asked = _arguments()
     # Ending in any way that can be caught removes what was made.
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.default_int_handler)
+    commands.refuse_unless_ready(max(asked.servers))
     try:
-        commands.refuse_unless_ready(max(asked.servers))
-        try:
-            seen_on, measured = _measure_all(asked.servers, asked.runs)
-        finally:
-            _clean_up()
-    except UsageError as refusal:
-        print(f"bench: {refusal}", file=sys.stderr)
-        return USAGE
-    except KeyboardInterrupt:
-        print("bench: interrupted; what it made is gone", file=sys.stderr)
-        return INTERRUPTED
+        seen_on, measured = _measure_all(asked.servers, asked.runs)
+    finally:
+        _clean_up()
     figures = figures_of(measured)
     if asked.json:
         write_json(asked.json, seen_on, asdict(measured), figures)

@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from figures import Figure, ratios
-from results import machine, new_file, print_table, run_count, write_json
+from results import ends_in_words, machine, new_file, print_table, run_count, write_json
 from wavetank import shop
-from wavetank.errors import UnreachableError, UsageError
+from wavetank.errors import UsageError
 from wavetank.instance import find_instance
 from wavetank.node import Connection, Servers, query_on, stream_on
 from wavetank.sharding.loading import states_of
@@ -43,24 +43,17 @@ QUERIES = {
     "all orders, ordered": "SELECT order_id, customer_id, total FROM orders ORDER BY order_id",
 }
 DEFAULT_RUNS = 5
-USAGE, INTERRUPTED = 2, 130
 
 
+@ends_in_words()
 def main() -> int:
     """Measure, print, and return the exit code: 0, or 2 where it could not be measured."""
     asked = _arguments()
-    try:
-        topology = find_instance(asked.instance).topology()
-        with Servers(topology, read_timeout_s=600) as servers, gatherer_of(servers) as gatherer:
-            load = os.getloadavg()[0]
-            with _whole(servers) as connection:
-                measured = _measure(gatherer, connection, asked.runs)
-    except (UsageError, UnreachableError) as refusal:
-        print(f"gathering: {refusal}", file=sys.stderr)
-        return USAGE
-    except KeyboardInterrupt:
-        print("gathering: interrupted; what it made is gone", file=sys.stderr)
-        return INTERRUPTED
+    topology = find_instance(asked.instance).topology()
+    with Servers(topology, read_timeout_s=600) as servers, gatherer_of(servers) as gatherer:
+        load = os.getloadavg()[0]
+        with _whole(servers) as connection:
+            measured = _measure(gatherer, connection, asked.runs)
     figures = [figure for name, (ours, theirs) in measured.items() for figure in _figures(name, ours, theirs)]
     seen_on = machine(topology.image, load)
     if asked.json:

@@ -10,46 +10,37 @@ import sys
 from pathlib import Path
 
 import commands
-from results import run_count
+from results import ends_in_words, run_count
 from spreading import (
     DEFAULT_ORDERS,
     DEFAULT_RUNS,
-    INTERRUPTED,
     SHARDS,
-    USAGE,
     down,
     load,
     order_count,
     refuse_unless_ready,
     up,
 )
-from wavetank.errors import UsageError
 
 HERE = Path(__file__).parent
 # Each says by its exit code how it went.
 BENCHMARKS = {"gathering.py": ["--instance", SHARDS.name], "resharding.py": [SHARDS.name]}
 
 
+@ends_in_words()
 def main() -> int:
     """Run them, and return the worst of their exit codes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--orders", type=order_count, default=DEFAULT_ORDERS, metavar="N", help="orders in all")
     parser.add_argument("--runs", type=run_count, default=DEFAULT_RUNS, metavar="N", help="pairs")
     asked = parser.parse_args()
+    refuse_unless_ready([SHARDS])
     try:
-        refuse_unless_ready([SHARDS])
-        try:
-            up(SHARDS)
-            load(SHARDS, asked.orders)
-            return max(_run(name, [*arguments, "--runs", str(asked.runs)]) for name, arguments in BENCHMARKS.items())
-        finally:
-            down(SHARDS)
-    except UsageError as refusal:
-        print(f"bench: {refusal}", file=sys.stderr)
-        return USAGE
-    except KeyboardInterrupt:
-        print("bench: interrupted; what it made is gone", file=sys.stderr)
-        return INTERRUPTED
+        up(SHARDS)
+        load(SHARDS, asked.orders)
+        return max(_run(name, [*arguments, "--runs", str(asked.runs)]) for name, arguments in BENCHMARKS.items())
+    finally:
+        down(SHARDS)
 
 
 def _run(name: str, arguments: list[str]) -> int:

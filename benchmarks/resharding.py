@@ -20,8 +20,7 @@ from pathlib import Path
 
 import mysql.connector
 from figures import Figure, ratios
-from results import machine, new_file, print_table, run_count, write_json
-from wavetank.errors import UnreachableError, UsageError
+from results import ends_in_words, machine, new_file, print_table, run_count, write_json
 from wavetank.instance import Instance, find_instance
 from wavetank.node import Server, Servers
 from wavetank.sharding.catalogue import Catalogue
@@ -36,7 +35,6 @@ SCRATCH = "bench_load"
 DEFAULT_RUNS, DEFAULT_LOAD = 3, 200
 BLOCK_BOUND_MS = 500.0
 LEAST_RATIO = 0.5
-USAGE, INTERRUPTED = 2, 130
 
 
 @dataclass
@@ -59,26 +57,20 @@ class Measured:
         ]
 
 
+@ends_in_words("make reshard-abort takes back what was begun")
 def main() -> int:
     """Measure, print, and return the exit code: 0 within all bounds, 1 not, 2 could not measure."""
     asked = _arguments()
-    try:
-        load = os.getloadavg()[0]
-        instance = find_instance(asked.instance)
-        measured = Measured()
-        for run in range(1, asked.runs + 1):
-            _measure(instance, asked.load, measured)
-            print(
-                f"run {run} of {asked.runs}, {measured.rows[-1]:,} rows: copied {measured.copy[-1]:,.0f} a second, "
-                f"LOAD DATA {measured.load_data[-1]:,.0f}, blocked {measured.blocked[-2:]} ms",
-                flush=True,
-            )
-    except (UsageError, UnreachableError) as refusal:
-        print(f"resharding: {refusal}", file=sys.stderr)
-        return USAGE
-    except KeyboardInterrupt:
-        print("resharding: interrupted; make reshard-abort takes back what was begun", file=sys.stderr)
-        return INTERRUPTED
+    load = os.getloadavg()[0]
+    instance = find_instance(asked.instance)
+    measured = Measured()
+    for run in range(1, asked.runs + 1):
+        _measure(instance, asked.load, measured)
+        print(
+            f"run {run} of {asked.runs}, {measured.rows[-1]:,} rows: copied {measured.copy[-1]:,.0f} a second, "
+            f"LOAD DATA {measured.load_data[-1]:,.0f}, blocked {measured.blocked[-2:]} ms",
+            flush=True,
+        )
     figures = measured.figures()
     seen_on = machine(instance.topology().image, load)
     if asked.json:

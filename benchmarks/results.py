@@ -1,11 +1,12 @@
-"""What both benchmarks do with what they measured, and how they are asked."""
+"""What all benchmarks do with what they measured, and how they are asked."""
 
 import argparse
+import functools
 import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -13,9 +14,32 @@ from figures import Figure
 from rich.console import Console
 from rich.table import Table
 from timing import timed
+from wavetank.errors import UnreachableError, UsageError
 
 MOST_RUNS = 30
 VERSION_TIMEOUT_S = 60
+USAGE, INTERRUPTED = 2, 130
+
+
+def ends_in_words(interrupted: str = "what it made is gone") -> Callable[[Callable[[], int]], Callable[[], int]]:
+    """Make what stops a benchmark a line on stderr and an exit code; `interrupted` is what a Ctrl-C leaves behind."""
+
+    def around(main: Callable[[], int]) -> Callable[[], int]:
+        @functools.wraps(main)
+        def called() -> int:
+            name = Path(sys.argv[0]).stem
+            try:
+                return main()
+            except (UsageError, UnreachableError) as refusal:
+                print(f"{name}: {refusal}", file=sys.stderr)
+                return USAGE
+            except KeyboardInterrupt:
+                print(f"{name}: interrupted; {interrupted}", file=sys.stderr)
+                return INTERRUPTED
+
+        return called
+
+    return around
 
 
 def run_count(text: str) -> int:

@@ -21,15 +21,13 @@ import pygal
 import python_loop
 import sysbench
 from figures import Figure, ratios
-from results import machine, new_file, print_table, run_count, write_json
-from wavetank.errors import UnreachableError, UsageError
+from results import ends_in_words, machine, new_file, print_table, run_count, write_json
 from wavetank.instance import Instance, find_instance
 
 WORKLOADS = {name: name.removeprefix("oltp_").replace("_", " ") for name in python_loop.WORKLOADS}
 DEFAULT_THREADS, MOST_THREADS = (1, 8, 32), 64
 DEFAULT_RUNS, DEFAULT_SECONDS = 3, 5
 ROUTING = "wavetank.routing"
-USAGE, INTERRUPTED = 2, 130
 
 # Workload, threads, seconds: transactions a second.
 Measure = Callable[[str, int, int], float]
@@ -80,23 +78,17 @@ class Measured:
         ]
 
 
+@ends_in_words("the tables are gone")
 def main() -> int:
     """Measure, print, and return the exit code: 0, or 2 where it could not be measured."""
     asked = _arguments()
-    try:
-        sysbench.refuse_unless_ready()
-        load = os.getloadavg()[0]
-        seen_on = machine(asked.application.topology().image, load)
-        with contextlib.ExitStack() as stack:
-            for instance in {asked.application, *(each.instance for each in asked.through)}:
-                stack.enter_context(sysbench.prepared(instance))
-            measured = list(_measure(_pairs(asked.application, asked.through), asked))
-    except (UsageError, UnreachableError) as refusal:
-        print(f"splitting: {refusal}", file=sys.stderr)
-        return USAGE
-    except KeyboardInterrupt:
-        print("splitting: interrupted; the tables are gone", file=sys.stderr)
-        return INTERRUPTED
+    sysbench.refuse_unless_ready()
+    load = os.getloadavg()[0]
+    seen_on = machine(asked.application.topology().image, load)
+    with contextlib.ExitStack() as stack:
+        for instance in {asked.application, *(each.instance for each in asked.through)}:
+            stack.enter_context(sysbench.prepared(instance))
+        measured = list(_measure(_pairs(asked.application, asked.through), asked))
     figures = [figure for each in measured for figure in each.figures]
     if asked.json:
         write_json(asked.json, seen_on, [vars(each) for each in measured], figures)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 
 import commands
 from figures import Figure, exit_code, ratios
-from results import machine, new_file, print_table, run_count, write_json
+from results import ends_in_words, machine, new_file, print_table, run_count, write_json
 from timing import timed
 from wavetank import containers
 from wavetank.errors import UsageError
@@ -25,7 +25,6 @@ SIDES = {ONE: ("master-slave", ["REPLICAS=0"]), SHARDS: ("four-shard", ["REPLICA
 DEFAULT_ORDERS, MOST_ORDERS = 100_000, 1_000_000
 DEFAULT_RUNS = 3
 LOAD_TIMEOUT_S = 900
-USAGE, INTERRUPTED = 2, 130
 
 
 @dataclass
@@ -37,27 +36,21 @@ class Measured:
     shards: list[float] = field(default_factory=list)
 
 
+@ends_in_words()
 def main() -> int:
     """Measure, print, and return the exit code: 0 within all bounds, 1 not, 2 could not measure."""
     asked = _arguments()
     measured = Measured(asked.orders)
+    refuse_unless_ready(SIDES)
     try:
-        refuse_unless_ready(SIDES)
-        try:
-            load = os.getloadavg()[0]
-            for instance in SIDES:
-                up(instance)
-            seen_on = machine(commands.base_image(), load)
-            _measure(measured, asked.runs)
-        finally:
-            for instance in SIDES:
-                down(instance)
-    except UsageError as refusal:
-        print(f"bench: {refusal}", file=sys.stderr)
-        return USAGE
-    except KeyboardInterrupt:
-        print("bench: interrupted; what it made is gone", file=sys.stderr)
-        return INTERRUPTED
+        load = os.getloadavg()[0]
+        for instance in SIDES:
+            up(instance)
+        seen_on = machine(commands.base_image(), load)
+        _measure(measured, asked.runs)
+    finally:
+        for instance in SIDES:
+            down(instance)
     figures = figures_of(measured)
     if asked.json:
         write_json(asked.json, seen_on, asdict(measured), figures)
