@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -138,15 +138,18 @@ class Found:
     strangers: int = 0
 
 
+Place = TypeVar("Place", int, str)  # a shard's number, a source's name
+
+
 @dataclass(frozen=True)
-class Loaded:
-    """What a load left behind on every source; `added` is the orders it wrote, by source, in `seconds`."""
+class Filled(Generic[Place]):
+    """What a load left behind; `added` is the orders it wrote, by where it wrote them, in `seconds`."""
 
     orders: int
     customers: int
     products: int
     seed: int
-    added: dict[str, int]
+    added: dict[Place, int]
     seconds: float
 
     @property
@@ -154,17 +157,28 @@ class Loaded:
         """Whether anything was written."""
         return any(self.added.values())
 
+    @property
+    def content(self) -> str:
+        """What is there now, in words."""
+        return f"{self.orders:,} orders of {self.customers:,} customers, seed {self.seed}"
+
+    def news(self, added: int) -> str:
+        """Return how many of the orders there are new, and how fast all that are new were written."""
+        rate = sum(self.added.values()) / max(self.seconds, 0.001)
+        return f"{added:,} of them new, {rate:,.0f} a second" if added else "unchanged"
+
     def as_dict(self) -> dict[str, Any]:
         """Return it for json.dumps()."""
         return {**asdict(self), "changed": self.changed}
 
+
+class Loaded(Filled[str]):
+    """What a load left behind on every source of an instance without shards."""
+
     def lines(self) -> Iterator[str]:
         """Yield a line for each source, for people."""
-        content = f"{self.orders:,} orders of {self.customers:,} customers, seed {self.seed}"
-        rate = sum(self.added.values()) / max(self.seconds, 0.001)
         for source, added in self.added.items():
-            news = f"{added:,} of them new, {rate:,.0f} a second" if added else "unchanged"
-            yield f"{source} holds {content}: {news}"
+            yield f"{source} holds {self.content}: {self.news(added)}"
 
 
 def customers_of(orders: int) -> int:

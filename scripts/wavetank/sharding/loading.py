@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from wavetank import shop
@@ -48,34 +48,18 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LoadedShards:
-    """What a load left behind: `added` is the orders it wrote by shard, in `seconds`."""
+class LoadedShards(shop.Filled[int]):
+    """What a load left behind on all shards together, by a version of the shard map of a kind."""
 
-    orders: int
-    customers: int
-    products: int
-    seed: int
     version: int
     kind: str
-    added: dict[int, int]
-    seconds: float
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was written."""
-        return any(self.added.values())
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for json.dumps()."""
-        return {**asdict(self), "changed": self.changed}
 
     def lines(self) -> Iterator[str]:
         """Yield what all shards hold together, and what is new on each, for people."""
         total = sum(self.added.values())
-        news = f"{total:,} of them new, {total / max(self.seconds, 0.001):,.0f} a second" if total else "unchanged"
         yield (
-            f"{len(self.added)} shards hold {self.orders:,} orders of {self.customers:,} customers, seed {self.seed}, "
-            f"by shard map {self.version} ({self.kind}): {news}"
+            f"{len(self.added)} shards hold {self.content}, by shard map {self.version} ({self.kind}): "
+            f"{self.news(total)}"
         )
         for shard, added in self.added.items() if total else ():
             yield f"  shard {shard}: {added:,} new"
@@ -103,8 +87,8 @@ def load_shards(servers: Servers, orders: int, seed: int = 1, report: shop.Repor
             load = _Load(servers, catalogue, published, shards, orders, seed, report or _silent)
             added = load.run(states, pool)
     return LoadedShards(
-        orders, shop.customers_of(orders), shop.PRODUCTS, seed, published.version, published.map.kind, added,
-        round(time.monotonic() - started, 3),
+        orders, shop.customers_of(orders), shop.PRODUCTS, seed, added, round(time.monotonic() - started, 3),
+        published.version, published.map.kind,
     )  # fmt: skip
 
 
