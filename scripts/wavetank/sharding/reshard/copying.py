@@ -82,7 +82,8 @@ class Throttle:
                 interval_s=0.05,
                 hint="make status shows why, make topology-up mends; the same command then goes on",
             )
-        self.waited_s += time.monotonic() - now
+        with self._lock:
+            self.waited_s += time.monotonic() - now
 
 
 def has_executed(replica: Server, gtids: str) -> bool:

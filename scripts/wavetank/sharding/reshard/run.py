@@ -43,6 +43,8 @@ ATTEMPTS = 10
 FEW_CUSTOMERS = 200
 ROUNDS = 10
 CATCH_UP_S = 3600.0
+# A shorter wait for replicas is not worth a line.
+TOLD_S = 1.0
 
 
 class Watch(Protocol):
@@ -97,6 +99,8 @@ class Resharded:
         if copied := self.rows.get(COPY):
             applied = self.rows.get(FOLLOW, 0)
             yield f"copied {copied:,} rows, {self.copied_per_s:,.0f} a second; applied {applied:,} changes after them"
+        if self.throttled_s >= TOLD_S:
+            yield f"waited {self.throttled_s:.1f} s in all for replicas that were behind"
         if self.blocked_ms:
             yield f"moving keys could not be written for {self.blocked_ms:.0f} ms"
         yield f"removed {self.rows.get(REMOVE, 0):,} rows from where they were"
