@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +44,10 @@ app.add_typer(cli_shard.app, name="shard")
 
 def main() -> NoReturn:
     """Run the command; refusals become one line on standard error."""
+    # Whoever ends it otherwise than by Ctrl-C wants the same taken back. Who ignores a signal, as nohup does, goes on.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) == signal.SIG_DFL:
+            signal.signal(ending, signal.default_int_handler)
     try:
         app()
     except UsageError as refusal:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 from commands import HOME, WAVETANK, wavetank
 from wavetank import containers
 from wavetank.instance import instance_names
@@ -37,7 +38,8 @@ def test_two_settings_are_in_one_table_with_a_report_of_each_run() -> None:
     assert remains() == []
 
 
-def test_ctrl_c_takes_its_instances_down() -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_who_ends_it_takes_its_instances_down(ending: signal.Signals) -> None:
     process = subprocess.Popen(
         # What is started in the background of a script ignores it, and so would all that it starts.
         ["env", "--default-signal=INT", WAVETANK, "compare", "switchover"], cwd=HOME, text=True,
@@ -47,7 +49,7 @@ def test_ctrl_c_takes_its_instances_down() -> None:
     try:
         wait_until("a container of the comparison", remains, timeout_s=240)
         # As a terminal does it: to the whole group.
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, ending)
         _, errors = process.communicate(timeout=240)
     finally:
         process.kill()
