@@ -1,7 +1,7 @@
 """A live topology is damaged; exactly the check that should see it does, and names the node.
 
-Every damage is mended by one more topology-up afterwards, which is a test of its own kind; where only a
-person may decide what becomes of the data, the test says how it is mended.
+Damages are mended by one more topology-up afterwards, which is a test of its own kind; where only a person
+may decide what becomes of the data, the case says how it is undone.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,8 @@ def test_exactly_one_check_goes_red(module: str, title: str, damaged: Callable[[
     finally:
         if case.undo:
             case.undo(servers)
-        up(servers.topology.instance, REBUILD=case.rebuild)
+        else:
+            up(servers.topology.instance, REBUILD=case.rebuild)
     # Asked over the test's own connections, so that the next damage finds them whole.
     expect_green(servers)
 
