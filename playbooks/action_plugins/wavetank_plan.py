@@ -1,8 +1,12 @@
 """Plan the instance from the inventory and what was asked for; refuse in one line what cannot work."""
 
+import os
+from functools import partial
+
 from wavetank.action import WavetankAction
 from wavetank.instance import OPTIONS
 from wavetank.planning import plan
+from wavetank.ports import reserve
 from wavetank.proxies import KINDS, proxysqls
 from wavetank.rebuild import check_rebuild
 
@@ -18,7 +22,9 @@ class ActionModule(WavetankAction):
         }
         asked = {key: arguments["asked"][key] for key in OPTIONS}
         proxies = {kind: {name: hostvars[name][kind] for name in task_vars["groups"].get(kind, [])} for kind in KINDS}
-        topology = plan(str(arguments["topology"]), str(arguments["instance"]), hosts, asked, proxies)
+        # A step runs in a process of its own; that of the playbook lasts until the containers hold their ports.
+        ours = partial(reserve, holder=os.getppid())
+        topology = plan(str(arguments["topology"]), str(arguments["instance"]), hosts, asked, proxies, reserve=ours)
         if name := str(arguments["rebuild"]):
             check_rebuild(topology, name)
         return {

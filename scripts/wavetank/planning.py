@@ -2,7 +2,7 @@
 
 import dataclasses
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import psutil
@@ -44,12 +44,14 @@ YES = ("1", "true", "yes", "on")
 NO = ("0", "false", "no", "off", "")
 
 
-def plan(
+def plan(  # noqa: PLR0913 - all that makes an instance
     name: str,
     instance_name: str,
     hosts: Mapping[str, Mapping[str, Any]],
     asked: Mapping[str, Any],
     proxies: Groups | None = None,
+    *,
+    reserve: Callable[[range], bool] = lambda _: True,
 ) -> Topology:
     """Return the topology that `hosts`, `asked` and the instance's memory make together.
 
@@ -59,6 +61,7 @@ def plan(
         hosts: the variables of the hosts of group mysql, in the inventory's order.
         asked: OPTIONS as given by environment or -e; an empty one means "as remembered, or the default".
         proxies: the settings of each proxy's host by its kind, which is its group.
+        reserve: told of the ports that would be taken for a new instance; says whether they can be.
 
     Raises:
         UsageError: something in them cannot work.
@@ -80,7 +83,7 @@ def plan(
     if "proxies" in given:
         proxies = with_proxies(proxies, _count("proxies", given["proxies"], MOST_PROXIES))
     fronts = sum(len(group) for group in proxies.values())
-    port = _base_port(given.get("base_port"), before, len(hosts) + PORTS_EACH * fronts, instance)
+    port = _base_port(given.get("base_port"), before, len(hosts) + PORTS_EACH * fronts, instance, reserve)
     memory = _node_memory(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
     nodes = read_nodes(hosts, port)
     if (active := str(given.get("active", ALL_ACTIVE))) != ALL_ACTIVE:
@@ -149,7 +152,13 @@ def with_images(topology: Topology, image: str, of_proxies: Mapping[str, str]) -
     return dataclasses.replace(topology, image=image, proxies=proxies)
 
 
-def _base_port(asked: Any, before: Topology | None, count: int, instance: Instance) -> int:  # noqa: ANN401
+def _base_port(
+    asked: Any,  # noqa: ANN401
+    before: Topology | None,
+    count: int,
+    instance: Instance,
+    reserve: Callable[[range], bool],
+) -> int:
     """Return the first port of the instance: as asked, as before, else the first free block."""
     if asked not in (None, ""):
         port = _count("base_port", asked, LAST_PORT)
@@ -164,7 +173,7 @@ def _base_port(asked: Any, before: Topology | None, count: int, instance: Instan
     starts = list(range(FIRST_PORT, LAST_PORT, PORT_STEP))
     for start in [before.nodes[0].port, *starts] if before else starts:
         block = range(start, start + count)
-        if not claimed.intersection(block) and all(_is_free(port) for port in block):
+        if not claimed.intersection(block) and all(_is_free(port) for port in block) and reserve(block):
             return start
     raise UsageError(f"no {count} free ports in a row from {FIRST_PORT} to {LAST_PORT}: name a BASE_PORT=")
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,17 @@ def test_taking_one_down_removes_all_of_it_and_nothing_of_the_other(left: Server
     assert (starts(right.topology), things(own("right"))) == (before, others)
     assert wavetank("check", INSTANCE=own("right")).returncode == 0
     assert words(right["db2"]) == {"right"}
+
+
+def test_two_ups_at_the_same_moment_take_different_ports() -> None:
+    names = [own("twin1"), own("twin2")]
+    try:
+        with ThreadPoolExecutor() as pool:
+            done = list(pool.map(lambda name: wavetank("up", INSTANCE=name, REPLICAS=0), names))
+        assert [each.returncode for each in done] == [0, 0], "".join(each.stderr for each in done)
+    finally:
+        for name in names:
+            wavetank("down", INSTANCE=name)
 
 
 # --- a clone in an odd place
