@@ -2,11 +2,15 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from commands import up, wavetank
 from fronts import why_not
 from wavetank.cli_options import DEFAULT_TOPOLOGY
+
+# How many downs run side by side.
+DOWN_AT_ONCE = 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,9 +28,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @contextlib.contextmanager
 def brought_up() -> Iterator[Callable[..., str]]:
     """Lend what brings instances up; all of them are taken down at the end."""
-    brought: list[str] = []
+    brought: dict[str, dict[str, str | int]] = {}
 
     def bring(instance: str, **options: str | int) -> str:
+        # Whoever shares an instance wants the same one.
+        assert brought.get(instance, options) == options, f"{instance} is there, with {brought[instance]}"
         if instance not in brought:
             if reason := why_not(str(options.get("TOPOLOGY", DEFAULT_TOPOLOGY))):
                 pytest.skip(reason)
@@ -36,14 +42,14 @@ def brought_up() -> Iterator[Callable[..., str]]:
                 # One that failed is not there: the next test that needs it tries anew.
                 wavetank("down", INSTANCE=instance)
                 raise
-            brought.append(instance)
+            brought[instance] = options
         return instance
 
     try:
         yield bring
     finally:
-        for instance in brought:
-            wavetank("down", INSTANCE=instance)
+        with ThreadPoolExecutor(DOWN_AT_ONCE) as pool:
+            list(pool.map(lambda instance: wavetank("down", INSTANCE=instance), brought))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """The servers of an instance of four shards, each with a replica."""
     name = request.config.getoption("--instance")
     if not name:
-        name = request.getfixturevalue("bring_up_to_stay")(own("four-shard"), TOPOLOGY="four-shard")
+        name = request.getfixturevalue("bring_up_to_stay")(own("asked"), TOPOLOGY="four-shard", SHARDS=4, REPLICAS=1)
     with Servers(Instance(name).topology()) as servers:
         yield servers
 
