@@ -4,7 +4,6 @@ A drill is a module of this package with STORM (a sentence), concerns(topology),
 say), which returns a Drill. A new file here is a new drill: the commands find it by themselves.
 """
 
-import contextlib
 import functools
 import importlib
 import json
@@ -177,14 +176,16 @@ def demand_green(servers: Servers) -> None:
     Raises:
         UsageError: one is not; the message says which, the first of them.
     """
-    with contextlib.suppress(WaitedInVain):
-        wait_until("every check to be green", lambda: ask_all(servers).green, timeout_s=IN_ORDER_S)
+    seen = ask_all(servers)
+    if seen.green:
         return
-    report = ask_all(servers)
-    if not report.green:
+    try:
+        wait_until("every check to be green", lambda: ask_all(servers).green, timeout_s=IN_ORDER_S)
+    except WaitedInVain:
+        # What was seen first is nearest to the cause: more follows from it while one waits.
         raise UsageError(
-            f"the instance is not in order before the storm, make topology-up mends: {next(report.lines())}"
-        )
+            f"the instance is not in order before the storm, make topology-up mends: {next(seen.lines())}"
+        ) from None
 
 
 def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillReport:
