@@ -1,10 +1,10 @@
 """A session reads what it wrote, whatever its replicas have."""
 
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from appliers import held_back
 from wavetank.node import Servers
 from wavetank.routing import Bounds, Router, Session
 
@@ -14,18 +14,6 @@ ROW = 9100
 # Long enough for a replica that is only late to catch up, and short enough to wait for one that is held.
 BOUNDS = Bounds(lag=60.0, own_writes=0.4)
 SLACK_S = 0.6
-
-
-@contextlib.contextmanager
-def held_back(servers: Servers, *names: str) -> Iterator[None]:
-    """Let these replicas apply nothing."""
-    for name in names:
-        servers[name].execute("STOP REPLICA SQL_THREAD")
-    try:
-        yield
-    finally:
-        for name in names:
-            servers[name].execute("START REPLICA SQL_THREAD")
 
 
 def write(session: Session, word: str) -> None:

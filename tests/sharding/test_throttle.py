@@ -1,10 +1,9 @@
 """A replica that does not come along holds the copying back, until it does."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
+from appliers import held_back
 from wavetank.node import Server, Servers
 from wavetank.sharding.reshard.copying import Throttle
 
@@ -22,16 +21,6 @@ def replica(servers: Servers) -> Server:
     return servers[servers.topology.shard(1).replicas[0].name]
 
 
-@contextmanager
-def held_back(replica: Server) -> Iterator[None]:
-    """Let a replica receive and not apply."""
-    replica.execute("STOP REPLICA SQL_THREAD")
-    try:
-        yield
-    finally:
-        replica.execute("START REPLICA SQL_THREAD")
-
-
 def begun(source: Server, replica: Server) -> Throttle:
     """Return a throttle that has been asked once, right after a write and longer ago than its bound."""
     throttle = Throttle(source, [replica], BOUND_S)
@@ -47,8 +36,8 @@ def test_a_replica_that_comes_along_holds_nobody_back(source: Server, replica: S
     assert throttle.waited_s < HELD_S
 
 
-def test_a_replica_that_lags_holds_the_copying_back(source: Server, replica: Server) -> None:
-    with ThreadPoolExecutor(1) as pool, held_back(replica):
+def test_a_replica_that_lags_holds_the_copying_back(servers: Servers, source: Server, replica: Server) -> None:
+    with ThreadPoolExecutor(1) as pool, held_back(servers, replica.name):
         throttle = begun(source, replica)
         asked = pool.submit(throttle.wait)
         with pytest.raises(TimeoutError):
