@@ -11,16 +11,7 @@ from pathlib import Path
 
 import commands
 from results import ends_in_words, run_count
-from spreading import (
-    DEFAULT_ORDERS,
-    DEFAULT_RUNS,
-    SHARDS,
-    down,
-    load,
-    order_count,
-    refuse_unless_ready,
-    up,
-)
+from spreading import DEFAULT_ORDERS, DEFAULT_RUNS, SHARDS, down, load, order_count, refuse_unless_ready, up
 
 HERE = Path(__file__).parent
 # Each says by its exit code how it went.

@@ -1,12 +1,12 @@
 """What all benchmarks do with what they measured, and how they are asked."""
 
 import argparse
-import functools
+import contextlib
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -21,25 +21,18 @@ VERSION_TIMEOUT_S = 60
 USAGE, INTERRUPTED = 2, 130
 
 
-def ends_in_words(interrupted: str = "what it made is gone") -> Callable[[Callable[[], int]], Callable[[], int]]:
-    """Make what stops a benchmark a line on stderr and an exit code; `interrupted` is what a Ctrl-C leaves behind."""
-
-    def around(main: Callable[[], int]) -> Callable[[], int]:
-        @functools.wraps(main)
-        def called() -> int:
-            name = Path(sys.argv[0]).stem
-            try:
-                return main()
-            except (UsageError, UnreachableError) as refusal:
-                print(f"{name}: {refusal}", file=sys.stderr)
-                return USAGE
-            except KeyboardInterrupt:
-                print(f"{name}: interrupted; {interrupted}", file=sys.stderr)
-                return INTERRUPTED
-
-        return called
-
-    return around
+@contextlib.contextmanager
+def ends_in_words(interrupted: str = "what it made is gone") -> Iterator[None]:
+    """Make what stops a benchmark a line on stderr and its exit code; `interrupted` is what a Ctrl-C leaves behind."""
+    name = Path(sys.argv[0]).stem
+    try:
+        yield
+    except (UsageError, UnreachableError) as refusal:
+        print(f"{name}: {refusal}", file=sys.stderr)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; {interrupted}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def run_count(text: str) -> int:
