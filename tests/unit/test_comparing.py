@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
+from wavetank import own_command
 from wavetank.cli import DEFAULT_TOPOLOGY
 from wavetank.comparing import report, runner, settings
 from wavetank.comparing.figures import NO_END, Row, Run, middle_and_worst
@@ -191,8 +192,12 @@ def test_json_has_null_where_an_outage_had_no_end(tmp_path: Path) -> None:
 
 
 def test_two_comparisons_at_once_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "STATE", tmp_path)
-    with runner._alone(), pytest.raises(UsageError, match="another comparison is running"), runner._alone():  # noqa: SLF001
+    monkeypatch.setattr(own_command, "STATE", tmp_path)
+    with (
+        own_command.alone("comparison"),
+        pytest.raises(UsageError, match="another comparison is running"),
+        own_command.alone("comparison"),
+    ):
         pass
 
 
@@ -205,7 +210,7 @@ def test_an_instance_that_does_not_come_up_costs_its_own_rows_only(
             raise UsageError("compare-semi-sync-2 did not come up: no memory")
         yield "compare-async"
 
-    monkeypatch.setattr(runner, "STATE", tmp_path)
+    monkeypatch.setattr(own_command, "STATE", tmp_path)
     monkeypatch.setattr(runner, "_instance", lend)
     monkeypatch.setattr(runner, "_run", lambda *_: good(0.5))
     said: list[str] = []
