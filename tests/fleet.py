@@ -12,7 +12,12 @@ from wavetank.node import Login
 from wavetank.routing import Access, Account, Endpoint, Router
 
 ACCESS = Access(Account("rw", ""), Account("ro", ""), Account("eye", ""), Path("ca.pem"), heartbeat="SELECT age")
-GTIDS = "source:1-{count}"
+UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+
+
+def gtids(count: int) -> str:
+    """Return the set that a server with so many transactions has."""
+    return f"{UUID}:1-{count}" if count else ""
 
 
 @dataclass
@@ -28,6 +33,8 @@ class PretendedServer:
     executed: int = 0
     told: list[str] = field(default_factory=list)
     open: list["PretendedConnection"] = field(default_factory=list)
+    # How many more it has after it was waited for.
+    applies_on_waiting: int = 0
     # Called with each statement before it is carried out.
     before: Any = None
 
@@ -115,11 +122,17 @@ class PretendedCursor:
         server = self.connection.server
         if self.connection.user == "eye":
             return {"closed": not server.writable, "age_us": None if server.lag_s is None else server.lag_s * 1e6}
+        if "GTID_SUBTRACT" in statement:
+            wanted = parameters[0]
+            ours = server.executed and UUID in wanted
+            return {"missing": f"{UUID}:{server.executed + 1}-{wanted.rpartition('-')[2]}" if ours else wanted}
         if "gtid_executed" in statement:
-            return {"gtids": GTIDS.format(count=server.executed)}
+            return {"gtids": gtids(server.executed)}
         if "WAIT_FOR" in statement:
             wanted = int(re.findall(r"\d+", str(parameters[0]))[-1])
-            return {"waited": 0 if server.executed >= wanted else 1}
+            if server.executed < wanted:
+                server.executed += server.applies_on_waiting
+            return {"waited": 0 if server.executed >= wanted and UUID in parameters[0] else 1}
         return {"who": server.name} if statement.startswith("SELECT") else {}
 
     def fetchall(self) -> list[dict[str, Any]]:

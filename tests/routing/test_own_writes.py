@@ -4,9 +4,10 @@ import logging
 import time
 from collections.abc import Callable
 
+import pytest
 from appliers import held_back
 from wavetank.node import Servers
-from wavetank.routing import Bounds, Router, Session
+from wavetank.routing import Bounds, MissingTransactionsError, Router, Session
 
 LOG = logging.getLogger(__name__)
 
@@ -71,3 +72,24 @@ def test_the_next_session_reads_what_one_before_it_wrote(servers: Servers, make_
             gtids = first.gtids
         with router.session(after=gtids) as second:
             assert read(second) == ("db1", "handed on")
+
+
+def test_what_a_failover_lost_is_an_error_not_an_old_row(servers: Servers, make_router: Callable[..., Router]) -> None:
+    router = make_router(bounds=BOUNDS)
+    with router.session() as session:
+        write(session, "lost")
+        had = session.gtids
+    uuid = servers["db1"].value("SELECT @@server_uuid")
+    # As if it had written more, and that had been lost with its server.
+    began = time.monotonic()
+    with router.session(after=f"{had},{uuid}:1000001-1000007") as session:
+        with pytest.raises(MissingTransactionsError, match=rf"db1 lacks {uuid}:1000001-1000007, .*lost in a failover"):
+            read(session)
+        assert time.monotonic() - began <= 2 * BOUNDS.own_writes + SLACK_S
+        with pytest.raises(MissingTransactionsError), session.transaction():
+            read(session)
+    with (
+        router.session(after="99999999-9999-9999-9999-999999999999:1-7") as session,
+        pytest.raises(MissingTransactionsError, match="another topology"),
+    ):
+        read(session)

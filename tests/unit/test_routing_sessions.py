@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from fleet import Fleet, PretendedCursor
+from fleet import Fleet, PretendedCursor, gtids
 from mysql.connector.errors import ProgrammingError, ReadTimeoutError
 from wavetank.errors import UsageError
 from wavetank.node import StatementError
 from wavetank.routing import (
     Bounds,
+    MissingTransactionsError,
     NoServerError,
     OutcomeUnknownError,
     PoolSize,
@@ -165,6 +166,116 @@ def test_a_read_only_transaction_sees_own_writes(router: Router) -> None:
         session.run(WRITE)
         with session.transaction(read_only=True):
             assert session.run(READ).server == "db1"
+
+
+# --- the source lacks what the session must see
+
+
+@pytest.mark.parametrize("statement", [READ, WRITE, "START TRANSACTION", "START TRANSACTION READ ONLY", "SET @a = 1"])
+def test_a_source_that_lacks_the_token_is_not_used(fleet: Fleet, router: Router, statement: str) -> None:
+    for server in fleet.servers.values():
+        server.executed = 6
+    with router.session(after=gtids(7)) as session:
+        for _ in range(2):
+            with pytest.raises(MissingTransactionsError, match=r"db1 lacks .*:7-7,.*lost in .*without after="):
+                session.run(statement)
+    assert statement not in {said for told in fleet.told().values() for said in told}
+
+
+def test_a_source_that_has_the_token_is_asked_once(fleet: Fleet, router: Router) -> None:
+    fleet["db1"].executed = 7
+    with router.session(after=gtids(7)) as session:
+        assert {session.run(READ).server for _ in range(3)} == {"db1"}
+        session.run(WRITE)
+    assert len([said for said in fleet["db1"].told if "WAIT_FOR" in said]) == 1
+
+
+def test_a_source_that_has_only_not_applied_it_yet_is_waited_for(fleet: Fleet, router: Router) -> None:
+    fleet["db1"].executed, fleet["db1"].applies_on_waiting = 6, 1
+    with router.session(after=gtids(7)) as session:
+        assert session.run(READ).server == "db1"
+
+
+def test_a_replica_that_has_the_token_is_read_though_the_source_lacks_it(fleet: Fleet, router: Router) -> None:
+    fleet["db2"].executed = fleet["db3"].executed = 7
+    with router.session(after=gtids(7)) as session:
+        assert session.run(READ).server == "db2"
+
+
+def test_a_token_that_is_not_met_is_not_forgotten(router: Router) -> None:
+    with router.session(after=gtids(7)) as session:
+        with pytest.raises(MissingTransactionsError):
+            session.run(WRITE)
+        assert session.gtids == gtids(7)
+
+
+def test_a_token_of_another_topology_is_said_to_be_one(fleet: Fleet, router: Router) -> None:
+    fleet["db1"].executed = 7
+    with (
+        router.session(after="99999999-71ca-11e1-9e33-c80aa9429562:1-7") as session,
+        pytest.raises(MissingTransactionsError, match="another topology"),
+    ):
+        session.run(READ)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "nonsense", "1-7", "7", gtids(7)[:-4], f"{gtids(7)},", f"{gtids(7)};", f"{gtids(7)}' OR '", None,
+        gtids(7).replace(":1-", ":0-"), gtids(7).replace("1-7", "7-1"), gtids(2**63), gtids(10**19),
+        gtids(7).replace("3e11", "3g11"), f"{gtids(7)}:Tag:1", f",{gtids(7)}",
+    ],
+)  # fmt: skip
+def test_a_malformed_token_is_refused_before_anything_is_asked(fleet: Fleet, router: Router, token: str) -> None:
+    with pytest.raises(UsageError, match="no set of GTIDs"), router.session(after=token):
+        pass
+    assert fleet.told() == {}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "", gtids(7), f"{gtids(7)}:9", f"{gtids(7)}:9-12:tag:3:5-7", f" {gtids(7)},\n{gtids(7).replace('3e', '4E')} ",
+        gtids(2**63 - 2),
+    ],
+)  # fmt: skip
+def test_a_token_as_mysql_writes_it_is_taken(router: Router, token: str) -> None:
+    with router.session(after=token) as session:
+        assert session.gtids == token.replace("\n", "").replace(" ", "")
+
+
+def test_what_a_session_wrote_and_a_failover_lost_is_not_passed_over(fleet: Fleet, router: Router) -> None:
+    with router.session() as session:
+        session.run(WRITE)
+        move(fleet, lost=1)
+        with pytest.raises(MissingTransactionsError, match="db2 lacks"):
+            session.run(WRITE)
+        with pytest.raises(MissingTransactionsError, match="db2 lacks"):
+            session.run("SELECT 1 FOR UPDATE")
+    assert fleet["db2"].executed == 0
+
+
+def test_what_a_session_wrote_on_a_source_that_died_cannot_be_told(fleet: Fleet, router: Router) -> None:
+    with router.session() as session:
+        session.run(WRITE)
+        move(fleet, lost=1)
+        fleet["db1"].dead = True
+        fleet.end("db1")
+        router.look_again()
+        for statement in (READ, WRITE):
+            with pytest.raises(MissingTransactionsError, match=r"wrote on db1.*db2.*begin another session"):
+                session.run(statement)
+    assert fleet["db2"].executed == 0
+
+
+def test_a_connection_that_broke_between_two_statements_loses_no_own_write(fleet: Fleet, router: Router) -> None:
+    with router.session() as session:
+        session.run(WRITE)
+        fleet.end("db1")
+        with pytest.raises(OutcomeUnknownError):
+            session.run(WRITE)
+        assert session.run(READ).server == "db1"
+        assert session.gtids == gtids(1)
 
 
 # --- faults
@@ -352,8 +463,10 @@ def test_a_transaction_inside_another_is_none(router: Router) -> None:
 # --- another source
 
 
-def move(fleet: Fleet) -> None:
+def move(fleet: Fleet, lost: int = 0) -> None:
+    """Let db2 take the writes; it lacks so many transactions of db1's."""
     fleet["db1"].writable, fleet["db2"].writable = False, True
+    fleet["db2"].executed = fleet["db1"].executed - lost
 
 
 def test_a_write_follows_the_source(fleet: Fleet, router: Router) -> None:
@@ -363,7 +476,7 @@ def test_a_write_follows_the_source(fleet: Fleet, router: Router) -> None:
         assert session.run(WRITE).server == "db2"
         assert router.source == "db2"
         assert router.replicas == {"db1", "db3"}
-    assert fleet["db1"].executed == fleet["db2"].executed == 1
+    assert (fleet["db1"].executed, fleet["db2"].executed) == (1, 2)
 
 
 def test_a_transaction_does_not_follow_the_source(fleet: Fleet, router: Router) -> None:

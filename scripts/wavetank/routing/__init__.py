@@ -2,6 +2,7 @@
 
 from wavetank.routing.driver import Answer
 from wavetank.routing.errors import (
+    MissingTransactionsError,
     NoServerError,
     OutcomeUnknownError,
     PoolTimeoutError,
@@ -20,6 +21,7 @@ __all__ = [
     "Answer",
     "Bounds",
     "Endpoint",
+    "MissingTransactionsError",
     "NoServerError",
     "OutcomeUnknownError",
     "PoolFigures",

@@ -19,3 +19,12 @@ class TransactionLostError(RoutingError):
 
 class OutcomeUnknownError(Exception):
     """The connection broke while the source carried a statement out: whether it did, nobody can say."""
+
+
+class MissingTransactionsError(RoutingError):
+    """The server that takes writes lacks what this session must see; it was not carried out.
+
+    Either a failover lost those transactions, and trying again does not bring them back; or the session's `after` is
+    of another topology. A server that is only late has them when it is tried again. Whoever can do without them begins
+    another session, without `after`, looks what is there, and writes anew what is missing.
+    """

@@ -5,24 +5,40 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from wavetank.errors import UsageError
+from wavetank.gtid import intervals
 from wavetank.node import Parameters, StatementError
 from wavetank.routing.driver import Answer, ConnectionGoneError, takes_no_writes, timed_out
-from wavetank.routing.errors import NoServerError, OutcomeUnknownError, RoutingError, TransactionLostError
+from wavetank.routing.errors import (
+    MissingTransactionsError,
+    NoServerError,
+    OutcomeUnknownError,
+    RoutingError,
+    TransactionLostError,
+)
 from wavetank.routing.kinds import Kind
 from wavetank.routing.pools import Lent
+from wavetank.routing.tokens import checked
 
 if TYPE_CHECKING:
+    from wavetank.node import Connection
     from wavetank.routing.router import Router
 
 # How often a write that was refused because its server takes none is tried on the one that does.
 MOST_MOVES = 3
+_EXECUTED = "SELECT @@GLOBAL.gtid_executed"
+_WAIT = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)"
+_MISSING = "SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)"
 
 
 class Session:
     """For one thread. From its first write on it keeps that connection to the source until it is closed."""
 
     def __init__(self, router: "Router", after: str = "") -> None:
-        """Begin; Router.session() is the way to have one that ends."""
+        """Begin; Router.session() is the way to have one that ends.
+
+        Raises:
+            UsageError: `after` is no set of GTIDs.
+        """
         self._router = router
         self._source: Lent | None = None
         # A replica's, during a transaction that is read-only.
@@ -33,9 +49,12 @@ class Session:
         self._over = ""
         self._doomed = ""
         self._in_block = False
-        self._gtids = after
+        self._gtids = checked(after)
         self._wrote = False
-        self._caught_up: set[str] = set()
+        # The server that acknowledged writes whose GTIDs are not among self._gtids yet, '' where none did.
+        self._wrote_on = ""
+        # Those whose servers have self._gtids: while one lasts, its server is not another that was made anew.
+        self._caught_up: set[Connection] = set()
 
     def run(self, statement: str, parameters: Parameters = ()) -> Answer:
         """Run one statement where it belongs.
@@ -44,6 +63,7 @@ class Session:
             StatementError: the server refuses it, or it took too long.
             UsageError: these are several statements, or none.
             NoServerError, PoolTimeoutError: it was not carried out.
+            MissingTransactionsError: nor was it: the source lacks what this session must see.
             TransactionLostError: it was not, and what the transaction did before it is undone.
             OutcomeUnknownError: the connection to the source broke while it wrote.
         """
@@ -89,16 +109,12 @@ class Session:
     def gtids(self) -> str:
         """The transactions that a read must see to see what this session wrote; for a later session's `after`."""
         if self._wrote:
-            source = self._source = self._source or self._router.lend_source()
+            source = self._source = self._source or self._lend_source()
             try:
-                # The driver drops the GTID in the server's OK (session_track_gtids): all that the source has
-                # stands for ours.
-                gtids = self._router.run_on(source, "SELECT @@GLOBAL.gtid_executed").value
+                self._learn_gtids(source)
             except ConnectionGoneError as error:
                 self._leave_source(source, bound=False, why=str(error))
                 raise NoServerError(f"{error}; what this session wrote cannot be told") from error
-            self._gtids, self._wrote = str(gtids).replace("\n", ""), False
-            self._caught_up.clear()
         return self._gtids
 
     def close(self) -> None:
@@ -108,6 +124,58 @@ class Session:
                 lent.give_back()
         self._source = self._replica = None
         self._over = "this session is closed"
+
+    # --- what must be seen
+
+    def _learn_gtids(self, source: Lent) -> None:
+        """Know what a source has; the driver drops the GTID in its OK (session_track_gtids): all stands for ours."""
+        self._gtids = str(self._router.run_on(source, _EXECUTED).value).replace("\n", "")
+        self._wrote, self._wrote_on = False, ""
+        self._caught_up = {source.connection}
+
+    def _lend_source(self) -> Lent:
+        """Lend a connection to a source that has all that this session must see.
+
+        Raises:
+            MissingTransactionsError: the one there is has not, also after it was waited for.
+            NoServerError, PoolTimeoutError: there is none.
+        """
+        lent = self._router.lend_source()
+        try:
+            self._demand_past(lent)
+        except ConnectionGoneError as error:
+            lent.give_back()
+            raise NoServerError(str(error)) from error
+        except BaseException:
+            lent.give_back()
+            raise
+        return lent
+
+    def _demand_past(self, source: Lent) -> None:
+        if self._wrote_on not in ("", source.server):
+            raise MissingTransactionsError(
+                f"this session wrote on {self._wrote_on}, which went away; whether {source.server}, which takes the "
+                "writes now, has that, nobody can say: begin another session and look"
+            )
+        if self._has_past(source):
+            return
+        missing = str(self._router.run_on(source, _MISSING, [self._gtids]).value).replace("\n", "")
+        # What is this topology's lacks its end only.
+        none_of_it = intervals(missing) == intervals(self._gtids.lower())
+        why = "they are of another topology" if none_of_it else "lost in a failover, or not applied yet"
+        raise MissingTransactionsError(
+            f"{source.server} lacks {missing}, which this session must see: {why}; who can do without it begins "
+            "another session, without after="
+        )
+
+    def _has_past(self, lent: Lent) -> bool:
+        """Say whether a server has what must be seen; wait for it a little."""
+        if not self._gtids or lent.connection in self._caught_up:
+            return True
+        if self._router.run_on(lent, _WAIT, [self._gtids, self._router.bounds.own_writes]).value != 0:
+            return False
+        self._caught_up.add(lent.connection)
+        return True
 
     # --- on the source
 
@@ -120,7 +188,7 @@ class Session:
 
     def _on_source(self, kind: Kind, statement: str, parameters: Parameters) -> Answer:
         for _ in range(MOST_MOVES):
-            source = self._source = self._source or self._router.lend_source()
+            source = self._source = self._source or self._lend_source()
             bound = self._is_bound(source)
             if kind is Kind.STATE:
                 self._has_state = source.touched = True
@@ -132,6 +200,7 @@ class Session:
                     raise OutcomeUnknownError(f"{source.server} did not answer in time: {error.msg}") from error
                 if not takes_no_writes(error):
                     raise
+                self._learn_before_leaving(source)
                 self._router.look_again()
                 self._leave_source(source, bound=bound, why=f"{source.server} takes no writes any more")
             except ConnectionGoneError as error:
@@ -139,9 +208,16 @@ class Session:
                 self._leave_source(source, bound=bound and kind is Kind.READ, why=str(error))
                 raise OutcomeUnknownError(str(error)) from error
             else:
-                self._wrote = self._wrote or not (kind is Kind.READ or source.connection.in_transaction)
+                if not (kind is Kind.READ or source.connection.in_transaction):
+                    self._wrote, self._wrote_on = True, source.server
                 return answer
         raise NoServerError(f"{MOST_MOVES} servers that seemed to take writes refused this one")
+
+    def _learn_before_leaving(self, source: Lent) -> None:
+        """Ask a source that takes no writes any more what it has: the next one must have what was written here."""
+        if self._wrote_on:
+            with contextlib.suppress(ConnectionGoneError, StatementError):
+                self._learn_gtids(source)
 
     def _leave_source(self, source: Lent, *, bound: bool, why: str) -> None:
         """Give the source's connection up; where it held something that is now lost, the session is over."""
@@ -174,7 +250,7 @@ class Session:
         """Lend a replica that has what this session wrote; None where the one whose turn it is has not, or none is."""
         while lent := self._router.lend_replica(tried):
             try:
-                if self._has_own_writes(lent):
+                if not self.gtids or self._has_past(lent):
                     return lent
             except ConnectionGoneError:
                 lent.give_back()
@@ -187,18 +263,8 @@ class Session:
                 return None
         return None
 
-    def _has_own_writes(self, replica: Lent) -> bool:
-        gtids = self.gtids
-        if not gtids or replica.server in self._caught_up:
-            return True
-        wait = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)"
-        if self._router.run_on(replica, wait, [gtids, self._router.bounds.own_writes]).value != 0:
-            return False
-        self._caught_up.add(replica.server)
-        return True
-
     def _read_source(self, statement: str, parameters: Parameters) -> Answer:
-        lent = self._source or self._router.lend_source()
+        lent = self._source or self._lend_source()
         try:
             return self._router.run_on(lent, statement, parameters)
         except ConnectionGoneError as error:
@@ -208,7 +274,7 @@ class Session:
                 lent.give_back()
 
     def _begin_read_only(self, statement: str) -> Answer:
-        lent = self._lend_fresh_replica(set()) or self._router.lend_source()
+        lent = self._lend_fresh_replica(set()) or self._lend_source()
         self._replica = lent
         return self._in_read_only_transaction(lent, statement, ())
 
