@@ -13,7 +13,7 @@ export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA RUNS SQL
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill compare recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill compare campaign recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -69,6 +69,9 @@ drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRA
 
 compare: engine ## One storm under several settings, in one table: DRILL=, also RUNS=3 SEMI_SYNC=0,1,2 VIA=direct,proxysql,routing
 	@$(BIN)/wavetank compare $(DRILL)
+
+campaign: engine ## Many storms drawn from a seed, second faults included: STORMS=100 SEED=1; again goes on; also DRILL= JOBS=1, STORM=<number> for one of them
+	@$(BIN)/wavetank campaign
 
 recover: setup ## End the transactions across shards whose client is gone, as was decided; all shards alike
 	@$(BIN)/wavetank shard recover $(if $(OLDER_THAN),--older-than $(OLDER_THAN))

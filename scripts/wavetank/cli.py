@@ -391,6 +391,36 @@ def compare(
     sys.exit(0 if report.passed(rows) else FINDING)
 
 
+@app.command()
+def campaign(  # noqa: PLR0913, PLR0917 - what a person may say of a campaign
+    storms: Annotated[str, typer.Option(envvar="STORMS", help="How many.")] = "100",
+    seed: Annotated[int, typer.Option(envvar="SEED", help="What they are drawn from.")] = 1,
+    storm: Annotated[str, typer.Option(envvar="STORM", help="Run this one of them again, and no other.")] = "",
+    drill: Annotated[str, typer.Option(envvar="DRILL", help="Storms of this drill only.")] = "",
+    jobs: Annotated[
+        str, typer.Option(envvar="JOBS", help="How many side by side; figures are for one at a time.")
+    ] = "1",
+    as_json: AsJson = False,
+) -> None:
+    """Let many storms loose that are drawn from a seed, on instances of their own, and sum up what came of them."""
+    from rich.console import Console
+
+    from wavetank.campaign import command, report
+
+    try:
+        done, directory = command.run(command.asked(storms, seed, storm, drill, jobs), _progress(as_json=as_json))
+    except KeyboardInterrupt:
+        print("wavetank: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    page = report.write(done, directory)
+    if as_json:
+        print(json.dumps(done.as_dict() | {"directory": str(directory)}, indent=2))
+    else:
+        Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(done))
+        print("\n".join([*report.failure_lines(done), f"report: {page}"]))
+    sys.exit(0 if done.passed else FINDING)
+
+
 def _drill_lines(drills: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name, each in drills.items():
         yield f"{name:<18} {each['storm']}"

@@ -60,7 +60,8 @@ def _instance(plan: Plan, receipts: int, say: Say) -> contextlib.AbstractContext
     """Lend an instance of the comparison's own, which is gone afterwards, also after Ctrl-C."""
     name = f"{PREFIX}semi-sync-{receipts}" if receipts else f"{PREFIX}async"
     say(f"{name}: bringing a source and {plan.replicas} replicas up")
-    return lent_instance(name, say, TOPOLOGY=plan.topology, REPLICAS=str(plan.replicas), SEMI_SYNC=str(receipts))
+    options = {"TOPOLOGY": plan.topology, "REPLICAS": str(plan.replicas), "SEMI_SYNC": str(receipts)}
+    return lent_instance(name, say, options)
 
 
 def _run(plan: Plan, setting: Setting, instance: str, directory: Path) -> Run:
