@@ -10,16 +10,19 @@ from pathlib import Path
 
 SSL_CAPABILITY = 0x0800
 # Long password, connect with a schema, protocol 4.1, transactions, secure authentication, its plugin by name.
-CAPABILITIES = 0x0001 | 0x0008 | 0x0200 | 0x2000 | 0x8000 | 0x0008_0000
+CAPABILITIES = SSL_CAPABILITY | 0x0001 | 0x0008 | 0x0200 | 0x2000 | 0x8000 | 0x0008_0000
+# The first part of a login, which alone asks for TLS.
+SSL_REQUEST_SIZE = 32
 OK = b"\x00\x00\x00\x02\x00\x00\x00"
 
 
 class PretendedTlsServer:
-    """Where it listens, and how many logins came to it over TLS."""
+    """Where it listens, what it offers, and how many logins came to it, over TLS or not."""
 
     def __init__(self, listener: socket.socket, directory: Path) -> None:
         """Answer on `listener` with the key and the certificate of a node's directory."""
         self.port: int = listener.getsockname()[1]
+        self.capabilities = CAPABILITIES
         self.logins = 0
         self._listener = listener
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -38,8 +41,10 @@ class PretendedTlsServer:
 
     def _serve(self, plain: socket.socket) -> None:
         plain.settimeout(5)
-        _send(plain, 0, _greeting())
-        _receive(plain)
+        _send(plain, 0, _greeting(self.capabilities))
+        if len(_receive(plain)[1]) > SSL_REQUEST_SIZE:
+            self.logins += 1
+            return
         with self._context.wrap_socket(plain, server_side=True) as encrypted:
             number, _login = _receive(encrypted)
             self.logins += 1
@@ -64,8 +69,8 @@ def serving(directory: Path) -> Iterator[PretendedTlsServer]:
             thread.join(10)
 
 
-def _greeting() -> bytes:
-    low, high = (CAPABILITIES | SSL_CAPABILITY) & 0xFFFF, (CAPABILITIES | SSL_CAPABILITY) >> 16
+def _greeting(capabilities: int) -> bytes:
+    low, high = capabilities & 0xFFFF, capabilities >> 16
     return b"".join((
         b"\x0a", b"9.7.4\x00", struct.pack("<I", 1), b"12345678\x00", struct.pack("<H", low), b"\xff\x02\x00",
         struct.pack("<H", high), b"\x15", bytes(10), b"123456789012\x00", b"caching_sha2_password\x00",

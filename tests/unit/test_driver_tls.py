@@ -5,11 +5,13 @@ import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pymysql
 import pytest
-from tls_server import PretendedTlsServer, serving
+from tls_server import SSL_CAPABILITY, PretendedTlsServer, serving
 from wavetank.errors import UnreachableError
 from wavetank.instance import Instance
 from wavetank.node import Login, Servers, open_connection
+from wavetank.rendering import render_client_settings
 from wavetank.routing import of_instance
 from wavetank.tls import ensure_tls
 from wavetank.topology import Topology
@@ -85,3 +87,41 @@ def test_the_applications_other_connections_trust_whom_they_did(
 
     assert dict(os.environ) == before
     assert ssl.create_default_context().get_ca_certs() == trusted
+
+
+# --- the driver of the modules that administer a ProxySQL: it reads of TLS in the file that they name
+
+
+def by_module(server: PretendedTlsServer) -> None:
+    settings = SEA.client_settings("proxy_admin")
+    SEA.secret("proxy_admin").parent.mkdir()
+    SEA.secret("proxy_admin").write_text("a secret")
+    settings.parent.mkdir()
+    settings.write_text(render_client_settings(SEA, "proxy_admin"))
+    # As community.proxysql's modules do with their config_file.
+    pymysql.connect(read_default_file=str(settings), host="127.0.0.1", port=server.port).close()
+
+
+def test_a_module_lets_the_instances_proxysql_in(sea: PretendedTlsServer) -> None:
+    by_module(sea)
+    assert sea.logins == 1
+
+
+def test_a_module_refuses_a_proxysql_of_another_ca(lake: PretendedTlsServer) -> None:
+    with pytest.raises(pymysql.err.OperationalError, match="certificate verify failed"):
+        by_module(lake)
+    assert lake.logins == 0
+
+
+def test_a_module_refuses_a_proxysql_without_tls(sea: PretendedTlsServer) -> None:
+    sea.capabilities &= ~SSL_CAPABILITY
+    with pytest.raises(pymysql.err.OperationalError, match="SSL is required"):
+        by_module(sea)
+    assert sea.logins == 0
+
+
+def test_the_driver_refuses_a_server_without_tls(sea: PretendedTlsServer) -> None:
+    sea.capabilities &= ~SSL_CAPABILITY
+    with pytest.raises(UnreachableError, match="SSL is required"):
+        open_connection(login(sea))
+    assert sea.logins == 0

@@ -218,6 +218,20 @@ def test_a_playbook_fits_on_a_screen(file: Path) -> None:
     assert len(file.read_text().splitlines()) < LONGEST_TASK_FILE
 
 
+def modules_without_a_ca() -> Iterator[str]:
+    """Yield who administers a ProxySQL without the file that makes its driver verify whom it talks to."""
+    prefix = "community.proxysql."
+    defaults = {name: given for _, task in all_tasks() for name, given in task.get("module_defaults", {}).items()}
+    for file, task in all_tasks():
+        for name, arguments in task.items():
+            if name.startswith(prefix) and "config_file" not in {**defaults.get(name, {}), **arguments}:
+                yield f"{relative(file)}: {task['name']}"
+
+
+def test_a_proxysql_is_administered_by_who_knows_that_it_is_the_one() -> None:
+    assert list(modules_without_a_ca()) == []
+
+
 COMMANDS = ("command", "shell", "raw", "script", "docker_container_exec", "expect")
 CLIENT = re.compile(r"(^|[\s/|;&(\"'])(mysql|mysqladmin|mariadb)(\s|$)")
 
