@@ -218,6 +218,20 @@ def test_a_playbook_fits_on_a_screen(file: Path) -> None:
     assert len(file.read_text().splitlines()) < LONGEST_TASK_FILE
 
 
+def modules_without_a_ca() -> Iterator[str]:
+    """Yield who administers a ProxySQL without the file that makes its driver verify whom it talks to."""
+    prefix = "community.proxysql."
+    defaults = {name: given for _, task in all_tasks() for name, given in task.get("module_defaults", {}).items()}
+    for file, task in all_tasks():
+        for name, arguments in task.items():
+            if name.startswith(prefix) and "config_file" not in {**defaults.get(name, {}), **arguments}:
+                yield f"{relative(file)}: {task['name']}"
+
+
+def test_a_proxysql_is_administered_by_who_knows_that_it_is_the_one() -> None:
+    assert list(modules_without_a_ca()) == []
+
+
 COMMANDS = ("command", "shell", "raw", "script", "docker_container_exec", "expect")
 CLIENT = re.compile(r"(^|[\s/|;&(\"'])(mysql|mysqladmin|mariadb)(\s|$)")
 
@@ -355,3 +369,15 @@ def test_every_make_target_with_a_help_text_is_in_the_readme(targets: list[str])
 def test_every_make_target_with_a_help_text_is_phony(targets: list[str]) -> None:
     phony = re.findall(r"^\.PHONY:(.*)$", (HOME / "Makefile").read_text(), re.MULTILINE)
     assert set(targets) <= set(" ".join(phony).split())
+
+
+# --- what apt protects us from, anywhere in the repository
+
+UNGUARDED = re.compile("Sandbox::User|Acquire::Check-|allow-(unauthenticated|insecure)|trusted=yes", re.IGNORECASE)
+
+
+def test_apt_keeps_its_guards_but_for_the_one_suite_that_expires() -> None:
+    files = [file for file in tracked(".sh", ".py", ".yml", ".j2", ".cfg") if file != Path(__file__).resolve()]
+    assert [relative(file) for file in files if UNGUARDED.search(file.read_text())] == []
+    lenient = [relative(file) for file in files if "check-valid-until" in file.read_text().lower()]
+    assert lenient == ["compose/images/mysql-from-debian.sh"]
