@@ -14,6 +14,7 @@ from wavetank.traffic.table import TAKER
 from wavetank.traffic.ways import PATIENCE_S, Session, Way
 
 WHAT = "clients share a router of the library wavetank.routing"
+OWN_WRITES = False
 NAME = "routing"
 
 
