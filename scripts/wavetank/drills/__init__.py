@@ -186,6 +186,13 @@ def demand_green(servers: Servers) -> None:
         ) from None
 
 
+def after_the_storm(servers: Servers) -> tuple[str, list[str]]:
+    """Ask every check; return what the report says of them, and what is not as it should be, a sentence each."""
+    report = ask_all(servers)
+    good = "all good" if report.green else "not all good"
+    return f"{len(report.answers)} answers, {good}", [] if report.green else list(report.lines())
+
+
 def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillReport:
     """Run a drill, write its report into the instance's directory, and return it.
 

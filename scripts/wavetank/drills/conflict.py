@@ -9,12 +9,11 @@ from itertools import combinations
 from typing import Any
 
 from wavetank import network
-from wavetank.checks import ask_all
 from wavetank.conflicts.record import Recorded
 from wavetank.conflicts.resolve import MANUAL, look, read_strategy, resolve
 from wavetank.conflicts.survey import peer_names, recorder
 from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, make_workload
-from wavetank.drills import Drill, Options, Say, demand_green
+from wavetank.drills import Drill, Options, Say, after_the_storm, demand_green
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.judging.declared import CONFLICTS, Declared
 from wavetank.judging.judges import Judgement
@@ -178,9 +177,8 @@ class ConflictDrill:
     def _ask_checks(self) -> None:
         # Conflicts that are left to a person leave sources that differ.
         if self._resolved:
-            report = ask_all(self._servers)
-            self._wrong += [] if report.green else report.lines()
-            self.facts["checks"] = f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}"
+            self.facts["checks"], wrong = after_the_storm(self._servers)
+            self._wrong += wrong
 
     def _rows(self) -> Iterator[Labelled]:
         """Yield the harmless rows as each source holds them; whatever else is there, is in conflict."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavetank.checks import ask_all
-from wavetank.drills import Drill, Options, Say
+from wavetank.drills import Drill, Options, Say, after_the_storm
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.instance import HOME, Instance
 from wavetank.judging.declared import CUSTOMERS, Declared
@@ -153,9 +153,7 @@ class ReshardDrill:
                 orders, counters = held_by(servers, [each.customer for each in traffic.buyers])
                 held = [*orders, *(Counted(*each) for each in counters)]
                 traffic.close()
-                report = ask_all(servers)
-            wrong += [] if report.green else report.lines()
-            self.facts["checks"] = f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}"
+                self.facts["checks"], wrong = after_the_storm(servers)
         except (UsageError, UnreachableError, StatementError) as error:
             wrong.append(f"asking what is held failed: {' '.join(str(error).split())}")
         load = traffic.load

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from wavetank.checks import ask_all
-from wavetank.drills import Options, Say, demand_green
+from wavetank.drills import Options, Say, after_the_storm, demand_green
 from wavetank.errors import UsageError
 from wavetank.failover import SourceAnswersError, fail_over
 from wavetank.failover_log import FailoverLog
@@ -162,10 +162,8 @@ class OutageDrill:
 
     def _ask_checks(self) -> None:
         with Servers(Instance(self._servers.topology.instance).topology()) as servers:
-            report = ask_all(servers)
-        self.facts["checks"] = f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}"
-        if not report.green:
-            self._wrong += report.lines()
+            self.facts["checks"], wrong = after_the_storm(servers)
+        self._wrong += wrong
 
     def shortcomings(self) -> list[str]:
         """Return what shows that the storm was none, or not the one that it was to be, a sentence each."""
