@@ -9,11 +9,11 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS PROXIES SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE
-export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA RUNS SQL
+export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA RUNS SQL MAX_RTO MAX_LOST
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill compare campaign recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -64,8 +64,11 @@ conflicts: setup ## What sources did to the same rows without knowing of each ot
 resolve: setup ## Let one version win everywhere: STRATEGY=latest-wins, source-wins=<server> or manual
 	@$(BIN)/wavetank resolve
 
-drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRATEGY= SEED= OPERATIONS=; without DRILL=, list them
+drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRATEGY= SEED= OPERATIONS= MAX_RTO= MAX_LOST=; without DRILL=, list them
 	@$(BIN)/wavetank drill $(DRILL)
+
+judge: setup ## Compute a drill's verdict anew from the files in its report's directory: REPORT=
+	@$(BIN)/wavetank judge $(REPORT)
 
 compare: engine ## One storm under several settings, in one table: DRILL=, also RUNS=3 SEMI_SYNC=0,1,2 VIA=direct,proxysql,routing
 	@$(BIN)/wavetank compare $(DRILL)
@@ -95,7 +98,7 @@ topology-down: setup ## Containers, volumes and files of this instance gone, not
 	@$(BIN)/wavetank down
 
 test: engine ## The project's own tests, from a bare machine; TESTS= names some of them
-	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u RUNS -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
+	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u RUNS -u MAX_RTO -u MAX_LOST -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
 		$(BIN)/pytest $(or $(TESTS),tests)
 
 test-unit: setup ## The tests that need no Docker, in seconds

@@ -317,6 +317,10 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     via: Annotated[
         str, typer.Option(envvar="VIA", help="How clients come to the servers: direct, proxysql, routing.")
     ] = "",
+    max_rto: Annotated[
+        str, typer.Option(envvar="MAX_RTO", help="Fail where a client is without a write for more seconds.")
+    ] = "",
+    max_lost: Annotated[str, typer.Option(envvar="MAX_LOST", help="Fail where more writes are lost.")] = "",
     topology: Annotated[str, typer.Option(envvar="TOPOLOGY", help="Bring this one up for it, if need be.")] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
@@ -324,7 +328,9 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     """Let a storm loose on an instance, and say what came of it; without a name, list the storms."""
     from wavetank.drills import Options, drill_list, find_drill, run_drill
     from wavetank.node import Servers
+    from wavetank.traffic.promises import read_thresholds
 
+    thresholds = read_thresholds(max_rto, max_lost)
     if not name:
         print(json.dumps(drill_list(), indent=2) if as_json else "\n".join(_drill_lines(drill_list())))
         return
@@ -332,10 +338,25 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
         instance = _staged(name, topology, instance, via, as_json=as_json)
     known = known_instance(instance).topology()
     find_drill(name, known)
+    options = Options(seed, operations, strategy, via, thresholds)
     with Servers(known) as servers:
-        report = run_drill(name, servers, Options(seed, operations, strategy, via), _progress(as_json=as_json))
+        report = run_drill(name, servers, options, _progress(as_json=as_json))
     print(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(report.lines()))
     sys.exit(0 if report.passed else FINDING)
+
+
+@app.command()
+def judge(
+    directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="A drill's report.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compute a drill's verdict anew, from the files in its report's directory alone; 1 where it is red."""
+    from wavetank.judging.judges import judge as decide
+    from wavetank.judging.kept import read_kept
+
+    judgement = decide(read_kept(directory))
+    print(json.dumps(judgement.as_dict(), indent=2) if as_json else "\n".join(judgement.lines()))
+    sys.exit(0 if judgement.passed else FINDING)
 
 
 def _staged(drill: str, topology: str, instance: str, via: str, *, as_json: bool) -> str:

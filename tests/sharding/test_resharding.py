@@ -19,7 +19,8 @@ from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.client import connect
 from wavetank.sharding.gates import read_gates
 from wavetank.sharding.reshard.rows import customers_tables, tables_of
-from wavetank.traffic.shop import ShopTraffic, judge
+from wavetank.traffic.shop import ShopTraffic
+from wavetank.traffic.shop_verdict import judge
 from wavetank.waiting import wait_until
 
 KILLED = Path(__file__).with_name("killed.py")

@@ -106,7 +106,8 @@ def test_of_several_runs_the_median_and_the_worst_count(values: list[float], exp
 
 
 VERDICT = {
-    "writes": {"seconds": 0.4, "began_s": 7.0}, "reads": None, "acknowledged": 900, "lost": [3, 4],
+    "writes": {"seconds": 0.4, "began_s": 7.0, "unfinished": False},
+    "reads": {"seconds": 3.0, "began_s": 7.0, "unfinished": True}, "acknowledged": 900, "lost": [3, 4],
     "before": {"writes_per_s": 198.0, "reads_per_s": 199.0},
 }  # fmt: skip
 

@@ -71,6 +71,8 @@ def importers(library: str) -> list[str]:
     ("library", "modules"),
     [
         ("docker", ["containers.py"]),
+        ("hdrh", ["traffic/latency.py"]),
+        ("msgspec", ["judging/kept.py"]),
         # The core, and what an application uses: the two know different errors from it.
         ("mysql.connector", ["node.py", "routing/driver.py"]),
         ("pygal", ["reporting/plots.py"]),

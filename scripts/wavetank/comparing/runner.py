@@ -75,7 +75,9 @@ def _run(plan: Plan, setting: Setting, instance: str, directory: Path) -> Run:
         run_command("up", UP_TIMEOUT_S, options={"INSTANCE": instance})
         return Run(passed=False, failures=(last_line(done),))
     shutil.copytree(report["directory"], directory)
-    verdict = json.loads((directory / "verdict.json").read_text())
+    if not (file := directory / "verdict.json").exists():
+        return Run(passed=False, failures=tuple(report["failures"]))
+    verdict = json.loads(file.read_text())
     return read_run(report, verdict, f"runs/{directory.name}/{PAGE}")
 
 
@@ -93,8 +95,8 @@ def read_run(report: Mapping[str, Any], verdict: Mapping[str, Any], page: str) -
     )
 
 
-def _seconds(outage: Mapping[str, float] | None) -> float:
-    return outage["seconds"] if outage else NO_END
+def _seconds(outage: Mapping[str, float]) -> float:
+    return NO_END if outage["unfinished"] else outage["seconds"]
 
 
 def _in_words(run: Run) -> str:
