@@ -171,16 +171,16 @@ def find_drill(name: str, topology: Topology) -> DrillModule:
 
 
 def demand_green(servers: Servers) -> None:
-    """Demand that every check is green before a storm, within IN_ORDER_S.
+    """Demand that every check is asked and green before a storm, within IN_ORDER_S.
 
     Raises:
         UsageError: one is not; the message says which, the first of them.
     """
     seen = ask_all(servers)
-    if seen.green:
+    if seen.proven:
         return
     try:
-        wait_until("every check to be green", lambda: ask_all(servers).green, timeout_s=IN_ORDER_S)
+        wait_until("every check to be green", lambda: ask_all(servers).proven, timeout_s=IN_ORDER_S)
     except WaitedInVain:
         # What was seen first is nearest to the cause: more follows from it while one waits.
         raise UsageError(

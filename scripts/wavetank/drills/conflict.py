@@ -153,8 +153,8 @@ class ConflictDrill:
         if self._refused is not None:
             failures += [*self._refused, *self._wrong_rows()]
             report = ask_all(self._servers)
-            failures += [] if report.green else report.lines()
-            self.facts["checks"] = f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}"
+            failures += report.doubts()
+            self.facts["checks"] = report.in_words
         return failures
 
     def _as_planned(self, conflict: Recorded) -> Planned:

@@ -60,7 +60,7 @@ class ReshardDrill:
     def baseline(self) -> None:
         """Demand a green instance, have the servers ready, and let the customers begin."""
         with Servers(Instance(self._instance).topology()) as servers:
-            if not ask_all(servers).green:
+            if not ask_all(servers).proven:
                 raise UsageError(
                     "the instance is not in order before the storm: make check says how, make topology-up mends"
                 )
@@ -150,9 +150,9 @@ class ReshardDrill:
             f"cancelled and there {len(verdict.undead)}",
             "reads": f"{verdict.reads:,}, not current {len(verdict.stale)}",
             "errors": dict(errors) or "none",
-            "checks": f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}",
+            "checks": report.in_words,
         }
-        return [*verdict.failures(), *([] if report.green else report.lines())]
+        return [*verdict.failures(), *report.doubts()]
 
     def files(self) -> Mapping[str, Iterable[str]]:
         """Return every write and read, a line each."""

@@ -126,12 +126,12 @@ class OutageDrill:
             "stale reads": f"{verdict.stale_reads}, at most {verdict.oldest_stale_s:.3f} s behind their own session",
             "errors": dict(verdict.errors) or "none",
             "uncertain": f"{verdict.uncertain} writes failed and are there",
-            "checks": f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}",
+            "checks": report.in_words,
         }
         operations, seen = self._traffic.log.all(), self._lag.seen
         self._recorded = Recorded(operations, seen, self._storm_s, self._mended_s, self._steps, verdict)
         may_lose = not self._servers.topology.semi_sync
-        return [*failures(verdict, may_lose=may_lose), *([] if report.green else report.lines())]
+        return [*failures(verdict, may_lose=may_lose), *report.doubts()]
 
     def files(self) -> Mapping[str, Iterator[str]]:
         """Return what belongs beside the report: each operation, each look at a server, and the verdict in figures."""
