@@ -1,7 +1,7 @@
 """How a topology is damaged, and what must be seen of it.
 
-A module of this package is one instance to damage: OPTIONS says how it is brought up, CASES what is done to it;
-INSTANCE names it where other tests use the same one.
+A module of this package is one instance to damage: OPTIONS says how it is brought up, CASES what is done to it; MORE is
+what it holds beside DATA, INSTANCE names it where other tests use the same one.
 tests/broken/ finds the modules by itself.
 """
 
@@ -21,12 +21,6 @@ DATA = (
     "CREATE SCHEMA IF NOT EXISTS shop",
     "CREATE TABLE shop.proof (id INT PRIMARY KEY, word VARCHAR(20) NULL)",
     "INSERT INTO shop.proof VALUES (1, 'one'), (2, 'two'), (3, NULL)",
-    # Without a key, rows are told apart by nothing but what is in them.
-    "CREATE TABLE shop.keyless (one VARCHAR(20), other VARCHAR(20), ratio FLOAT)",
-    "INSERT INTO shop.keyless VALUES ('a', 'a', 1), ('a', 'a', 1), ('b', 'b', 1)",
-    "INSERT INTO shop.keyless VALUES ('c#d', 'e', 1), ('f', 'f', 16777216)",
-    "CREATE TABLE shop.named (one VARCHAR(20), other VARCHAR(20), word VARCHAR(20), PRIMARY KEY (one, other))",
-    "INSERT INTO shop.named VALUES ('a#b', 'c', 'x'), ('a', 'b#c', 'y')",
 )
 
 

@@ -8,6 +8,14 @@ from wavetank.sharding import xa
 from damages import Case, Damage, behind_its_back, channel, sql
 
 OPTIONS = {"TOPOLOGY": "master-slave"}
+MORE = (
+    # Without a key, rows are told apart by nothing but what is in them.
+    "CREATE TABLE shop.keyless (one VARCHAR(20), other VARCHAR(20), ratio FLOAT)",
+    "INSERT INTO shop.keyless VALUES ('a', 'a', 1), ('a', 'a', 1), ('b', 'b', 1)",
+    "INSERT INTO shop.keyless VALUES ('c#d', 'e', 1), ('f', 'f', 16777216)",
+    "CREATE TABLE shop.named (one VARCHAR(20), other VARCHAR(20), word VARCHAR(20), PRIMARY KEY (one, other))",
+    "INSERT INTO shop.named VALUES ('a#b', 'c', 'x'), ('a', 'b#c', 'y')",
+)
 
 
 def filtered(node: str, table: str) -> Damage:
