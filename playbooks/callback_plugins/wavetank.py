@@ -61,10 +61,11 @@ class CallbackModule(CallbackBase):
                     self._say(f"  · {node['node']} needs: {need}")
         elif self._task.action == "wavetank_verify" and "report" in data:
             answers = data["report"]["answers"]
-            self._say(
-                f"  ✓ {len({answer['check'] for answer in answers})} checks, {len(answers)} answers, all good"
-                f"  {data['report']['seconds']:.1f} s"
-            )
+            checks = len({answer["check"] for answer in answers})
+            self._say(f"  ✓ {checks} checks, {data['words']}  {data['report']['seconds']:.1f} s")
+            for answer in answers:
+                for each in answer["not_asked"]:
+                    self._say(f"  ○ {answer['node']}: {answer['check']} was not asked: {each['reason']}")
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if ignore_errors:

@@ -169,16 +169,16 @@ def find_drill(name: str, topology: Topology) -> DrillModule:
 
 
 def demand_green(servers: Servers) -> None:
-    """Demand that every check is green before a storm, within IN_ORDER_S.
+    """Demand that every check is asked and green before a storm, within IN_ORDER_S.
 
     Raises:
         UsageError: one is not; the message says which, the first of them.
     """
     seen = ask_all(servers)
-    if seen.green:
+    if seen.proven:
         return
     try:
-        wait_until("every check to be green", lambda: ask_all(servers).green, timeout_s=IN_ORDER_S)
+        wait_until("every check to be green", lambda: ask_all(servers).proven, timeout_s=IN_ORDER_S)
     except WaitedInVain:
         # What was seen first is nearest to the cause: more follows from it while one waits.
         raise UsageError(
@@ -189,8 +189,7 @@ def demand_green(servers: Servers) -> None:
 def after_the_storm(servers: Servers) -> tuple[str, list[str]]:
     """Ask every check; return what the report says of them, and what is not as it should be, a sentence each."""
     report = ask_all(servers)
-    good = "all good" if report.green else "not all good"
-    return f"{len(report.answers)} answers, {good}", [] if report.green else list(report.lines())
+    return report.in_words, report.doubts()
 
 
 def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillReport:

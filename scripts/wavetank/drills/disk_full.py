@@ -127,4 +127,4 @@ def open_again(servers: Servers, name: str) -> None:
             servers[name].execute(*drift.statements)
     wait_for_replication(servers)
     # The checks look at what was written a moment ago, too: a heartbeat, receipts.
-    wait_until("every check to be green", lambda: ask_all(servers).green, timeout_s=SETTLE_S, interval_s=0.5)
+    wait_until("every check to be green", lambda: ask_all(servers).proven, timeout_s=SETTLE_S, interval_s=0.5)

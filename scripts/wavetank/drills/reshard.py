@@ -68,7 +68,7 @@ class ReshardDrill:
     def baseline(self) -> None:
         """Demand a green instance, have the servers ready, and let the customers begin."""
         with Servers(Instance(self._instance).topology()) as servers:
-            if not ask_all(servers).green:
+            if not ask_all(servers).proven:
                 raise UsageError(
                     "the instance is not in order before the storm: make check says how, make topology-up mends"
                 )
