@@ -23,3 +23,11 @@ CREATE TABLE IF NOT EXISTS sharding_work.branches (
     PRIMARY KEY (gtrid),
     KEY noted_at (noted_at)
 );
+
+-- Until when the ids of each worker have been handed out, as the catalogue's source said: this shard bears witness,
+-- should that one lose it.
+CREATE TABLE IF NOT EXISTS sharding_work.id_spans (
+    worker SMALLINT UNSIGNED NOT NULL,
+    used_until_ms BIGINT UNSIGNED NOT NULL,
+    PRIMARY KEY (worker)
+);
