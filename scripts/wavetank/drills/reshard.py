@@ -20,6 +20,7 @@ from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.client import connect
 from wavetank.sharding.reshard.growing import with_servers_for
 from wavetank.topology import Topology
+from wavetank.traffic.proxied import refuse_way, through_proxies
 from wavetank.traffic.shop import Held, ShopTraffic, judge, longest_wait_ms
 from wavetank.waiting import wait_until
 
@@ -39,7 +40,13 @@ def concerns(topology: Topology) -> bool:
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
-    """Know how many shards there are; the seed says who orders what."""
+    """Know how many shards there are; the seed says who orders what.
+
+    Raises:
+        UsageError: customers come neither by the client library nor through a ProxySQL.
+    """
+    if options.via:
+        refuse_way(options.via, servers.topology)
     return ReshardDrill(servers, options, say)
 
 
@@ -73,7 +80,8 @@ class ReshardDrill:
         with_servers_for(Instance(self._instance), self._count + 1, quiet=True)
         self.facts["orders"] = f"{self._rows():,} on {self._count} shards, by {published.map.kind}"
         self._shards = connect(self._instance)
-        self._traffic = ShopTraffic(self._shards, self._options.seed)
+        proxied = through_proxies(self._shards, self._instance) if self._options.via else None
+        self._traffic = ShopTraffic(proxied or self._shards, self._options.seed, across=proxied is None)
         self._traffic.open()
         self._traffic.start()
         self._rest(REST_S)

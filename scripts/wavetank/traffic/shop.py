@@ -20,6 +20,7 @@ from wavetank import shop
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import StatementError
 from wavetank.sharding.client import OutcomeUnknownError, Shards, ShardUnavailableError, UnfinishedError
+from wavetank.traffic.proxied import ProxiedShards
 
 CUSTOMERS = 200
 WRITERS = 4
@@ -102,7 +103,13 @@ class ShopTraffic:
     """Writers and readers of a few customers of their own, which they make and remove."""
 
     def __init__(
-        self, shards: Shards, seed: int, customers: int = CUSTOMERS, per_s: int = WRITES_PER_S, *, across: bool = True
+        self,
+        shards: Shards | ProxiedShards,
+        seed: int,
+        customers: int = CUSTOMERS,
+        per_s: int = WRITES_PER_S,
+        *,
+        across: bool = True,
     ) -> None:
         """Make up the customers, who write so often a second, and read as often; nothing is sent yet.
 

@@ -89,7 +89,7 @@ class Shards:
         self._routes = routes
         self._step = step
         try:
-            self._known = KnownMap(routes.source(CATALOGUE), instance, version)
+            self._known = KnownMap(routes.source(CATALOGUE).query, instance, version)
         except BaseException:
             routes.close()
             raise
