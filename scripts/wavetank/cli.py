@@ -245,11 +245,14 @@ def reshard(
     from wavetank.sharding.reshard.cutover import DiffersError
     from wavetank.sharding.reshard.growing import with_servers_for
     from wavetank.sharding.reshard.run import reshard as move
+    from wavetank.sharding.reshard.ungated import ungated
     from wavetank.sharding.reshard.view import watched
 
     topology = with_servers_for(known_instance(instance), to, quiet=as_json)
     try:
         with Servers(topology) as servers, watched(silent=as_json) as watch:
+            for line in ungated(servers):
+                print(f"wavetank: {line}", file=sys.stderr)
             done = move(servers, to, watch)
     except DiffersError as finding:
         print(f"wavetank: {finding}", file=sys.stderr)

@@ -113,7 +113,7 @@ def test_the_core_does_not_know_of_the_libraries_for_applications() -> None:
     may = re.compile("wavetank/routing/|/sharding/(client|query)/")
     assert [name for name in importers("wavetank.routing") if not may.search(name)] == [plays_one]
     # As do the customers of the drill that moves their rows.
-    customers = ["scripts/wavetank/drills/reshard.py", "scripts/wavetank/traffic/shop.py"]
+    customers = [f"scripts/wavetank/{module}.py" for module in ("drills/reshard", "traffic/proxied", "traffic/shop")]
     assert [name for name in importers("wavetank.sharding.client") if "/sharding/client/" not in name] == customers
 
 

@@ -23,6 +23,7 @@ from wavetank.sharding.client import connect
 from wavetank.sharding.reshard.growing import with_servers_for
 from wavetank.topology import Topology
 from wavetank.traffic.promises import Promises
+from wavetank.traffic.proxied import refuse_way, through_proxies
 from wavetank.traffic.shop import ShopTraffic
 from wavetank.traffic.shop_log import Counted, Held
 from wavetank.traffic.shop_verdict import longest_wait_ms
@@ -45,7 +46,13 @@ def concerns(topology: Topology) -> bool:
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
-    """Know how many shards there are; the seed says who orders what."""
+    """Know how many shards there are; the seed says who orders what.
+
+    Raises:
+        UsageError: customers come neither by the client library nor through a ProxySQL.
+    """
+    if options.via:
+        refuse_way(options.via, servers.topology)
     return ReshardDrill(servers, options, say)
 
 
@@ -81,7 +88,8 @@ class ReshardDrill:
         with_servers_for(Instance(self._instance), self._count + 1, quiet=True)
         self.facts["orders"] = f"{self._rows():,} on {self._count} shards, by {published.map.kind}"
         self._shards = connect(self._instance)
-        self._traffic = ShopTraffic(self._shards, self._options.seed)
+        proxied = through_proxies(self._shards, self._instance) if self._options.via else None
+        self._traffic = ShopTraffic(proxied or self._shards, self._options.seed, across=proxied is None)
         self._traffic.open()
         self._traffic.start()
         self._rest(REST_S)
@@ -162,7 +170,7 @@ class ReshardDrill:
             kind=CUSTOMERS,
             promises=PROMISES.in_force(self._semi_sync, own_writes=PROMISES.own_writes),
             thresholds=self._options.thresholds,
-            via=("wavetank.sharding",),
+            via=(self._options.via or "wavetank.sharding",),
             semi_sync=self._semi_sync,
             load=load,
             storm_s=self._storm_s or load.ended_s,

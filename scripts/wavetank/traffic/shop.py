@@ -19,6 +19,7 @@ from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import StatementError
 from wavetank.sharding.client import OutcomeUnknownError, Shards, ShardUnavailableError, UnfinishedError
 from wavetank.traffic.load import Load, ticks
+from wavetank.traffic.proxied import ProxiedShards
 from wavetank.traffic.shop_log import Kind, Look, Outcome, Write
 from wavetank.traffic.threads import Workers
 
@@ -56,7 +57,13 @@ class ShopTraffic:
     """Writers and readers of a few customers of their own, which they make and remove."""
 
     def __init__(
-        self, shards: Shards, seed: int, customers: int = CUSTOMERS, per_s: int = WRITES_PER_S, *, across: bool = True
+        self,
+        shards: Shards | ProxiedShards,
+        seed: int,
+        customers: int = CUSTOMERS,
+        per_s: int = WRITES_PER_S,
+        *,
+        across: bool = True,
     ) -> None:
         """Make up the customers, who write so often a second, and read as often; nothing is sent yet.
 
