@@ -222,8 +222,8 @@ def test_a_source_that_dies_is_replaced_and_the_same_command_finishes(instance: 
         killed_at(instance, to, "copy rows")
         with servers_of(instance) as servers:
             topology = servers.topology
-            giver = topology.shard(3 if to == 2 else 2)
-            containers.kill(topology.container(giver.source))
+            source_shard = topology.shard(3 if to == 2 else 2)
+            containers.kill(topology.container(source_shard.source))
         refused = wavetank("reshard", INSTANCE=instance, TO=to)
         assert refused.returncode == 2
         assert "does not answer" in refused.stderr
@@ -232,7 +232,7 @@ def test_a_source_that_dies_is_replaced_and_the_same_command_finishes(instance: 
         done = reshard(instance, to)
     assert done["rows"]["copy"] > 0
     # It may have written what nobody was told of, and so is copied anew.
-    mended = wavetank("up", INSTANCE=instance, REBUILD=giver.source.name)
+    mended = wavetank("up", INSTANCE=instance, REBUILD=source_shard.source.name)
     assert mended.returncode == 0, mended.stdout + mended.stderr
     assert_in_order(instance, to)
     assert contents(instance) == before

@@ -1,12 +1,12 @@
 """What of a resharding can be decided without servers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pytest
 from pymysqlreplication.event import GtidEvent, QueryEvent, XAPrepareEvent, XidEvent
-from wavetank.errors import UsageError
+from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.maps import KINDS, make_map
@@ -174,8 +174,8 @@ class Stage:
 
     def __init__(self, *, arrives: bool = True, differ: Sequence[int] = (), busy: bool = False) -> None:
         self.done: list[str] = []
-        self.givers, self.shards = [1], [1, 2]
-        self.giver, self.title = 1, "shard 1 and shard 2"
+        self.source_shards, self.shards = [1], [1, 2]
+        self.source_shard, self.title = 1, "shard 1 and shard 2"
         self.catalogue = self.progress = self
         self.name = "s1"
         self._arrives = arrives
@@ -198,7 +198,15 @@ class Stage:
                 raise StatementError(errno=1205, msg="Lock wait timeout exceeded")
             self.done.append("gate held")
         if statement == "COMMIT":
-            self.done.append("gate closed")
+            self.commit()
+
+    def commit(self) -> None:
+        self.done.append("gate closed")
+
+    def query(self, _: str, parameters: Sequence[Any], account: str = "") -> None:
+        to, gate, least = parameters
+        self.done.append(f"gate {gate} from {least} to {to}")
+        assert account
 
     def close(self) -> None:
         pass
@@ -230,9 +238,9 @@ class Stage:
         return PublishedMap(after + 1, shard_map, pending)
 
 
-def play(stage: Any) -> CutOver:  # noqa: ANN401
+def play(stage: Any, told: Callable[[str], None] = lambda _: None) -> CutOver:  # noqa: ANN401
     published = PublishedMap(4, make_map("ring", (1,)), make_map("ring", (1, 2)))
-    return cut_over(stage, published, [stage], [stage])
+    return cut_over(stage, published, [stage], [stage], told)
 
 
 def test_a_cut_over_closes_drains_compares_and_only_then_publishes() -> None:
@@ -257,6 +265,57 @@ def test_a_cut_over_that_fails_lets_clients_go_on_with_the_old_map(
         play(stage)
     assert stage.done[-1] == "published (1,) then (1, 2)"
     assert "published (1, 2) then None" not in stage.done
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+ENDS = (KeyboardInterrupt(), UnreachableError("s1", "gone"), StatementError(errno=1290, msg="read-only"), OSError("x"))
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("step", ["take_touched", "now", "told"])
+def test_whatever_ends_a_cut_over_reopens_the_keys(step: str, error: BaseException) -> None:
+    stage = Stage()
+    if step != "told":
+        setattr(stage, step, raising(error))
+    with pytest.raises(type(error)):
+        play(stage, raising(error) if step == "told" else lambda _: None)
+    assert stage.done[1] == "gate closed"
+    assert stage.done[-1] == "published (1,) then (1, 2)"
+
+
+def test_gates_of_which_one_could_not_be_closed_are_reopened(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, other = Stage(), Stage()
+    stage.source_shards = [1, 2]
+    monkeypatch.setattr(stage, "session", lambda number: stage if number == 1 else other)
+    monkeypatch.setattr(other, "commit", raising(UnreachableError("s2", "gone")))
+    with pytest.raises(UnreachableError, match="s2 does not answer"):
+        play(stage)
+    assert stage.done[-1] == "published (1,) then (1, 2)"
+
+
+def test_keys_are_reopened_on_their_shards_where_the_catalogue_is_gone() -> None:
+    stage = Stage()
+    stage.publish = raising(UnreachableError("s1", "gone"))  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        play(stage, raising(KeyboardInterrupt()))
+    assert stage.done[-1] == "gate move from 5 to 4"
+
+
+def test_keys_that_stay_closed_are_said() -> None:
+    stage = Stage()
+    stage.publish = stage.query = raising(UnreachableError("s1", "gone"))  # type: ignore[method-assign]
+    with pytest.raises(UsageError) as refusal:
+        play(stage, raising(KeyboardInterrupt()))
+    assert str(refusal.value) == (
+        "interrupted, and moving keys of shard 1 stay closed (s1 does not answer: gone): "
+        "make reshard goes on, make topology-up opens them"
+    )
 
 
 def test_a_transaction_that_does_not_end_keeps_the_gates_open() -> None:

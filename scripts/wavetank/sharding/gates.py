@@ -45,3 +45,9 @@ def set_gate(server: Server, gate: Gate, least: int) -> None:
         UnreachableError: the server does not answer.
     """
     server.execute(RAISE.format(gate=gate, least=int(least)))
+
+
+def lower_gate(server: Server, gate: Gate, least: int, to: int) -> None:
+    """Let those through again who know version `to`, where the gate has been raised to `least`, and not further."""
+    server.query("UPDATE sharding.gates SET least = %s WHERE gate = %s AND least = %s", [to, gate, least],
+                 account="admin")  # fmt: skip

@@ -31,8 +31,8 @@ class Comparison:
         self._ground = ground
         self._follower = follower
         self._target = target
-        self.giver = follower.giver
-        self.title = f"shard {follower.giver} and shard {target}"
+        self.source_shard = follower.source_shard
+        self.title = f"shard {follower.source_shard} and shard {target}"
 
     def of(self, touched: Mapping[int, int]) -> list[int]:
         """Return those of the customers, given with their targets, whom this is about."""
@@ -40,9 +40,9 @@ class Comparison:
 
     def everything(self, counted: Callable[[int], None]) -> list[int]:
         """Return the customers who differ, of all that are on one of the two sides."""
-        giver = self._follower.giver
-        there = self._ground.arrived(giver, self._target)
-        here = self._ground.going(giver).get(self._target, [])
+        source_shard = self._follower.source_shard
+        there = self._ground.arrived(source_shard, self._target)
+        here = self._ground.going(source_shard).get(self._target, [])
         return self._differing(sorted({*here, *there}), counted)
 
     def those(self, customers: Sequence[int]) -> list[int]:
@@ -73,7 +73,7 @@ class Comparison:
     @contextmanager
     def _sides(self) -> Iterator[tuple[Session, Session]]:
         with (
-            closing(self._ground.session(self.giver)) as source,
+            closing(self._ground.session(self.source_shard)) as source,
             closing(self._ground.session(self._target)) as target,
         ):
             yield source, target

@@ -1,6 +1,6 @@
 """The copy: what the moving customers' rows were at some moment, in chunks of the primary key.
 
-Why this is right. Of each giving shard's source the GTID set G is read first, and snapshots are taken afterwards. A
+Why this is right. Of each source shard's source the GTID set G is read first, and snapshots are taken afterwards. A
 transaction is in gtid_executed only after its rows can be seen, so whatever is in G is in every snapshot. What is not
 in G is applied later from the binary log, in its order and as whole rows by their primary key: a row that it touches
 ends as the last transaction left it, whatever the copy had of it, and a row that it does not touch was the same in
@@ -98,7 +98,7 @@ def has_executed(replica: Server, gtids: str) -> bool:
 class Part:
     """What one shard gives: up to where it has been read, and the chunks that are still to be copied."""
 
-    giver: int
+    source_shard: int
     position: Position
     chunks: list[Chunk] = field(default_factory=list)
     customers: dict[Chunk, Sequence[int]] = field(default_factory=dict)
@@ -126,14 +126,14 @@ class Copy:
         """Find out what is left to copy; return how many rows are copied already, and about how many there are."""
         done = self._ledger.chunks(self._resharding, COPY)
         expected = 0
-        for giver in self._ground.givers:
-            position = self._valid_position(giver)
+        for source_shard in self._ground.source_shards:
+            position = self._valid_position(source_shard)
             if position is None:
-                self._begin_anew(giver)
-                done = {chunk: rows for chunk, rows in done.items() if chunk.from_shard != giver}
-                position = self._read_position(giver)
-            part = Part(giver, position)
-            for target, customers in self._ground.going(giver).items():
+                self._begin_anew(source_shard)
+                done = {chunk: rows for chunk, rows in done.items() if chunk.from_shard != source_shard}
+                position = self._read_position(source_shard)
+            part = Part(source_shard, position)
+            for target, customers in self._ground.going(source_shard).items():
                 self._plan_chunks(part, target, customers, done)
             expected += position.rows
             self.parts.append(part)
@@ -141,37 +141,37 @@ class Copy:
 
     def _plan_chunks(self, part: Part, target: int, customers: Sequence[int], done: dict[Chunk, int]) -> None:
         """Add the chunks that are not done; a customer who came into one that is done is in the log."""
-        ranges = [chunk for chunk in done if (chunk.from_shard, chunk.to_shard) == (part.giver, target)]
+        ranges = [chunk for chunk in done if (chunk.from_shard, chunk.to_shard) == (part.source_shard, target)]
         left = _outside(customers, sorted((chunk.low, chunk.high) for chunk in ranges))
         for some in in_chunks(left, CHUNK_CUSTOMERS):
-            chunk = Chunk(part.giver, target, some[0], some[-1])
+            chunk = Chunk(part.source_shard, target, some[0], some[-1])
             part.chunks.append(chunk)
             part.customers[chunk] = some
 
-    def _valid_position(self, giver: int) -> Position | None:
+    def _valid_position(self, source_shard: int) -> Position | None:
         """Return from where a shard's log is to be followed; None if what was copied from there counts for nothing."""
-        position = self._ledger.position(self._resharding, COPY, giver)
-        if position is None or position.servers != self._servers_of(giver):
+        position = self._ledger.position(self._resharding, COPY, source_shard)
+        if position is None or position.servers != self._servers_of(source_shard):
             return None
-        followed = self._ledger.position(self._resharding, FOLLOW, giver) or position
-        purged = self._ground.source(giver).value(
+        followed = self._ledger.position(self._resharding, FOLLOW, source_shard) or position
+        purged = self._ground.source(source_shard).value(
             "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_purged, %s)", [followed.gtids], account="admin"
         )
         return None if purged else position
 
-    def _servers_of(self, giver: int) -> tuple[str, ...]:
-        return self._ground.uuids([giver, *self._ground.targets(giver)])
+    def _servers_of(self, source_shard: int) -> tuple[str, ...]:
+        return self._ground.uuids([source_shard, *self._ground.targets(source_shard)])
 
-    def _begin_anew(self, giver: int) -> None:
+    def _begin_anew(self, source_shard: int) -> None:
         """Remove what has been copied from a shard, and what is known of it."""
-        for target in self._ground.targets(giver):
-            remove(self._ground, target, self._ground.arrived(giver, target), self._throttles[target])
-        self._ledger.forget(self._resharding, giver)
+        for target in self._ground.targets(source_shard):
+            remove(self._ground, target, self._ground.arrived(source_shard, target), self._throttles[target])
+        self._ledger.forget(self._resharding, source_shard)
 
-    def _read_position(self, giver: int) -> Position:
+    def _read_position(self, source_shard: int) -> Position:
         """Read G, wait until no transaction in it is prepared only, and enter it."""
-        source = self._ground.source(giver)
-        servers = self._servers_of(giver)
+        source = self._ground.source(source_shard)
+        servers = self._servers_of(source_shard)
         gtids = str(source.value("SELECT @@GLOBAL.gtid_executed")).replace("\n", "")
         in_doubt = _in_doubt(source)
         wait_until(
@@ -180,28 +180,28 @@ class Copy:
             timeout_s=IN_DOUBT_S,
             hint="wavetank shard recover decides those whose application is gone",
         )
-        position = Position(gtids, servers, self._rows_going(giver))
-        self._ledger.set_position(self._resharding, COPY, giver, position)
+        position = Position(gtids, servers, self._rows_going(source_shard))
+        self._ledger.set_position(self._resharding, COPY, source_shard, position)
         return position
 
-    def _rows_going(self, giver: int) -> int:
+    def _rows_going(self, source_shard: int) -> int:
         """Return about how many rows move: customers are counted, and have as many rows as others have."""
-        going = sum(map(len, self._ground.going(giver).values()))
-        source, schema = self._ground.source(giver), self._ground.shard(giver).schema
+        going = sum(map(len, self._ground.going(source_shard).values()))
+        source, schema = self._ground.source(source_shard), self._ground.shard(source_shard).schema
         counts = [int(source.value(f"SELECT COUNT(*) FROM {schema}.`{table.name}`", account="admin"))
                   for table in self._ground.tables]  # fmt: skip
         customers = int(source.value(f"SELECT COUNT(*) FROM {schema}.customers", account="admin"))
         return round(going * sum(counts) / max(customers, 1))
 
     def run(self, counted: Counted) -> None:
-        """Copy what plan() found; each giving shard has connections of its own, and each of those its snapshot.
+        """Copy what plan() found; each source shard has connections of its own, and each of those its snapshot.
 
         Raises:
             UnreachableError: a server does not answer.
             WaitedInVain: a replica of a target does not come along.
         """
-        givers = [part for part in self.parts if part.chunks]
-        lines = [part for part in givers for _ in range(max(1, WORKERS // max(1, len(givers))))]
+        source_shards = [part for part in self.parts if part.chunks]
+        lines = [part for part in source_shards for _ in range(max(1, WORKERS // max(1, len(source_shards))))]
         lock = threading.Lock()
         failed = threading.Event()
 
@@ -226,7 +226,7 @@ class Copy:
 
     def _work(self, part: Part, chunks: Iterator[Chunk], counted: Counted) -> None:
         sessions: dict[int, Session] = {}
-        with closing(self._ground.session(part.giver)) as reader:
+        with closing(self._ground.session(part.source_shard)) as reader:
             reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             try:
                 for chunk in chunks:

@@ -1,22 +1,22 @@
 """The cut-over: for a moment nobody writes the keys that move, and then their new shards take them.
 
-The gates of those keys go to the next map version, on all giving shards at once: their locks are taken first, and only
-when all are held are they committed, so that a transaction that does not end keeps nobody from writing for longer than
-GATE_S. What was written until then is applied and compared, then that version is published with the new map; clients
-that were refused at the gate find it and go on. If anything does not come about in time the version is published with
-the old map and the new one still pending: clients go on as before, and the cut-over is tried again.
+What was written until the gates were closed is applied and compared, then the version that they wait for is published
+with the new map; clients that were refused at the gate find it and go on. If anything does not come about in time the
+version is published with the old map and the new one still pending: clients go on as before, and the cut-over is tried
+again.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from wavetank.errors import UsageError
 from wavetank.node import StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.gates import GATES, RAISE
+from wavetank.sharding.reshard.closing import GATE_S, closed, publish
 from wavetank.sharding.reshard.comparing import Comparison, named
 from wavetank.sharding.reshard.copying import has_executed
 from wavetank.sharding.reshard.following import Follower
@@ -24,8 +24,6 @@ from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.reshard.rows import Session
 from wavetank.waiting import wait_until
 
-# How many seconds a transaction may keep a gate from being closed; innodb_lock_wait_timeout has whole ones.
-GATE_S = 1
 LONGEST_TRANSACTION_S = 60.0
 LOCK_WAIT_TIMEOUT = 1205
 DRAIN_S = 5.0
@@ -51,62 +49,33 @@ def cut_over(
     published: PublishedMap,
     followers: Sequence[Follower],
     comparisons: Sequence[Comparison],
-    closed: Callable[[], None] = lambda: None,
+    told: Callable[[str], None] = lambda _: None,
 ) -> CutOver:
-    """Let the new shards take the moving keys; `closed` is called when the gates are.
+    """Let the new shards take the moving keys; `told` is told each step that it comes to.
 
     Raises:
         UsageError: a transaction, a log or a replica took too long; everything is as before, it can be tried again.
         DiffersError: a copy is not what its original is.
         UnreachableError: a server does not answer. The same command goes on.
     """
-    version = published.version + 1
     pending = published.pending
     assert pending is not None  # noqa: S101 - there is something to cut over to
     with _ready(ground, followers) as replicas:
-        began = _close_gates(ground, version)
-        closed()
-        try:
+        began = time.monotonic()
+        with closed(ground, published):
+            told("closed")
             _drain(ground, followers)
             compared = _compare(followers, comparisons)
             replicas()
-        except UsageError:
-            reopen(ground, published)
-            raise
-        now = ground.catalogue.publish(pending, after=published.version)
+        now = publish(ground, pending, None, after=published.version)
         return CutOver(now, round(time.monotonic() - began, 4), compared)
-
-
-def reopen(ground: Ground, published: PublishedMap) -> PublishedMap:
-    """Publish the version that closed gates wait for with the map in force: clients go on as before."""
-    return ground.catalogue.publish(published.map, published.pending, after=published.version)
-
-
-def _close_gates(ground: Ground, version: int) -> float:
-    """Let nobody write a moving key who does not know `version`; return when that began."""
-    began = time.monotonic()
-    with ExitStack() as stack:
-        sessions = [stack.enter_context(closing(ground.session(giver))) for giver in ground.givers]
-        began = time.monotonic()
-        with ThreadPoolExecutor(len(sessions)) as pool:
-            try:
-                list(pool.map(lambda session: _hold(session, version), sessions))
-            except StatementError as error:
-                raise UsageError(f"a transaction of moving keys did not end within {GATE_S} s: {error.msg}") from None
-            list(pool.map(lambda session: session.run("COMMIT"), sessions))
-    return began
-
-
-def _hold(session: Session, version: int) -> None:
-    session.run(f"SET SESSION innodb_lock_wait_timeout = {GATE_S}")
-    session.run("START TRANSACTION")
-    session.run(RAISE.format(gate="move", least=version))
 
 
 def _drain(ground: Ground, followers: Sequence[Follower]) -> None:
     """Wait until all that was written before the gates were closed has been applied."""
     due = {
-        follower: str(ground.source(follower.giver).value("SELECT @@GLOBAL.gtid_executed")) for follower in followers
+        follower: str(ground.source(follower.source_shard).value("SELECT @@GLOBAL.gtid_executed"))
+        for follower in followers
     }
     wait_until(
         "the binary logs' last transactions of moving keys",
@@ -123,9 +92,9 @@ def _compare(followers: Sequence[Follower], comparisons: Sequence[Comparison]) -
     Raises:
         DiffersError: a copy is not what its original is.
     """
-    touched = {follower.giver: follower.progress.take_touched() for follower in followers}
+    touched = {follower.source_shard: follower.progress.take_touched() for follower in followers}
     with ThreadPoolExecutor(max(1, len(comparisons))) as pool:
-        found = list(pool.map(lambda each: each.now(each.of(touched[each.giver])), comparisons))
+        found = list(pool.map(lambda each: each.now(each.of(touched[each.source_shard])), comparisons))
     if lines := named(comparisons, found):
         raise DiffersError("; ".join(lines) + NOTHING_DONE)
     return sum(map(len, touched.values()))
@@ -134,10 +103,13 @@ def _compare(followers: Sequence[Follower], comparisons: Sequence[Comparison]) -
 @contextmanager
 def _ready(ground: Ground, followers: Sequence[Follower]) -> Iterator[Callable[[], None]]:
     """Wait until the logs are applied and the replicas are near; give what waits for the replicas' last step."""
-    executed = {each.giver: str(ground.source(each.giver).value("SELECT @@GLOBAL.gtid_executed")) for each in followers}
+    executed = {
+        each.source_shard: str(ground.source(each.source_shard).value("SELECT @@GLOBAL.gtid_executed"))
+        for each in followers
+    }
     wait_until(
         "the binary logs to be applied",
-        lambda: all(each.reached(executed[each.giver]) for each in followers),
+        lambda: all(each.reached(executed[each.source_shard]) for each in followers),
         timeout_s=DRAIN_S * 6,
         interval_s=0.01,
     )

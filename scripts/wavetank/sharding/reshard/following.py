@@ -1,4 +1,4 @@
-"""Following a giving shard's binary log: what is done there to moving customers is done to their copies, too.
+"""Following a source shard's binary log: what is done there to moving customers is done to their copies, too.
 
 Rows are applied as they were after each change, by their primary key, in the log's order; what several changes of one
 batch made of a row is written once. Doing it twice changes nothing, so that it may begin anywhere after the position
@@ -163,18 +163,18 @@ class Progress:
 
 
 class Follower:
-    """Applies what a giving shard's log says; two threads, one that reads and one that writes."""
+    """Applies what a source shard's log says; two threads, one that reads and one that writes."""
 
-    def __init__(self, ground: Ground, giver: int, start: str, rows: int = 0) -> None:
+    def __init__(self, ground: Ground, source_shard: int, start: str, rows: int = 0) -> None:
         """Know what is to be done; `start` is the GTID set that the copies hold already."""
-        self.giver = giver
+        self.source_shard = source_shard
         self.progress = Progress(start, rows)
         self._ground = ground
-        self._source = ground.source(giver)
+        self._source = ground.source(source_shard)
         self._over = threading.Event()
         self._queue: queue.Queue[Logged] = queue.Queue(_WAITING)
         self._error: BaseException | None = None
-        self._sorter = Sorter(ground, giver)
+        self._sorter = Sorter(ground, source_shard)
         self._newest: dict[str, int] = {}
         self._threads = [threading.Thread(target=self._guarded, args=(run,), daemon=True)
                          for run in (self._read, self._apply)]  # fmt: skip
@@ -214,7 +214,7 @@ class Follower:
         names = [table.name for table in self._ground.tables]
         with contextlib.closing(events):
             heard = _until(self._over, events)
-            for logged in read_log(heard, self._ground.shard(self.giver).schema, names, self._source.name):
+            for logged in read_log(heard, self._ground.shard(self.source_shard).schema, names, self._source.name):
                 self._refuse_repetition(logged.gtid)
                 self._hand_over(logged)
 
@@ -284,10 +284,10 @@ def settle(batch: Iterable[Logged], prepared: dict[str, Logged]) -> tuple[list[s
 class Sorter:
     """Finds out whose each changed row is, and writes it to where that customer moves."""
 
-    def __init__(self, ground: Ground, giver: int) -> None:
+    def __init__(self, ground: Ground, source_shard: int) -> None:
         """Know the maps; connections are opened when they are needed."""
         self._ground = ground
-        self._giver = giver
+        self._source_shard = source_shard
         self._tables = {table.name: table for table in ground.tables}
         self._sessions: dict[int, Session] = {}
 
@@ -339,7 +339,7 @@ class Sorter:
             for image in (before, after)
             if image
         } - owners.keys()
-        for target in self._ground.targets(self._giver) if unknown else ():
+        for target in self._ground.targets(self._source_shard) if unknown else ():
             for row in self._session(target).run(_ORDERS_OF.format(ids=listed(unknown))):
                 owners[int(row[ORDER])] = int(row[CUSTOMER])
         return owners
@@ -356,11 +356,11 @@ class Sorter:
                     if name == "customers":
                         keys[customer] = image[self._ground.old.column]
         if self._ground.by_id:
-            found = {customer: self._ground.target_of(self._giver, customer) for customer in customers}
+            found = {customer: self._ground.target_of(self._source_shard, customer) for customer in customers}
         else:
             column = self._ground.old.column
             found = {
-                customer: self._ground.target_of(self._giver, read_key(column, str(key)))
+                customer: self._ground.target_of(self._source_shard, read_key(column, str(key)))
                 for customer, key in keys.items()
             }
             found |= self._arrived(customers - keys.keys())
@@ -369,7 +369,7 @@ class Sorter:
     def _arrived(self, customers: set[int]) -> dict[int, int]:
         """Return on which target each customer is: one whose key was not said is there if it moves."""
         found: dict[int, int] = {}
-        for target in self._ground.targets(self._giver) if customers else ():
+        for target in self._ground.targets(self._source_shard) if customers else ():
             statement = f"SELECT customer_id FROM customers WHERE customer_id IN ({listed(customers)})"
             found |= {int(row[CUSTOMER]): target for row in self._session(target).run(statement)}
         return found
@@ -390,7 +390,7 @@ class Sorter:
         try:
             session.transaction(work)
         except StatementError as error:
-            raise clash(error, self._giver, session.name) from error
+            raise clash(error, self._source_shard, session.name) from error
 
 
 # Rows a statement, so that it stays within one TLS record.

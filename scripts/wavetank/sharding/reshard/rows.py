@@ -241,12 +241,12 @@ def delete(session: Session, tables: Sequence[Table], customers: Sequence[int]) 
     return deleted
 
 
-def clash(error: StatementError, giver: int, target: str) -> UsageError:
+def clash(error: StatementError, source_shard: int, target: str) -> UsageError:
     """Return what to say where a row that moves has a key that another row has which was there before."""
     if error.errno != DUPLICATE_KEY:
         raise error
     return UsageError(
-        f"a row of shard {giver} cannot come to {target}, where another one has its key ({error.msg}): "
+        f"a row of shard {source_shard} cannot come to {target}, where another one has its key ({error.msg}): "
         "make reshard-abort, and make the keys unique across shards"
     )
 

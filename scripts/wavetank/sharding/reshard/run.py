@@ -15,9 +15,10 @@ from wavetank.sharding.errors import ShardingError
 from wavetank.sharding.gates import read_gates
 from wavetank.sharding.maps import DirectoryMap, ShardMap, document_of
 from wavetank.sharding.maps.shape import listed as shards_listed
+from wavetank.sharding.reshard.closing import reopen
 from wavetank.sharding.reshard.comparing import Comparison, named
 from wavetank.sharding.reshard.copying import Copy, Throttle, copy_reference, remove
-from wavetank.sharding.reshard.cutover import NOTHING_DONE, CutOver, DiffersError, cut_over, raise_gates, reopen
+from wavetank.sharding.reshard.cutover import NOTHING_DONE, CutOver, DiffersError, cut_over, raise_gates
 from wavetank.sharding.reshard.following import Follower
 from wavetank.sharding.reshard.ledger import (
     ABORTED,
@@ -250,7 +251,7 @@ class _Run:
                     comparisons = self._compare(ground, followers, everything=attempt == 1)
                 try:
                     with self._phase(CUT_OVER):
-                        done = cut_over(ground, published, followers, comparisons, self._closed)
+                        done = cut_over(ground, published, followers, comparisons, self._watch.phase)
                         self._watch.phase("published")
                 except DiffersError:
                     raise
@@ -263,9 +264,6 @@ class _Run:
                     self._note(done, followers)
                     return done.published
         raise AssertionError  # the last attempt returns or raises
-
-    def _closed(self) -> None:
-        self._watch.phase("closed")
 
     def _note(self, done: CutOver, followers: Sequence[Follower]) -> None:
         self._result.blocked_ms = round(done.blocked_s * 1000, 1)
@@ -305,15 +303,15 @@ class _Run:
     def _follow(self, ground: Ground, copy: Copy) -> list[Follower]:
         followers = []
         for part in copy.parts:
-            followed = self._ledger.position(self._resharding, FOLLOW, part.giver)
+            followed = self._ledger.position(self._resharding, FOLLOW, part.source_shard)
             start = followed or part.position
-            followers.append(Follower(ground, part.giver, start.gtids, followed.rows if followed else 0))
+            followers.append(Follower(ground, part.source_shard, start.gtids, followed.rows if followed else 0))
             followers[-1].start()
         return followers
 
     def _catch_up(self, ground: Ground, followers: Sequence[Follower]) -> None:
         """Wait until what had been written when this began is applied."""
-        due = {each: str(ground.source(each.giver).value("SELECT @@GLOBAL.gtid_executed")) for each in followers}
+        due = {each: str(ground.source(each.source_shard).value("SELECT @@GLOBAL.gtid_executed")) for each in followers}
         noted = time.monotonic()
 
         def caught_up() -> bool:
@@ -329,14 +327,16 @@ class _Run:
 
     def _enter_positions(self, followers: Sequence[Follower]) -> None:
         for follower in followers:
-            position = self._ledger.position(self._resharding, COPY, follower.giver)
+            position = self._ledger.position(self._resharding, COPY, follower.source_shard)
             servers = position.servers if position else ()
             now = Position(follower.progress.applied, servers, follower.progress.rows)
-            self._ledger.set_position(self._resharding, FOLLOW, follower.giver, now)
+            self._ledger.set_position(self._resharding, FOLLOW, follower.source_shard, now)
 
     def _compare(self, ground: Ground, followers: Sequence[Follower], *, everything: bool) -> list[Comparison]:
         """Compare both sides until few customers are written between two comparisons."""
-        comparisons = [Comparison(ground, each, target) for each in followers for target in ground.targets(each.giver)]
+        comparisons = [
+            Comparison(ground, each, target) for each in followers for target in ground.targets(each.source_shard)
+        ]
         counter = _Counter(0, self._result.rows.get(COPY, 0), self._watch.rows)
         if everything:
             for follower in followers:
@@ -346,8 +346,8 @@ class _Run:
         for _ in range(ROUNDS):
             if sum(follower.progress.touched for follower in followers) <= FEW_CUSTOMERS:
                 break
-            touched = {follower.giver: follower.progress.take_touched() for follower in followers}
-            self._refuse_differences(comparisons, lambda each: each.those(each.of(touched[each.giver])))  # noqa: B023
+            touched = {follower.source_shard: follower.progress.take_touched() for follower in followers}
+            self._refuse_differences(comparisons, lambda each: each.those(each.of(touched[each.source_shard])))  # noqa: B023
         self._enter_positions(followers)
         return comparisons
 
@@ -437,8 +437,8 @@ def abort(servers: Servers) -> Aborted:
             )
         ground = Ground(servers, catalogue, published.map, resharding.new_map)
         # What the tables say was copied is about to be gone.
-        for giver in ground.givers:
-            ledger.forget(resharding, giver)
+        for source_shard in ground.source_shards:
+            ledger.forget(resharding, source_shard)
         if published.pending or _highest_gate(ground) > published.version:
             published = catalogue.publish(published.map, after=published.version)
         raise_gates(ground, published.version, ground.shards)
