@@ -97,7 +97,8 @@ def _measure(instance: Instance, load: int, measured: Measured) -> None:
         new = changed_map(old, count + 1, [shard.number for shard in servers.topology.shards])
         with _customers(instance, load):
             rows, seconds = _load_data(Ground(servers, catalogue, old, new))
-            there, back = reshard(servers, count + 1), reshard(servers, count)
+            alone = not servers.topology.replicas
+            there, back = (reshard(servers, to, without_replica=alone) for to in (count + 1, count))
     measured.load_data.append(rows / seconds)
     measured.copy.append(there.copied_per_s)
     measured.rows.append(there.rows["copy"])

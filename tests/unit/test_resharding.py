@@ -1,7 +1,9 @@
 """What of a resharding can be decided without servers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.maps import KINDS, make_map
-from wavetank.sharding.reshard import cutover
+from wavetank.sharding.reshard import cutover, decision
 from wavetank.sharding.reshard.copying import _outside
 from wavetank.sharding.reshard.cutover import CutOver, cut_over
 from wavetank.sharding.reshard.following import Logged, Progress, read_log, settle
@@ -92,14 +94,15 @@ def test_what_was_rolled_back_never_was() -> None:
 
 def test_a_transaction_in_doubt_keeps_the_log_from_being_reached() -> None:
     progress = Progress(f"{UUID}:1-10")
-    progress.advance([f"{UUID}:12"], {7: 3}, 1)
+    progress.advance([f"{UUID}:12"], {7: 3}, 1, 0)
     assert progress.reached(f"{UUID}:1-10:12")
     assert not progress.reached(f"{UUID}:1-12")
-    progress.advance([f"{UUID}:11"], {8: 3}, 1)
+    progress.advance([f"{UUID}:11"], {8: 3}, 1, 1)
     assert progress.reached(f"{UUID}:1-12")
     assert progress.applied == f"{UUID}:1-12"
     assert progress.take_touched() == {7: 3, 8: 3}
     assert progress.touched == 0
+    assert (progress.rows, progress.deleted) == (2, 1)
 
 
 # --- what moves
@@ -169,6 +172,10 @@ def test_customers_of_chunks_that_are_done_are_left_out() -> None:
 # --- the cut-over
 
 
+BEFORE = PublishedMap(4, make_map("ring", (1,)), make_map("ring", (1, 2)))
+Play = Callable[..., CutOver]
+
+
 class Stage:
     """Everything that a cut-over touches, with what was done to it in its order."""
 
@@ -176,12 +183,20 @@ class Stage:
         self.done: list[str] = []
         self.source_shards, self.shards = [1], [1, 2]
         self.source_shard, self.title = 1, "shard 1 and shard 2"
-        self.catalogue = self.progress = self
+        self.catalogue = self.progress = self.servers = self.old = self
+        self.guarded, self.topology = [1, 2], SimpleNamespace(shards=[])
         self.name = "s1"
         self._arrives = arrives
         self._differ = differ
         self._busy = busy
         self._asked = 0
+
+    @contextmanager
+    def impatient(self, _: int) -> Iterator["Stage"]:
+        yield self
+
+    def read(self) -> PublishedMap:
+        return BEFORE
 
     def session(self, _: int) -> "Stage":
         return self
@@ -229,24 +244,32 @@ class Stage:
     def of(self, touched: Mapping[int, int]) -> list[int]:
         return list(touched)
 
-    def now(self, customers: list[int]) -> list[int]:
+    def now(self, _: "Stage", customers: list[int]) -> list[int]:
         self.done.append(f"compared {customers}")
         return [customer for customer in customers if customer in self._differ]
 
-    def publish(self, shard_map: Any, pending: Any = None, *, after: int) -> PublishedMap:  # noqa: ANN401
+    def publish(self, shard_map: Any, pending: Any = None, *, after: int, at_least: int) -> PublishedMap:  # noqa: ANN401
+        assert at_least <= after + 1
         self.done.append(f"published {shard_map.shards} then {pending and pending.shards}")
         return PublishedMap(after + 1, shard_map, pending)
 
 
-def play(stage: Any, told: Callable[[str], None] = lambda _: None) -> CutOver:  # noqa: ANN401
-    published = PublishedMap(4, make_map("ring", (1,)), make_map("ring", (1, 2)))
-    return cut_over(stage, published, [stage], [stage], told)
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CutOver]:
+    monkeypatch.setattr(decision, "_note_at_catalogue", lambda stage, *_: stage.done.append("decided"))
+    monkeypatch.setattr(decision, "_note_elsewhere", lambda stage, *_: stage.done.append("known"))
+
+    def do(stage: Any, told: Callable[[str], None] = lambda _: None) -> CutOver:  # noqa: ANN401
+        return cut_over(stage, BEFORE, [stage], [stage], told)
+
+    return do
 
 
-def test_a_cut_over_closes_drains_compares_and_only_then_publishes() -> None:
+def test_a_cut_over_closes_drains_compares_decides_and_only_then_publishes(play: Play) -> None:
     stage = Stage()
     done = play(stage)
-    assert stage.done == ["gate held", "gate closed", "drained", "compared [7]", "published (1, 2) then None"]
+    steps = ["gate held", "gate closed", "drained", "compared [7]", "decided", "known", "published (1, 2) then None"]
+    assert stage.done == steps
     assert (done.published.version, done.compared) == (5, 1)
 
 
@@ -258,7 +281,7 @@ def test_a_cut_over_closes_drains_compares_and_only_then_publishes() -> None:
     ],
 )
 def test_a_cut_over_that_fails_lets_clients_go_on_with_the_old_map(
-    stage: Stage, refusal: str, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, refusal: str, play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cutover, "DRAIN_S", 0.02)
     with pytest.raises(UsageError, match=refusal):
@@ -279,7 +302,7 @@ ENDS = (KeyboardInterrupt(), UnreachableError("s1", "gone"), StatementError(errn
 
 @pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("step", ["take_touched", "now", "told"])
-def test_whatever_ends_a_cut_over_reopens_the_keys(step: str, error: BaseException) -> None:
+def test_whatever_ends_a_cut_over_reopens_the_keys(step: str, error: BaseException, play: Play) -> None:
     stage = Stage()
     if step != "told":
         setattr(stage, step, raising(error))
@@ -289,7 +312,7 @@ def test_whatever_ends_a_cut_over_reopens_the_keys(step: str, error: BaseExcepti
     assert stage.done[-1] == "published (1,) then (1, 2)"
 
 
-def test_gates_of_which_one_could_not_be_closed_are_reopened(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gates_of_which_one_could_not_be_closed_are_reopened(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     stage, other = Stage(), Stage()
     stage.source_shards = [1, 2]
     monkeypatch.setattr(stage, "session", lambda number: stage if number == 1 else other)
@@ -299,7 +322,7 @@ def test_gates_of_which_one_could_not_be_closed_are_reopened(monkeypatch: pytest
     assert stage.done[-1] == "published (1,) then (1, 2)"
 
 
-def test_keys_are_reopened_on_their_shards_where_the_catalogue_is_gone() -> None:
+def test_keys_are_reopened_on_their_shards_where_the_catalogue_is_gone(play: Play) -> None:
     stage = Stage()
     stage.publish = raising(UnreachableError("s1", "gone"))  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
@@ -307,7 +330,7 @@ def test_keys_are_reopened_on_their_shards_where_the_catalogue_is_gone() -> None
     assert stage.done[-1] == "gate move from 5 to 4"
 
 
-def test_keys_that_stay_closed_are_said() -> None:
+def test_keys_that_stay_closed_are_said(play: Play) -> None:
     stage = Stage()
     stage.publish = stage.query = raising(UnreachableError("s1", "gone"))  # type: ignore[method-assign]
     with pytest.raises(UsageError) as refusal:
@@ -318,7 +341,7 @@ def test_keys_that_stay_closed_are_said() -> None:
     )
 
 
-def test_a_transaction_that_does_not_end_keeps_the_gates_open() -> None:
+def test_a_transaction_that_does_not_end_keeps_the_gates_open(play: Play) -> None:
     stage = Stage(busy=True)
     with pytest.raises(UsageError, match="a transaction of moving keys did not end within 1 s"):
         play(stage)

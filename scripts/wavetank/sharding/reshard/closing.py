@@ -11,6 +11,7 @@ has left closed.
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -18,6 +19,7 @@ from contextlib import ExitStack, closing, contextmanager
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import StatementError
 from wavetank.sharding.catalogue import PublishedMap
+from wavetank.sharding.errors import OutdatedMapError
 from wavetank.sharding.gates import RAISE, lower_gate
 from wavetank.sharding.maps import ShardMap
 from wavetank.sharding.reshard.moves import Ground
@@ -25,37 +27,38 @@ from wavetank.sharding.reshard.rows import Session
 
 # How many seconds a transaction may keep a gate from being closed; innodb_lock_wait_timeout has whole ones.
 GATE_S = 1
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def closed(ground: Ground, published: PublishedMap) -> Iterator[None]:
+def closed(ground: Ground, published: PublishedMap) -> Iterator[float]:
     """Let nobody write a moving key who does not know the version after `published`, which is to be published next.
 
-    Whatever ends this before its end, Ctrl-C included, reopens the keys. What cannot be reopened then is said in the
-    error; the next run does it, as does topology-up.
+    Gives when that began, by the monotonic clock. Whatever ends this before its end, Ctrl-C included, reopens the keys.
+    What cannot be reopened then is said in the error; the next run does it, as does topology-up.
 
     Raises:
         UsageError: a transaction did not end within GATE_S seconds, and nothing was closed; or keys stay closed.
         UnreachableError: a source does not answer.
     """
-    version = published.version + 1
-    with _held(ground, version) as sessions, _reopened_on_failure(ground, published):
+    with _held(ground, published.version + 1) as (sessions, began), _reopened_on_failure(ground, published):
         with ThreadPoolExecutor(len(sessions)) as pool:
             list(pool.map(lambda session: session.run("COMMIT"), sessions))
-        yield
+        yield began
 
 
 @contextmanager
-def _held(ground: Ground, version: int) -> Iterator[list[Session]]:
-    """Give sessions that hold the gates' locks; what they have not committed they roll back when they are closed."""
+def _held(ground: Ground, version: int) -> Iterator[tuple[list[Session], float]]:
+    """Give sessions that hold the gates' locks, and since when; they roll back what they have not committed."""
     with ExitStack() as stack:
         sessions = [stack.enter_context(closing(ground.session(number))) for number in ground.source_shards]
+        began = time.monotonic()
         with ThreadPoolExecutor(len(sessions)) as pool:
             try:
                 list(pool.map(lambda session: _hold(session, version), sessions))
             except StatementError as error:
                 raise UsageError(f"a transaction of moving keys did not end within {GATE_S} s: {error.msg}") from None
-        yield sessions
+        yield sessions, began
 
 
 def _hold(session: Session, version: int) -> None:
@@ -69,12 +72,13 @@ def _reopened_on_failure(ground: Ground, published: PublishedMap) -> Iterator[No
     try:
         yield
     except BaseException as error:
-        with _undisturbed():
+        with undisturbed():
             try:
                 reopen(ground, published)
+            except OutdatedMapError:
+                pass  # somebody has published what the gates wait for
             except (UsageError, UnreachableError, StatementError) as again:
-                shut = _lower(ground, published)
-                if shut:
+                if shut := _lower(ground, published):
                     raise UsageError(
                         f"{_told(error)}, and moving keys of shard {', '.join(map(str, shut))} stay closed ({again}): "
                         "make reshard goes on, make topology-up opens them"
@@ -97,32 +101,37 @@ def _lower(ground: Ground, published: PublishedMap) -> list[int]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let no second Ctrl-C interrupt what takes back what the first one interrupted; it takes a few seconds at most."""
+def undisturbed() -> Iterator[None]:
+    """Keep Ctrl-C and its like waiting for what must not be left half done; it takes some seconds at most."""
+    came: list[int] = []
     before = {}
     if threading.current_thread() is threading.main_thread():
-        before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in _ENDINGS}
     try:
         yield
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _told(error: BaseException) -> str:
     return "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
 
 
-def publish(ground: Ground, shard_map: ShardMap, pending: ShardMap | None, *, after: int) -> PublishedMap:
-    """Publish the version that closed gates wait for, and with it let writers at all keys again.
+def publish(
+    ground: Ground, shard_map: ShardMap, pending: ShardMap | None, *, after: int, at_least: int = 0
+) -> PublishedMap:
+    """Publish the version that closed gates wait for, `at_least` so high, and with it let writers at all keys again.
 
     Raises:
         OutdatedMapError: somebody else has published since version `after`.
         UnreachableError: the catalogue's server does not answer; whether it has published, only it can say.
     """
-    return ground.catalogue.publish(shard_map, pending, after=after)
+    return ground.catalogue.publish(shard_map, pending, after=after, at_least=at_least)
 
 
-def reopen(ground: Ground, published: PublishedMap) -> PublishedMap:
+def reopen(ground: Ground, published: PublishedMap, at_least: int = 0) -> PublishedMap:
     """Publish the version that closed gates wait for with the map in force: clients go on as before."""
-    return publish(ground, published.map, published.pending, after=published.version)
+    return publish(ground, published.map, published.pending, after=published.version, at_least=at_least)

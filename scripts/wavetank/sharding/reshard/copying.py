@@ -17,17 +17,26 @@ told is promised), so that what was copied from or to the former counts as nothi
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from wavetank.errors import UnreachableError
 from wavetank.node import Server, StatementError
 from wavetank.sharding.reshard.ledger import COPY, FOLLOW, Chunk, Ledger, Position, Resharding, in_chunks
 from wavetank.sharding.reshard.moves import Ground
-from wavetank.sharding.reshard.rows import DUPLICATE_KEY, Session, clash, delete, listed, read_literals, statements
+from wavetank.sharding.reshard.replicas import HINT, what_is_missing
+from wavetank.sharding.reshard.rows import (
+    DUPLICATE_KEY,
+    REMOVALS,
+    Session,
+    clash,
+    delete,
+    listed,
+    read_literals,
+    statements,
+)
 from wavetank.waiting import wait_until
 
 # Customers of a chunk, with some 14 rows each.
@@ -38,9 +47,15 @@ REMOVED_CUSTOMERS = 100
 WORKERS = 4
 # By how many seconds a replica of a target may be behind what is copied; then the copy waits for it.
 LAG_BOUND_S = 2.0
+# How often a server is asked within that time.
+ASKED_A_BOUND = 10
 # How long it waits before it says that the replica does not come along.
 LAGGARD_S = 120.0
 IN_DOUBT_S = 30.0
+_REMOVED = (
+    f"INSERT INTO {'.'.join(REMOVALS)} (version, row_count) VALUES (%s, %s) AS new "
+    f"ON DUPLICATE KEY UPDATE row_count = {REMOVALS[1]}.row_count + new.row_count"
+)
 # Told of rows that have been copied, as they are.
 Counted = Callable[[int], None]
 
@@ -55,17 +70,22 @@ class Throttle:
         self._bound_s = bound_s
         self._past: deque[tuple[float, str]] = deque()
         self._lock = threading.Lock()
+        self._next = 0.0
         self.waited_s = 0.0
 
     def wait(self) -> None:
-        """Return when every replica that answers is within the bound.
+        """Return when every replica that answers is within the bound, and one answers.
 
         Raises:
-            WaitedInVain: one is not, in LAGGARD_S seconds.
+            WaitedInVain: they are not, in LAGGARD_S seconds.
         """
         if not self._replicas:
             return
         now = time.monotonic()
+        with self._lock:
+            if now < self._next:
+                return
+            self._next = now + self._bound_s / ASKED_A_BOUND
         gtids = str(self._source.value("SELECT @@GLOBAL.gtid_executed"))
         with self._lock:
             self._past.append((now, gtids))
@@ -74,24 +94,31 @@ class Throttle:
             moment, due = self._past[0]
         if moment > now - self._bound_s:
             return
-        for replica in self._replicas:
-            wait_until(
-                f"{replica.name} to be at most {self._bound_s:g} s behind {self._source.name}",
-                lambda replica=replica: has_executed(replica, due),  # type: ignore[misc]
-                timeout_s=LAGGARD_S,
-                interval_s=0.05,
-                hint="make status shows why, make topology-up mends; the same command then goes on",
-            )
+        wait_until(
+            f"replicas to be at most {self._bound_s:g} s behind {self._source.name}",
+            lambda: what_is_missing(self._replicas, due),
+            timeout_s=LAGGARD_S, interval_s=0.05, good=lambda missing: not missing, hint=HINT,
+        )  # fmt: skip
         with self._lock:
             self.waited_s += time.monotonic() - now
 
 
-def has_executed(replica: Server, gtids: str) -> bool:
-    """Return whether a replica has executed a GTID set; one that does not answer keeps nobody waiting."""
-    try:
-        return bool(replica.value("SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", [gtids]))
-    except UnreachableError:
-        return True
+class Throttles:
+    """A throttle for each of several shards."""
+
+    def __init__(self, ground: Ground, numbers: Iterable[int]) -> None:
+        """Know whom to ask; nothing is asked yet."""
+        self._throttles = {number: Throttle(ground.source(number), ground.replicas(number)) for number in numbers}
+
+    def wait(self) -> None:
+        """Return when the replicas of every shard are within the bound; raises what Throttle.wait() does."""
+        for throttle in self._throttles.values():
+            throttle.wait()
+
+    @property
+    def waited_s(self) -> float:
+        """For how many seconds replicas were waited for."""
+        return sum(throttle.waited_s for throttle in self._throttles.values())
 
 
 @dataclass
@@ -112,15 +139,13 @@ class Copy:
         self._ground = ground
         self._ledger = ledger
         self._resharding = resharding
-        self._throttles = {
-            number: Throttle(ground.source(number), ground.replicas(number)) for number in ground.new.shards
-        }
+        self._throttles = Throttles(ground, ground.guarded)
         self.parts: list[Part] = []
 
     @property
     def throttled_s(self) -> float:
         """For how many seconds replicas were waited for."""
-        return sum(throttle.waited_s for throttle in self._throttles.values())
+        return self._throttles.waited_s
 
     def plan(self) -> tuple[int, int]:
         """Find out what is left to copy; return how many rows are copied already, and about how many there are."""
@@ -165,7 +190,7 @@ class Copy:
     def _begin_anew(self, source_shard: int) -> None:
         """Remove what has been copied from a shard, and what is known of it."""
         for target in self._ground.targets(source_shard):
-            remove(self._ground, target, self._ground.arrived(source_shard, target), self._throttles[target])
+            remove(self._ground, target, self._ground.arrived(source_shard, target), self._throttles)
         self._ledger.forget(self._resharding, source_shard)
 
     def _read_position(self, source_shard: int) -> Position:
@@ -189,7 +214,7 @@ class Copy:
         going = sum(map(len, self._ground.going(source_shard).values()))
         source, schema = self._ground.source(source_shard), self._ground.shard(source_shard).schema
         counts = [int(source.value(f"SELECT COUNT(*) FROM {schema}.`{table.name}`", account="admin"))
-                  for table in self._ground.tables]  # fmt: skip
+                  for table in self._ground.compared]  # fmt: skip
         customers = int(source.value(f"SELECT COUNT(*) FROM {schema}.customers", account="admin"))
         return round(going * sum(counts) / max(customers, 1))
 
@@ -232,7 +257,7 @@ class Copy:
                 for chunk in chunks:
                     target = chunk.to_shard
                     writer = sessions.setdefault(target, sessions.get(target) or self._ground.session(target))
-                    self._throttles[target].wait()
+                    self._throttles.wait()
                     counted(self._copy(chunk, part.customers[chunk], reader, writer))
             finally:
                 for session in sessions.values():
@@ -266,7 +291,8 @@ class Copy:
             rows = 0
             for table in self._ground.tables:
                 literals = read_literals(reader, table, table.of(ids))
-                rows += len(literals)
+                # What is computed may go at any time, and is not demanded afterwards.
+                rows += len(literals) if table in self._ground.compared else 0
                 for statement in statements(table, literals):
                     writer.run(statement)
             return rows
@@ -289,20 +315,32 @@ def copy_reference(ground: Ground, target: int) -> int:
     return rows
 
 
-def remove(
+def remove(  # noqa: PLR0913 - the last is named
     ground: Ground,
     number: int,
     customers: Sequence[int],
-    throttle: Throttle | None = None,
+    throttles: Throttles | None = None,
     counted: Counted = lambda _: None,
+    *,
+    version: int = 0,
 ) -> int:
-    """Delete customers' rows from a shard, a few customers a transaction; return how many rows they were."""
+    """Delete customers' rows from a shard that map `version` has elsewhere, 0 for copies; return how many they were.
+
+    A few customers a transaction, which says of itself what it is.
+    """
     rows = 0
     with closing(ground.session(number)) as session:
+
+        def work(some: Sequence[int]) -> int:
+            gone = delete(session, ground.tables, some)
+            if gone:
+                session.run(_REMOVED, [version, gone])
+            return gone
+
         for some in in_chunks(customers, REMOVED_CUSTOMERS):
-            if throttle:
-                throttle.wait()
-            gone = session.transaction(lambda some=some: delete(session, ground.tables, some))  # type: ignore[misc]
+            if throttles:
+                throttles.wait()
+            gone = session.transaction(lambda some=some: work(some))  # type: ignore[misc]
             counted(gone)
             rows += gone
     return rows

@@ -8,6 +8,9 @@ end; nobody reads it yet.
 What a transaction did that was prepared by XA counts when that is committed. Until then its GTID is not among those
 that have been applied, so that whoever goes on asks for it again.
 
+What a resharding itself has removed from a shard says so in its transaction, and is passed over: the copies are what
+it was removed for.
+
 Two things are out of reach of this and stop the resharding at the comparison: a customer whose key changes, and an
 order that changes hands. Neither is possible through wavetank.sharding.
 """
@@ -32,7 +35,7 @@ from wavetank.node import StatementError
 from wavetank.sharding.maps.keys import read_key
 from wavetank.sharding.reshard.ledger import in_chunks
 from wavetank.sharding.reshard.moves import Ground
-from wavetank.sharding.reshard.rows import CUSTOMER, ORDER, ORDERS, Session, Table, clash, listed
+from wavetank.sharding.reshard.rows import CUSTOMER, ORDER, ORDERS, REMOVALS, Session, Table, clash, listed
 
 # Rows of a transaction on the target: what a replica applies at one go.
 BATCH_ROWS = 500
@@ -58,6 +61,8 @@ class Logged:
     prepares: str = ""
     commits: str = ""
     forgets: str = ""
+    # What a resharding has removed, which nobody has deleted.
+    own: bool = False
 
 
 def read_log(events: Iterable[Any], schema: str, tables: Iterable[str], node: str) -> Iterator[Logged]:
@@ -71,11 +76,17 @@ def read_log(events: Iterable[Any], schema: str, tables: Iterable[str], node: st
     for event in events:
         if isinstance(event, GtidEvent):
             if logged:
-                yield logged  # it had no end of its own
+                yield _without_own(logged)  # it had no end of its own
             logged = Logged(event.gtid)
         elif logged and _take_down(logged, event, wanted, schema, node):
-            yield logged
+            yield _without_own(logged)
             logged = None
+
+
+def _without_own(logged: Logged) -> Logged:
+    if logged.own:
+        logged.changes.clear()
+    return logged
 
 
 def _take_down(logged: Logged, event: Any, wanted: AbstractSet[tuple[str, str]], schema: str, node: str) -> bool:  # noqa: ANN401
@@ -83,6 +94,7 @@ def _take_down(logged: Logged, event: Any, wanted: AbstractSet[tuple[str, str]],
     if isinstance(event, RowsEvent):
         if (event.schema, event.table) in wanted:
             logged.changes += ((event.table, before, after) for before, after in row_changes(event))
+        logged.own = logged.own or (event.schema, event.table) == REMOVALS
         return False
     if isinstance(event, XAPrepareEvent):
         if not event.one_phase:
@@ -120,12 +132,13 @@ def _xid(gtrid: bytes, bqual: bytes, format_id: int) -> str:
 class Progress:
     """Which transactions have been applied, and which customers they touched; may be shared by threads."""
 
-    def __init__(self, start: str, rows: int = 0) -> None:
-        """Begin after the GTID set `start`, with `rows` applied before."""
+    def __init__(self, start: str, rows: int = 0, deleted: int = 0) -> None:
+        """Begin after the GTID set `start`, with `rows` applied before, of which `deleted` were deleted."""
         self._applied = start
         self._lock = threading.Lock()
         self._touched: dict[int, int] = {}
         self.rows = rows
+        self.deleted = deleted
 
     @property
     def applied(self) -> str:
@@ -133,12 +146,13 @@ class Progress:
         with self._lock:
             return self._applied
 
-    def advance(self, gtids: list[str], touched: Mapping[int, int], rows: int) -> None:
+    def advance(self, gtids: list[str], touched: Mapping[int, int], rows: int, deleted: int) -> None:
         """Note that transactions have been applied."""
         with self._lock:
             self._applied = union(self._applied, *gtids)
             self._touched |= touched
             self.rows += rows
+            self.deleted += deleted
 
     def reached(self, gtids: str) -> bool:
         """Return whether all of a GTID set has been applied."""
@@ -165,10 +179,10 @@ class Progress:
 class Follower:
     """Applies what a source shard's log says; two threads, one that reads and one that writes."""
 
-    def __init__(self, ground: Ground, source_shard: int, start: str, rows: int = 0) -> None:
-        """Know what is to be done; `start` is the GTID set that the copies hold already."""
+    def __init__(self, ground: Ground, source_shard: int, progress: Progress) -> None:
+        """Know what is to be done; `progress` begins with what the copies hold already."""
         self.source_shard = source_shard
-        self.progress = Progress(start, rows)
+        self.progress = progress
         self._ground = ground
         self._source = ground.source(source_shard)
         self._over = threading.Event()
@@ -250,8 +264,7 @@ class Follower:
                     batch.append(self._queue.get_nowait())
                     rows += len(batch[-1].changes)
                 gtids, changes = settle(batch, prepared)
-                touched, rows = self._sorter.apply(changes)
-                self.progress.advance(gtids, touched, rows)
+                self.progress.advance(gtids, *self._sorter.apply(changes))
 
 
 def _until(over: threading.Event, events: Iterable[Any]) -> Iterator[Any]:
@@ -301,11 +314,12 @@ class Sorter:
             self._sessions[target] = self._ground.session(target)
         return self._sessions[target]
 
-    def apply(self, changes: list[Change]) -> tuple[dict[int, int], int]:
+    def apply(self, changes: list[Change]) -> tuple[dict[int, int], int, int]:
         """Do to the copies what was done to the rows, in a transaction a target.
 
         Returns:
-            Whose rows they are, each with the target; and how many rows have been written or deleted.
+            Whose rows they are, each with the target; how many rows have been written or deleted; and how many of
+            those that are compared have been deleted.
         """
         owners = self._owners_of_orders(changes)
         targets: dict[int, int] = self._targets_of(changes, owners)
@@ -322,7 +336,9 @@ class Sorter:
         for target, rows in final.items():
             there = listed(customer for customer, its in targets.items() if its == target)
             self._write(self._session(target), rows, there)
-        return targets, sum(map(len, final.values()))
+        compared = {table.name for table in self._ground.compared}
+        gone = sum(kept is None and name in compared for rows in final.values() for (name, _), kept in rows.items())
+        return targets, sum(map(len, final.values())), gone
 
     def _owners_of_orders(self, changes: list[Change]) -> dict[int, int]:
         """Return the customers of the orders whose items were changed: as the batch says, else as the copies say."""

@@ -1,15 +1,25 @@
 """Which customers move, and between which shards and servers."""
 
+import contextlib
+import copy
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from wavetank.node import Server, Servers, query_on
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.errors import UnknownCustomerError
 from wavetank.sharding.maps import DirectoryMap, HashMap, ShardMap
-from wavetank.sharding.reshard.rows import CUSTOMER, LONGEST_TEXT, Session, Table, customers_tables, tables_of
+from wavetank.sharding.reshard.rows import (
+    CUSTOMER,
+    LONGEST_TEXT,
+    PATIENCE_S,
+    Session,
+    Table,
+    customers_tables,
+    tables_of,
+)
 from wavetank.sharding.schema import REFERENCE
 from wavetank.topology import Shard
 
@@ -40,6 +50,7 @@ class Ground:
         self.catalogue = catalogue
         self.old = old
         self.new = new
+        self.patience_s = PATIENCE_S
         first = self.shard(old.shards[0])
         self.all_tables = tables_of(self.source(first.number), first.schema)
         self.tables = customers_tables(self.all_tables)
@@ -60,6 +71,16 @@ class Ground:
         """Every shard that is in either map."""
         return tuple(sorted({*self.old.shards, *self.new.shards}))
 
+    @property
+    def catalogue_shard(self) -> int:
+        """The shard on whose source the catalogue is."""
+        return self.servers.topology.shards[0].number
+
+    @property
+    def guarded(self) -> tuple[int, ...]:
+        """Every shard of which nothing may be lost that has been relied on: those in a map, and the catalogue's."""
+        return tuple(sorted({*self.shards, self.catalogue_shard}))
+
     def shard(self, number: int) -> Shard:
         """Return a shard of the topology."""
         return self.servers.topology.shard(number)
@@ -74,7 +95,15 @@ class Ground:
 
     def session(self, number: int) -> Session:
         """Open a connection of the caller's own to a shard's source."""
-        return Session(self.source(number), self.shard(number).schema)
+        return Session(self.source(number), self.shard(number).schema, self.patience_s)
+
+    @contextlib.contextmanager
+    def impatient(self, patience_s: int) -> Iterator["Ground"]:
+        """Give the same ground with connections on which every answer may take `patience_s` seconds."""
+        with Servers(self.servers.topology, patience_s) as servers:
+            quick = copy.copy(self)
+            quick.servers, quick.catalogue, quick.patience_s = servers, Catalogue(servers), patience_s
+            yield quick
 
     def uuids(self, numbers: Sequence[int]) -> tuple[str, ...]:
         """Return which servers are the sources of shards: another one after a failover."""
