@@ -254,7 +254,7 @@ class Connection:
         if "FROM sharding.maps" in statement:
             return [state["maps"][max(state["maps"])]] if state["maps"] else []
         if "FROM sharding.publications" in statement:
-            return [{"ours": state["publishers"].get(parameters[0]) == self._host.name}]
+            return [{"ours": by == self._host.name} for by in [state["publishers"].get(parameters[0])] if by]
         if "FROM sharding.cutovers" in statement:
             least = parameters[0] if parameters else 0
             newest = max((each for each in state["cutovers"] if each > least), default=None)

@@ -1,22 +1,26 @@
 """What of a resharding can be decided without servers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pymysqlreplication.event import GtidEvent, QueryEvent, XAPrepareEvent, XidEvent
-from wavetank.errors import UnreachableError, UsageError
+from pymysqlreplication.row_event import DeleteRowsEvent
+from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.node import StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.maps import KINDS, make_map
-from wavetank.sharding.reshard import cutover, decision
+from wavetank.sharding.reshard import copying, cutover, decision, following, run
 from wavetank.sharding.reshard.copying import _outside
 from wavetank.sharding.reshard.cutover import CutOver, cut_over
 from wavetank.sharding.reshard.following import Logged, Progress, read_log, settle
+from wavetank.sharding.reshard.ledger import Chunk
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.replicas import refuse_unreplicated, what_is_missing
 from wavetank.sharding.reshard.rows import Column, Table, statements
 from wavetank.sharding.reshard.run import Resharded, changed_map, check_count
 from wavetank.sharding.reshard.view import progress_line
@@ -103,6 +107,122 @@ def test_a_transaction_in_doubt_keeps_the_log_from_being_reached() -> None:
     assert progress.take_touched() == {7: 3, 8: 3}
     assert progress.touched == 0
     assert (progress.rows, progress.deleted) == (2, 1)
+
+
+def rows(schema: str, table: str) -> Any:  # noqa: ANN401
+    return event(DeleteRowsEvent, schema=schema, table=table)
+
+
+def test_what_a_resharding_has_removed_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "row_changes", lambda event: [({"order_id": event.table}, None)])
+    own, client = log(
+        1, "BEGIN", rows("shop_1", "orders"), rows("sharding", "removals"), event(XidEvent, xid=1),
+        2, "BEGIN", rows("shop_1", "orders"), event(XidEvent, xid=2),
+    )  # fmt: skip
+    assert own.changes == []
+    assert client.changes == [("orders", {"order_id": "orders"}, None)]
+
+
+def test_what_a_resharding_removes_says_so_in_its_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    stage.transaction = lambda work: work()  # type: ignore[attr-defined]
+    stage.tables = []  # type: ignore[attr-defined]
+    stage.run = lambda statement, parameters=(): stage.done.append(f"{statement} {parameters}")  # type: ignore[method-assign]
+    monkeypatch.setattr(copying, "delete", lambda _, __, customers: 0 if customers == [0] else 14)
+    assert copying.remove(stage, 1, [7, 8], version=9) == 14  # type: ignore[arg-type]
+    assert copying.remove(stage, 1, [0], version=9) == 0  # type: ignore[arg-type]
+    (said,) = stage.done
+    assert said.startswith("INSERT INTO sharding.removals")
+    assert said.endswith("[9, 14]")
+
+
+# --- what is on replicas
+
+
+@dataclass
+class Replica:
+    """One that has executed something or not, or does not answer."""
+
+    name: str
+    has: bool | None
+
+    def value(self, _: str, __: Sequence[Any] = ()) -> bool:
+        if self.has is None:
+            raise UnreachableError(self.name, "gone")
+        return self.has
+
+
+@pytest.mark.parametrize(
+    ("replicas", "missing"),
+    [
+        ({}, ""),
+        ({"a": True}, ""),
+        ({"a": None}, "a not answering"),
+        ({"a": None, "b": None}, "a, b not answering"),
+        ({"a": None, "b": True}, ""),
+        ({"a": True, "b": False}, "b not so far"),
+        ({"a": None, "b": False}, "b not so far"),
+    ],
+)
+def test_a_replica_that_does_not_answer_counts_for_nothing(replicas: dict[str, bool | None], missing: str) -> None:
+    assert what_is_missing([Replica(*each) for each in replicas.items()], "u:1-9") == missing  # type: ignore[misc]
+
+
+def test_a_copy_waits_for_a_replica_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "LAGGARD_S", 0.01)
+    throttle = copying.Throttle(Stage(), [GONE], bound_s=0)  # type: ignore[arg-type, list-item]
+    with pytest.raises(WaitedInVain, match="behind s1; last seen: s1r not answering"):
+        throttle.wait()
+
+
+HAS, GONE = Replica("s1r", has=True), Replica("s1r", has=None)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "without", "refusal"),
+    [
+        ([], False, "shards 1, 2 have no replica, .*: make topology-up REPLICAS=1, or WITHOUT_REPLICA=1 to move rows"),
+        ([], True, ""),
+        ([HAS], False, ""),
+        ([GONE], True, r"of shard 1 no replica answers \(s1r\), and rows that are on s1 alone"),
+    ],
+)
+def test_a_shard_without_a_replica_needs_the_users_word(replicas: list[Replica], without: bool, refusal: str) -> None:  # noqa: FBT001
+    stage = Stage()
+    stage.replicas = lambda _: replicas  # type: ignore[method-assign, assignment]
+    with pytest.raises(UsageError, match=refusal) if refusal else nullcontext():
+        refuse_unreplicated(stage, [2, 1], without_replica=without)  # type: ignore[arg-type]
+
+
+def test_a_source_that_lacks_what_was_decided_by_keeps_everything() -> None:
+    decided = decision.Decision(5, {}, (1, 2), {1: "u:1-9", 3: "w:1-4"})
+    stage = Stage()
+    stage.value = lambda *_: "u:7-9,\nu2:3"  # type: ignore[method-assign, assignment]
+    lacks = (
+        r"s1 lacks 4 transactions that shard 1 had at the cut-over to map version 5 \(u:7-9,u2:3\): nothing is removed"
+    )
+    with pytest.raises(UsageError, match=lacks):
+        decision.refuse_loss(stage, decided, [1, 2])  # type: ignore[arg-type]
+    decision.refuse_loss(stage, decided, [2])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("there", "deleted", "refused"), [(0, 0, True), (0, 99, True), (0, 100, False), (99, 1, False)]
+)
+def test_sides_that_are_equally_empty_differ_from_what_was_copied(
+    there: int,
+    deleted: int,
+    refused: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "count_copies", lambda *_: there)
+    chunks = {Chunk(1, 2, 0, 9): 60, Chunk(1, 3, 0, 9): 40, Chunk(2, 3, 0, 9): 7}
+    one = SimpleNamespace(_ledger=SimpleNamespace(chunks=lambda *_: chunks), _resharding=0, _catch_up=lambda *_: None)
+    ground = SimpleNamespace(targets=lambda _: [2])
+    follower = SimpleNamespace(source_shard=1, progress=SimpleNamespace(deleted=deleted))
+    expected = f"shard 1 gave 100 rows, of which its customers have deleted {deleted}, and its targets hold 0"
+    with pytest.raises(cutover.DiffersError, match=expected) if refused else nullcontext():
+        run._Run._refuse_vanished(one, ground, [follower])  # type: ignore[arg-type, list-item]  # noqa: SLF001
 
 
 # --- what moves
