@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS PROXIES SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE
-export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA RUNS SQL MAX_RTO MAX_LOST
+export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA RUNS SQL MAX_RTO MAX_LOST WITHOUT_REPLICA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -52,7 +52,7 @@ failover: setup ## Replace a source that is gone by the replica that has most; F
 repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead
 	@$(BIN)/wavetank repoint
 
-reshard: setup ## Divide the customers among TO= shards while clients write; again goes on where it stopped
+reshard: setup ## Divide the customers among TO= shards while clients write; again goes on where it stopped; WITHOUT_REPLICA=1 though a shard has none
 	@$(BIN)/wavetank reshard
 
 reshard-abort: setup ## Take a resharding back that has not been cut over

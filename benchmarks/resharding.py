@@ -97,7 +97,8 @@ def _measure(instance: Instance, load: int, measured: Measured) -> None:
         new = changed_map(old, count + 1, [shard.number for shard in servers.topology.shards])
         with _customers(instance, load):
             rows, seconds = _load_data(Ground(servers, catalogue, old, new))
-            there, back = reshard(servers, count + 1), reshard(servers, count)
+            alone = not servers.topology.replicas
+            there, back = (reshard(servers, to, without_replica=alone) for to in (count + 1, count))
     measured.load_data.append(rows / seconds)
     measured.copy.append(there.copied_per_s)
     measured.rows.append(there.rows["copy"])
@@ -125,7 +126,7 @@ def _load_data(ground: Ground) -> tuple[int, float]:
     (target,) = set(ground.new.shards) - set(ground.old.shards)
     server, schema = ground.source(target), ground.shard(target).schema
     with tempfile.TemporaryDirectory() as directory:
-        rows = sum(_write(ground, giver, target, Path(directory)) for giver in ground.givers)
+        rows = sum(_write(ground, source_shard, target, Path(directory)) for source_shard in ground.source_shards)
         server.execute(f"DROP SCHEMA IF EXISTS {SCRATCH}", f"CREATE SCHEMA {SCRATCH}", "SET GLOBAL local_infile = ON")
         try:
             for table in ground.tables:
@@ -135,11 +136,11 @@ def _load_data(ground: Ground) -> tuple[int, float]:
             server.execute("SET GLOBAL local_infile = OFF", f"DROP SCHEMA {SCRATCH}")
 
 
-def _write(ground: Ground, giver: int, target: int, directory: Path) -> int:
+def _write(ground: Ground, source_shard: int, target: int, directory: Path) -> int:
     """Write the rows that move from a shard into a file a table; return how many they are."""
     rows = 0
-    ids = listed(ground.going(giver).get(target, [0]))
-    with contextlib.closing(Session(ground.source(giver), ground.shard(giver).schema)) as session:
+    ids = listed(ground.going(source_shard).get(target, [0]))
+    with contextlib.closing(Session(ground.source(source_shard), ground.shard(source_shard).schema)) as session:
         for table in ground.tables:
             columns = ", ".join(column.quoted for column in table.columns)
             with (directory / table.name).open("a") as file:

@@ -10,6 +10,13 @@ CREATE TABLE IF NOT EXISTS sharding.maps (
     PRIMARY KEY (version)
 );
 
+-- By which server a version was published: another one than ours may have published more, and lost it.
+CREATE TABLE IF NOT EXISTS sharding.publications (
+    version BIGINT UNSIGNED NOT NULL,
+    server CHAR(36) CHARACTER SET ascii NOT NULL,
+    PRIMARY KEY (version)
+);
+
 -- For the map that is a directory: its shards, and how many customers each has been given.
 CREATE TABLE IF NOT EXISTS sharding.shard_directory (
     shard SMALLINT UNSIGNED NOT NULL,
@@ -41,7 +48,8 @@ CREATE TABLE IF NOT EXISTS sharding.reshardings (
 );
 
 -- What they have done. A phase has 0 for shards and key; a chunk has those; in between is what is known of one
--- shard. gtids is up to which transaction, servers are the UUIDs of those of which this is true.
+-- shard. gtids is up to which transaction, servers are the UUIDs of those of which this is true. Where high is of one
+-- shard, it is how many rows customers have deleted since the copy.
 CREATE TABLE IF NOT EXISTS sharding.reshard_steps (
     resharding INT UNSIGNED NOT NULL,
     phase ENUM('prepare', 'copy', 'follow', 'compare', 'cut-over', 'remove') NOT NULL,

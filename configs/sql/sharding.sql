@@ -59,3 +59,19 @@ CREATE TABLE IF NOT EXISTS sharding_work.id_spans (
     used_until_ms BIGINT UNSIGNED NOT NULL,
     PRIMARY KEY (worker)
 );
+
+-- Cut-overs that are decided: a version of the map that is in force from then on, whoever loses its publication. Noted
+-- on every shard that has a part in it, so that no server that dies takes the decision along.
+CREATE TABLE IF NOT EXISTS sharding.cutovers (
+    version BIGINT UNSIGNED NOT NULL,
+    document JSON NOT NULL,
+    PRIMARY KEY (version)
+);
+
+-- How many rows have been removed here because a version of the map has them elsewhere. Changed in the transaction that
+-- removes them, so that whoever follows the log knows it from what customers delete.
+CREATE TABLE IF NOT EXISTS sharding.removals (
+    version BIGINT UNSIGNED NOT NULL,
+    row_count BIGINT UNSIGNED NOT NULL,
+    PRIMARY KEY (version)
+);

@@ -237,6 +237,10 @@ def load(
 @app.command()
 def reshard(
     to: Annotated[int, typer.Option("--to", envvar="TO", help="How many shards the customers are divided among.")] = 0,
+    without_replica: Annotated[
+        bool,
+        typer.Option("--without-replica", envvar="WITHOUT_REPLICA", help="Also where a shard has no replica."),
+    ] = False,
     instance: InstanceName = "",
     as_json: AsJson = False,
 ) -> None:
@@ -253,7 +257,7 @@ def reshard(
         with Servers(topology) as servers, watched(silent=as_json) as watch:
             for line in ungated(servers):
                 print(f"wavetank: {line}", file=sys.stderr)
-            done = move(servers, to, watch)
+            done = move(servers, to, watch, without_replica=without_replica)
     except DiffersError as finding:
         print(f"wavetank: {finding}", file=sys.stderr)
         sys.exit(FINDING)

@@ -1,13 +1,21 @@
 """Three shards without replicas, by the ring: fewer would not let one hold more than twice its share."""
 
 import itertools
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 
+from commands import HOME, wavetank
 from wavetank import containers, shop
+from wavetank.checks import ask_all
 from wavetank.node import Servers
+from wavetank.sharding.catalogue import Catalogue
+from wavetank.sharding.gates import highest_gate
 from wavetank.sharding.maps import make_map
 from wavetank.sharding.rehoming import rehome
+from wavetank.sharding.reshard.run import abort
 
 from damages import Case, Damage, sql
 
@@ -70,6 +78,23 @@ def crowd(servers: Servers) -> None:
     theirs = itertools.islice((each for each in itertools.count(30_000_000) if RING.shard_of(each) == 2), MANY)
     rows = [shop.customer(1, number) for number in theirs]
     servers["s2"].execute(*shop.inserts("customers", rows, "shop_2"))
+
+
+def killed_while_closed(servers: Servers) -> None:
+    """Let a resharding be killed while customers who move cannot write."""
+    command = [sys.executable, str(HOME / "tests" / "sharding" / "killed.py"), servers.topology.instance, "2", "closed"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def taken_back(servers: Servers) -> None:
+    """Let topology-up open what is closed, which is not the end of the resharding, and take that back."""
+    assert highest_gate(servers) > Catalogue(servers).read().version
+    assert wavetank("up", INSTANCE=servers.topology.instance).returncode == 1
+    assert highest_gate(servers) == Catalogue(servers).read().version
+    (standing,) = ask_all(servers).red
+    assert standing.check == "shard_resharding"
+    abort(servers)
 
 
 def orders_of(number: int) -> list[tuple[shop.Order, list[shop.Item]]]:
@@ -146,6 +171,7 @@ CASES = {
     "a shard with most customers": Case(
         "shard_skew", "s2", crowd, undo=sql("s2", "DELETE FROM shop_2.customers WHERE customer_id >= 30000000"),
     ),
+    "a resharding that was killed": Case("shard_resharding", "s1", killed_while_closed, undo=taken_back),
     "a shard that is gone": Case(
         # Nothing that compares shards can be asked.
         "reachable", "s3", lambda s: containers.kill(s.topology.container(s.topology.node("s3"))),

@@ -1,29 +1,18 @@
 """Rows move between shards while customers order; whoever is killed meanwhile, nothing is lost."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 from commands import own, wavetank
+from sharding.moving import assert_in_order, contents, killed_at, reshard, servers_of
 from wavetank import containers
-from wavetank.checks import ask_all
 from wavetank.drills.reshard import held_by
-from wavetank.instance import Instance
-from wavetank.node import Servers
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.client import connect
-from wavetank.sharding.gates import read_gates
-from wavetank.sharding.reshard.rows import customers_tables, tables_of
 from wavetank.traffic.shop import ShopTraffic
 from wavetank.traffic.shop_verdict import judge
-from wavetank.waiting import wait_until
 
-KILLED = Path(__file__).with_name("killed.py")
 # Of all phases, and at those moments between which something could come undone.
 MOMENTS = ("pending", "copy rows", "follow", "compare", "closed", "published", "remove rows")
 
@@ -34,13 +23,6 @@ def instance(bring_up: Callable[..., str]) -> str:
     return bring_up(own("reshard"), TOPOLOGY="four-shard", SHARDS=3, REPLICAS=1, SEMI_SYNC=1)
 
 
-@contextmanager
-def servers_of(instance: str) -> Iterator[Servers]:
-    """The servers as they are now: a failover changes who is a source."""
-    with Servers(Instance(instance).topology()) as servers:
-        yield servers
-
-
 def shards_in_map(instance: str) -> int:
     with servers_of(instance) as servers:
         return len(Catalogue(servers).read().map.shards)
@@ -49,45 +31,6 @@ def shards_in_map(instance: str) -> int:
 def other(instance: str) -> int:
     """Return to how many shards to go from here."""
     return 5 - shards_in_map(instance)
-
-
-def contents(instance: str) -> dict[str, str]:
-    """Return what the shards hold together, rows and checksum of each table, wherever a row is."""
-    found = {}
-    with servers_of(instance) as servers:
-        shards = servers.topology.shards
-        for table in customers_tables(tables_of(servers[shards[0].source.name], shards[0].schema)):
-            rows = checksum = 0
-            for shard in shards:
-                statement = f"SELECT COUNT(*) AS n, {table.checksum} AS hash FROM {shard.schema}.{table.name} t"
-                (row,) = servers[shard.source.name].query(statement, account="admin")
-                rows, checksum = rows + row["n"], checksum + int(row["hash"])
-            found[table.name] = f"{rows} rows, {checksum:x}"
-    return found
-
-
-def killed_at(instance: str, to: int, moment: str) -> None:
-    command = [sys.executable, str(KILLED), instance, str(to), moment]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == -9, done.stderr
-
-
-def reshard(instance: str, to: int) -> dict[str, Any]:
-    done = wavetank("reshard", "--json", INSTANCE=instance, TO=to)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def assert_in_order(instance: str, shards: int) -> None:
-    """Demand that the map has so many shards, that the checks are green, and that no gate wants what is not there."""
-    with servers_of(instance) as servers:
-        published = Catalogue(servers).read()
-        assert len(published.map.shards) == shards
-        assert published.pending is None
-        for shard in servers.topology.shards:
-            assert max(read_gates(servers[shard.source.name]).values()) <= published.version
-        # Replicas come to their end by themselves.
-        wait_until("green checks", lambda: ask_all(servers).proven, timeout_s=60, interval_s=0.5)
 
 
 @contextmanager
@@ -220,17 +163,21 @@ def test_a_source_that_dies_is_replaced_and_the_same_command_finishes(instance: 
         killed_at(instance, to, "copy rows")
         with servers_of(instance) as servers:
             topology = servers.topology
-            giver = topology.shard(3 if to == 2 else 2)
-            containers.kill(topology.container(giver.source))
+            source_shard = topology.shard(3 if to == 2 else 2)
+            containers.kill(topology.container(source_shard.source))
         refused = wavetank("reshard", INSTANCE=instance, TO=to)
         assert refused.returncode == 2
         assert "does not answer" in refused.stderr
         replaced = wavetank("failover", INSTANCE=instance)
         assert replaced.returncode == 0, replaced.stderr
+        alone = wavetank("reshard", INSTANCE=instance, TO=to)
+        assert alone.returncode == 2
+        assert f"no replica answers ({source_shard.source.name})" in alone.stderr
+        mended = wavetank("up", INSTANCE=instance, REBUILD=source_shard.source.name)
+        # One check sees that the resharding stands still.
+        assert mended.returncode == 1, mended.stdout + mended.stderr
         done = reshard(instance, to)
+    # The new source may lack what nobody was told of, and so is copied anew.
     assert done["rows"]["copy"] > 0
-    # It may have written what nobody was told of, and so is copied anew.
-    mended = wavetank("up", INSTANCE=instance, REBUILD=giver.source.name)
-    assert mended.returncode == 0, mended.stdout + mended.stderr
     assert_in_order(instance, to)
     assert contents(instance) == before

@@ -1,20 +1,26 @@
 """What of a resharding can be decided without servers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pymysqlreplication.event import GtidEvent, QueryEvent, XAPrepareEvent, XidEvent
-from wavetank.errors import UsageError
+from pymysqlreplication.row_event import DeleteRowsEvent
+from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.node import StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.maps import KINDS, make_map
-from wavetank.sharding.reshard import cutover
+from wavetank.sharding.reshard import copying, cutover, decision, following, run
 from wavetank.sharding.reshard.copying import _outside
 from wavetank.sharding.reshard.cutover import CutOver, cut_over
 from wavetank.sharding.reshard.following import Logged, Progress, read_log, settle
+from wavetank.sharding.reshard.ledger import Chunk
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.replicas import refuse_unreplicated, what_is_missing
 from wavetank.sharding.reshard.rows import Column, Table, statements
 from wavetank.sharding.reshard.run import Resharded, changed_map, check_count
 from wavetank.sharding.reshard.view import progress_line
@@ -94,14 +100,131 @@ def test_what_was_rolled_back_never_was() -> None:
 
 def test_a_transaction_in_doubt_keeps_the_log_from_being_reached() -> None:
     progress = Progress(f"{UUID}:1-10")
-    progress.advance([f"{UUID}:12"], {7: 3}, 1)
+    progress.advance([f"{UUID}:12"], {7: 3}, 1, 0)
     assert progress.reached(f"{UUID}:1-10:12")
     assert not progress.reached(f"{UUID}:1-12")
-    progress.advance([f"{UUID}:11"], {8: 3}, 1)
+    progress.advance([f"{UUID}:11"], {8: 3}, 1, 1)
     assert progress.reached(f"{UUID}:1-12")
     assert progress.applied == f"{UUID}:1-12"
     assert progress.take_touched() == {7: 3, 8: 3}
     assert progress.touched == 0
+    assert (progress.rows, progress.deleted) == (2, 1)
+
+
+def rows(schema: str, table: str) -> Any:  # noqa: ANN401
+    return event(DeleteRowsEvent, schema=schema, table=table)
+
+
+def test_what_a_resharding_has_removed_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "row_changes", lambda event: [({"order_id": event.table}, None)])
+    own, client = log(
+        1, "BEGIN", rows("shop_1", "orders"), rows("sharding", "removals"), event(XidEvent, xid=1),
+        2, "BEGIN", rows("shop_1", "orders"), event(XidEvent, xid=2),
+    )  # fmt: skip
+    assert own.changes == []
+    assert client.changes == [("orders", {"order_id": "orders"}, None)]
+
+
+def test_what_a_resharding_removes_says_so_in_its_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    stage.transaction = lambda work: work()  # type: ignore[attr-defined]
+    stage.tables = []  # type: ignore[attr-defined]
+    stage.run = lambda statement, parameters=(): stage.done.append(f"{statement} {parameters}")  # type: ignore[method-assign]
+    monkeypatch.setattr(copying, "delete", lambda _, __, customers: 0 if customers == [0] else 14)
+    assert copying.remove(stage, 1, [7, 8], version=9) == 14  # type: ignore[arg-type]
+    assert copying.remove(stage, 1, [0], version=9) == 0  # type: ignore[arg-type]
+    (said,) = stage.done
+    assert said.startswith("INSERT INTO sharding.removals")
+    assert said.endswith("[9, 14]")
+
+
+# --- what is on replicas
+
+
+@dataclass
+class Replica:
+    """One that has executed something or not, or does not answer."""
+
+    name: str
+    has: bool | None
+
+    def value(self, _: str, __: Sequence[Any] = ()) -> bool:
+        if self.has is None:
+            raise UnreachableError(self.name, "gone")
+        return self.has
+
+
+@pytest.mark.parametrize(
+    ("replicas", "missing"),
+    [
+        ({}, ""),
+        ({"a": True}, ""),
+        ({"a": None}, "a not answering"),
+        ({"a": None, "b": None}, "a, b not answering"),
+        ({"a": None, "b": True}, ""),
+        ({"a": True, "b": False}, "b not so far"),
+        ({"a": None, "b": False}, "b not so far"),
+    ],
+)
+def test_a_replica_that_does_not_answer_counts_for_nothing(replicas: dict[str, bool | None], missing: str) -> None:
+    assert what_is_missing([Replica(*each) for each in replicas.items()], "u:1-9") == missing  # type: ignore[misc]
+
+
+def test_a_copy_waits_for_a_replica_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "LAGGARD_S", 0.01)
+    throttle = copying.Throttle(Stage(), [GONE], bound_s=0)  # type: ignore[arg-type, list-item]
+    with pytest.raises(WaitedInVain, match="behind s1; last seen: s1r not answering"):
+        throttle.wait()
+
+
+HAS, GONE = Replica("s1r", has=True), Replica("s1r", has=None)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "without", "refusal"),
+    [
+        ([], False, "shards 1, 2 have no replica, .*: make topology-up REPLICAS=1, or WITHOUT_REPLICA=1 to move rows"),
+        ([], True, ""),
+        ([HAS], False, ""),
+        ([GONE], True, r"of shard 1 no replica answers \(s1r\), and rows that are on s1 alone"),
+    ],
+)
+def test_a_shard_without_a_replica_needs_the_users_word(replicas: list[Replica], without: bool, refusal: str) -> None:  # noqa: FBT001
+    stage = Stage()
+    stage.replicas = lambda _: replicas  # type: ignore[method-assign, assignment]
+    with pytest.raises(UsageError, match=refusal) if refusal else nullcontext():
+        refuse_unreplicated(stage, [2, 1], without_replica=without)  # type: ignore[arg-type]
+
+
+def test_a_source_that_lacks_what_was_decided_by_keeps_everything() -> None:
+    decided = decision.Decision(5, {}, (1, 2), {1: "u:1-9", 3: "w:1-4"})
+    stage = Stage()
+    stage.value = lambda *_: "u:7-9,\nu2:3"  # type: ignore[method-assign, assignment]
+    lacks = (
+        r"s1 lacks 4 transactions that shard 1 had at the cut-over to map version 5 \(u:7-9,u2:3\): nothing is removed"
+    )
+    with pytest.raises(UsageError, match=lacks):
+        decision.refuse_loss(stage, decided, [1, 2])  # type: ignore[arg-type]
+    decision.refuse_loss(stage, decided, [2])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("there", "deleted", "refused"), [(0, 0, True), (0, 99, True), (0, 100, False), (99, 1, False)]
+)
+def test_sides_that_are_equally_empty_differ_from_what_was_copied(
+    there: int,
+    deleted: int,
+    refused: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "count_copies", lambda *_: there)
+    chunks = {Chunk(1, 2, 0, 9): 60, Chunk(1, 3, 0, 9): 40, Chunk(2, 3, 0, 9): 7}
+    one = SimpleNamespace(_ledger=SimpleNamespace(chunks=lambda *_: chunks), _resharding=0, _catch_up=lambda *_: None)
+    ground = SimpleNamespace(targets=lambda _: [2])
+    follower = SimpleNamespace(source_shard=1, progress=SimpleNamespace(deleted=deleted))
+    expected = f"shard 1 gave 100 rows, of which its customers have deleted {deleted}, and its targets hold 0"
+    with pytest.raises(cutover.DiffersError, match=expected) if refused else nullcontext():
+        run._Run._refuse_vanished(one, ground, [follower])  # type: ignore[arg-type, list-item]  # noqa: SLF001
 
 
 # --- what moves
@@ -171,19 +294,31 @@ def test_customers_of_chunks_that_are_done_are_left_out() -> None:
 # --- the cut-over
 
 
+BEFORE = PublishedMap(4, make_map("ring", (1,)), make_map("ring", (1, 2)))
+Play = Callable[..., CutOver]
+
+
 class Stage:
     """Everything that a cut-over touches, with what was done to it in its order."""
 
     def __init__(self, *, arrives: bool = True, differ: Sequence[int] = (), busy: bool = False) -> None:
         self.done: list[str] = []
-        self.givers, self.shards = [1], [1, 2]
-        self.giver, self.title = 1, "shard 1 and shard 2"
-        self.catalogue = self.progress = self
+        self.source_shards, self.shards = [1], [1, 2]
+        self.source_shard, self.title = 1, "shard 1 and shard 2"
+        self.catalogue = self.progress = self.servers = self.old = self
+        self.guarded, self.topology = [1, 2], SimpleNamespace(shards=[])
         self.name = "s1"
         self._arrives = arrives
         self._differ = differ
         self._busy = busy
         self._asked = 0
+
+    @contextmanager
+    def impatient(self, _: int) -> Iterator["Stage"]:
+        yield self
+
+    def read(self) -> PublishedMap:
+        return BEFORE
 
     def session(self, _: int) -> "Stage":
         return self
@@ -200,7 +335,15 @@ class Stage:
                 raise StatementError(errno=1205, msg="Lock wait timeout exceeded")
             self.done.append("gate held")
         if statement == "COMMIT":
-            self.done.append("gate closed")
+            self.commit()
+
+    def commit(self) -> None:
+        self.done.append("gate closed")
+
+    def query(self, _: str, parameters: Sequence[Any], account: str = "") -> None:
+        to, gate, least = parameters
+        self.done.append(f"gate {gate} from {least} to {to}")
+        assert account
 
     def close(self) -> None:
         pass
@@ -223,24 +366,32 @@ class Stage:
     def of(self, touched: Mapping[int, int]) -> list[int]:
         return list(touched)
 
-    def now(self, customers: list[int]) -> list[int]:
+    def now(self, _: "Stage", customers: list[int]) -> list[int]:
         self.done.append(f"compared {customers}")
         return [customer for customer in customers if customer in self._differ]
 
-    def publish(self, shard_map: Any, pending: Any = None, *, after: int) -> PublishedMap:  # noqa: ANN401
+    def publish(self, shard_map: Any, pending: Any = None, *, after: int, at_least: int) -> PublishedMap:  # noqa: ANN401
+        assert at_least <= after + 1
         self.done.append(f"published {shard_map.shards} then {pending and pending.shards}")
         return PublishedMap(after + 1, shard_map, pending)
 
 
-def play(stage: Any) -> CutOver:  # noqa: ANN401
-    published = PublishedMap(4, make_map("ring", (1,)), make_map("ring", (1, 2)))
-    return cut_over(stage, published, [stage], [stage])
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CutOver]:
+    monkeypatch.setattr(decision, "_note_at_catalogue", lambda stage, *_: stage.done.append("decided"))
+    monkeypatch.setattr(decision, "_note_elsewhere", lambda stage, *_: stage.done.append("known"))
+
+    def do(stage: Any, told: Callable[[str], None] = lambda _: None) -> CutOver:  # noqa: ANN401
+        return cut_over(stage, BEFORE, [stage], [stage], told)
+
+    return do
 
 
-def test_a_cut_over_closes_drains_compares_and_only_then_publishes() -> None:
+def test_a_cut_over_closes_drains_compares_decides_and_only_then_publishes(play: Play) -> None:
     stage = Stage()
     done = play(stage)
-    assert stage.done == ["gate held", "gate closed", "drained", "compared [7]", "published (1, 2) then None"]
+    steps = ["gate held", "gate closed", "drained", "compared [7]", "decided", "known", "published (1, 2) then None"]
+    assert stage.done == steps
     assert (done.published.version, done.compared) == (5, 1)
 
 
@@ -252,7 +403,7 @@ def test_a_cut_over_closes_drains_compares_and_only_then_publishes() -> None:
     ],
 )
 def test_a_cut_over_that_fails_lets_clients_go_on_with_the_old_map(
-    stage: Stage, refusal: str, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, refusal: str, play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cutover, "DRAIN_S", 0.02)
     with pytest.raises(UsageError, match=refusal):
@@ -261,7 +412,58 @@ def test_a_cut_over_that_fails_lets_clients_go_on_with_the_old_map(
     assert "published (1, 2) then None" not in stage.done
 
 
-def test_a_transaction_that_does_not_end_keeps_the_gates_open() -> None:
+def raising(error: BaseException) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+ENDS = (KeyboardInterrupt(), UnreachableError("s1", "gone"), StatementError(errno=1290, msg="read-only"), OSError("x"))
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("step", ["take_touched", "now", "told"])
+def test_whatever_ends_a_cut_over_reopens_the_keys(step: str, error: BaseException, play: Play) -> None:
+    stage = Stage()
+    if step != "told":
+        setattr(stage, step, raising(error))
+    with pytest.raises(type(error)):
+        play(stage, raising(error) if step == "told" else lambda _: None)
+    assert stage.done[1] == "gate closed"
+    assert stage.done[-1] == "published (1,) then (1, 2)"
+
+
+def test_gates_of_which_one_could_not_be_closed_are_reopened(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, other = Stage(), Stage()
+    stage.source_shards = [1, 2]
+    monkeypatch.setattr(stage, "session", lambda number: stage if number == 1 else other)
+    monkeypatch.setattr(other, "commit", raising(UnreachableError("s2", "gone")))
+    with pytest.raises(UnreachableError, match="s2 does not answer"):
+        play(stage)
+    assert stage.done[-1] == "published (1,) then (1, 2)"
+
+
+def test_keys_are_reopened_on_their_shards_where_the_catalogue_is_gone(play: Play) -> None:
+    stage = Stage()
+    stage.publish = raising(UnreachableError("s1", "gone"))  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        play(stage, raising(KeyboardInterrupt()))
+    assert stage.done[-1] == "gate move from 5 to 4"
+
+
+def test_keys_that_stay_closed_are_said(play: Play) -> None:
+    stage = Stage()
+    stage.publish = stage.query = raising(UnreachableError("s1", "gone"))  # type: ignore[method-assign]
+    with pytest.raises(UsageError) as refusal:
+        play(stage, raising(KeyboardInterrupt()))
+    assert str(refusal.value) == (
+        "interrupted, and moving keys of shard 1 stay closed (s1 does not answer: gone): "
+        "make reshard goes on, make topology-up opens them"
+    )
+
+
+def test_a_transaction_that_does_not_end_keeps_the_gates_open(play: Play) -> None:
     stage = Stage(busy=True)
     with pytest.raises(UsageError, match="a transaction of moving keys did not end within 1 s"):
         play(stage)

@@ -125,7 +125,9 @@ class ReshardDrill:
         """Reshard as a person would, in a process of its own, and note what the customers saw of it."""
         before, began_s = self._places(), time.monotonic()
         command = [str(Path(sys.executable).with_name("wavetank")), "reshard", "--to", str(to), "--json"]
-        environment = {**os.environ, "INSTANCE": self._instance}
+        # A topology without replicas is drilled as it is.
+        alone = Instance(self._instance).topology().replicas == ()
+        environment = {**os.environ, "INSTANCE": self._instance, **({"WITHOUT_REPLICA": "1"} if alone else {})}
         done = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise UsageError(f"the resharding to {to} shards failed: {done.stderr.strip().removeprefix('wavetank: ')}")

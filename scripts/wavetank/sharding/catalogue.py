@@ -18,6 +18,11 @@ NEWEST = "SELECT version, document, pending FROM sharding.maps ORDER BY version 
 # A client that was refused at the cut-over looks this often for the next version.
 POLL_S = 0.01
 NO_SUCH_TABLE = 1146
+# A server that took the catalogue over may lack versions that its predecessor has published, and that clients know. It
+# leaves out more numbers than those can be, so that no number ever stands for two maps.
+LEFT_OUT = 1000
+_PUBLISHER = "SELECT server = @@server_uuid AS ours FROM sharding.publications WHERE version = %s"
+_DECIDED = "SELECT version, document FROM sharding.cutovers WHERE version > %s ORDER BY version DESC LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -125,14 +130,17 @@ class Catalogue(CatalogueReader):
         """The source of the first shard, whichever server that is by now."""
         return self._servers[self._servers.topology.shards[0].source.name]
 
-    def publish(self, shard_map: ShardMap, pending: ShardMap | None = None, *, after: int) -> PublishedMap:
+    def publish(
+        self, shard_map: ShardMap, pending: ShardMap | None = None, *, after: int, at_least: int = 0
+    ) -> PublishedMap:
         """Make `shard_map` the version that follows version `after`, which must be the newest.
 
-        A directory changes in the same transaction: publishing the map that was pending makes next_shard the shard,
-        and publishing the old one again forgets it.
+        It is `at_least` so high: where gates wait for a version that this server has never seen. A directory changes in
+        the same transaction: publishing the map that was pending makes next_shard the shard, and publishing the old one
+        again forgets it.
 
         Raises:
-            OutdatedMapError: somebody else has published since `after`.
+            OutdatedMapError: somebody else has published since `after`, or has decided what is to be published.
         """
         arrived = isinstance(shard_map, DirectoryMap) and shard_map.stage == "next_shard"
         if isinstance(shard_map, DirectoryMap):
@@ -146,18 +154,50 @@ class Catalogue(CatalogueReader):
                 return query_on(connection, statement, parameters, node=server.name)
 
             run("START TRANSACTION")
-            newest = run("SELECT COALESCE(MAX(version), 0) AS version FROM sharding.maps FOR UPDATE")[0]["version"]
-            if newest != after:
-                raise OutdatedMapError(f"map version {newest} has been published since {after}: read it and begin anew")
-            run("INSERT INTO sharding.maps (version, document, pending) VALUES (%s, %s, %s)", after + 1, *documents)
+            lock_newest(run, after)
+            _refuse_other_than_decided(run, after, shard_map, pending)
+            version = max(_next(run, after), at_least)
+            run("INSERT INTO sharding.maps (version, document, pending) VALUES (%s, %s, %s)", version, *documents)
+            run("INSERT INTO sharding.publications VALUES (%s, @@server_uuid)", version)
             if isinstance(shard_map, DirectoryMap):
                 _direct(run, shard_map, pending, arrived=arrived)
             run("COMMIT")
-        self.directory.use(after + 1)
-        return PublishedMap(after + 1, read_map(json.loads(documents[0] or ""), find), pending)
+        self.directory.use(version)
+        return PublishedMap(version, read_map(json.loads(documents[0] or ""), find), pending)
+
+    def published_here(self, version: int) -> bool:
+        """Return whether this very server has published a version: then it has not lost what came after it."""
+        return bool(self.server.value(_PUBLISHER, [version], account="admin"))
 
 
-def _direct(run: Callable[..., list[Row]], now: ShardMap, pending: ShardMap | None, *, arrived: bool) -> None:
+Run = Callable[..., list[Row]]
+
+
+def lock_newest(run: Run, expected: int) -> None:
+    """Keep everybody else from publishing until the transaction ends.
+
+    Raises:
+        OutdatedMapError: the newest version is not `expected`.
+    """
+    newest = run("SELECT COALESCE(MAX(version), 0) AS version FROM sharding.maps FOR UPDATE")[0]["version"]
+    if newest != expected:
+        raise OutdatedMapError(f"map version {newest} has been published since {expected}: read it and begin anew")
+
+
+def _next(run: Run, after: int) -> int:
+    """Return the version that follows `after`; what was published before it was noted by whom counts as ours."""
+    rows = run(_PUBLISHER, after)
+    return after + (1 if not rows or rows[0]["ours"] else LEFT_OUT)
+
+
+def _refuse_other_than_decided(run: Run, after: int, shard_map: ShardMap, pending: ShardMap | None) -> None:
+    """Refuse what would take back a cut-over that is decided, and may be published any moment."""
+    for row in run(_DECIDED, after):
+        if pending or json.loads(row["document"])["map"] != document_of(shard_map):
+            raise OutdatedMapError(f"the cut-over to map version {row['version']} is decided: make reshard finishes it")
+
+
+def _direct(run: Run, now: ShardMap, pending: ShardMap | None, *, arrived: bool) -> None:
     """Make the directory that of `now`: which shards it has, who is where, and how many."""
     after = pending.shards if pending else now.shards
     for shard in sorted({*now.shards, *after}):

@@ -4,12 +4,14 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 from wavetank.node import Servers
-from wavetank.sharding.catalogue import Catalogue
+from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.directory import miscounted, recount
 from wavetank.sharding.errors import ShardingError
-from wavetank.sharding.gates import bounds, read_gates, set_gate
+from wavetank.sharding.gates import bounds, highest_gate, read_gates, set_gate
 from wavetank.sharding.maps import make_map
 from wavetank.sharding.placement import Moment, last_prepared, this_moment
+from wavetank.sharding.reshard.decision import decided
+from wavetank.sharding.reshard.ledger import AtWorkError, Ledger
 from wavetank.sharding.schema import make_missing, shard_statements, sharding_statements
 from wavetank.topology import Shard
 
@@ -28,14 +30,26 @@ def establish(servers: Servers, *, dry_run: bool = False) -> list[str]:
         UnreachableError: a source does not answer.
     """
     shards = servers.topology.shards
+    made = make_schemas(servers, dry_run=dry_run)
+    if dry_run:
+        return made
+    news = [*_publish_first(servers), *_let_go_on(servers)]
     with ThreadPoolExecutor(len(shards)) as pool:
-        made = list(pool.map(lambda shard: _make_schemas(servers, shard, dry_run=dry_run), shards))
-        if dry_run:
-            return list(itertools.chain.from_iterable(made))
-        news = _publish_first(servers)
         moment, prepared = this_moment(servers), last_prepared(servers)
         gates = pool.map(lambda shard: _make_gates(servers, shard, moment, prepared), shards)
-        return list(itertools.chain(*made, news, *gates, _recount(servers)))
+        return [*made, *news, *itertools.chain.from_iterable(gates), *_recount(servers)]
+
+
+def make_schemas(servers: Servers, *, dry_run: bool = False) -> list[str]:
+    """Make the schemas, tables and routines that the shards lack; return what was made, or with `dry_run` would be.
+
+    Raises:
+        UnreachableError: a source does not answer.
+    """
+    shards = servers.topology.shards
+    with ThreadPoolExecutor(len(shards)) as pool:
+        made = pool.map(lambda shard: _make_schemas(servers, shard, dry_run=dry_run), shards)
+        return list(itertools.chain.from_iterable(made))
 
 
 def _make_schemas(servers: Servers, shard: Shard, *, dry_run: bool) -> list[str]:
@@ -57,8 +71,40 @@ def _publish_first(servers: Servers) -> list[str]:
             f"{catalogue.server.name} has lost the shard map, and shard {holding[0].number} holds rows: "
             "it can only be restored from a copy of sharding.maps"
         )
+    for shard in topology.shards:
+        # Of a catalogue that is gone, with all rows.
+        servers[shard.source.name].execute("DELETE FROM sharding.cutovers")
     catalogue.publish(make_map(topology.shard_by, numbers), after=0)
     return [f"{catalogue.server.name}: shard map 1, by {topology.shard_by}"]
+
+
+def _let_go_on(servers: Servers) -> list[str]:
+    """Publish the version that gates wait for and nobody will publish: what a resharding left that was killed.
+
+    Or what the catalogue has lost with its server. Where a cut-over is decided, the map that is wanted is another one
+    than the newest, and only make reshard publishes it, which sees to the rows as well.
+    """
+    catalogue = Catalogue(servers)
+    try:
+        with Ledger(catalogue.server, catalogue.directory.find).alone(wait_s=0):
+            found = publish_awaited(servers, catalogue)
+    except AtWorkError:
+        return []
+    return [f"{catalogue.server.name}: shard map {found.version}, for which gates waited"] if found else []
+
+
+def publish_awaited(servers: Servers, catalogue: Catalogue) -> PublishedMap | None:
+    """Publish the map in force as the version that gates wait for; None where none does, or that is decided otherwise.
+
+    To be called while no resharding is at work.
+
+    Raises:
+        UnreachableError: a source does not answer.
+    """
+    gate, newest = highest_gate(servers), catalogue.read()
+    if gate <= newest.version or decided(servers, newest):
+        return None
+    return catalogue.publish(newest.map, newest.pending, after=newest.version, at_least=gate)
 
 
 def _holds_rows(servers: Servers, shard: Shard) -> bool:
@@ -76,11 +122,14 @@ def _recount(servers: Servers) -> list[str]:
 
 
 def _make_gates(servers: Servers, shard: Shard, moment: Moment, prepared: int) -> list[str]:
-    """Set the gates that are not where they may be: so that whoever has an older map asks for the newest."""
+    """Raise the gates that are lower than they may be: so that whoever has an older map asks for the newest.
+
+    One that is higher waits for a version that is decided: to lower it would let clients write where rows have left.
+    """
     server, version = servers[shard.source.name], moment.newest.version
     found, made = read_gates(server), []
     for gate, (low, high) in bounds(version, prepared, under_way=moment.under_way).items():
-        if not low <= found.get(gate, -1) <= high:
+        if found.get(gate, -1) < low:
             # Where rows are on their way, nobody writes to those until the resharding has gone on.
             set_gate(server, gate, high)
             made.append(f"{server.name}: gate {gate} at {high}")

@@ -5,9 +5,10 @@ about to move. A transaction holds the row of its gate FOR SHARE, so that whoeve
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
-from wavetank.node import Server
+from wavetank.node import Server, Servers
 
 Gate = Literal["stay", "move"]
 GATES: tuple[Gate, ...] = ("stay", "move")
@@ -23,6 +24,18 @@ def read_gates(server: Server) -> Mapping[str, int]:
     """Return the least version by gate; a gate that is not there is missing."""
     rows = server.query("SELECT gate, least FROM sharding.gates", account="admin")
     return {row["gate"]: int(row["least"]) for row in rows}
+
+
+def highest_gate(servers: Servers) -> int:
+    """Return the highest version that any gate of any shard wants, 0 where there is none.
+
+    Raises:
+        UnreachableError: a shard's source does not answer.
+    """
+    shards = servers.topology.shards
+    with ThreadPoolExecutor(max(1, len(shards))) as pool:
+        found = pool.map(lambda shard: max(read_gates(servers[shard.source.name]).values(), default=0), shards)
+        return max(found, default=0)
 
 
 def bounds(version: int, prepared: int, *, under_way: bool) -> Mapping[Gate, tuple[int, int]]:
@@ -45,3 +58,9 @@ def set_gate(server: Server, gate: Gate, least: int) -> None:
         UnreachableError: the server does not answer.
     """
     server.execute(RAISE.format(gate=gate, least=int(least)))
+
+
+def lower_gate(server: Server, gate: Gate, least: int, to: int) -> None:
+    """Let those through again who know version `to`, where the gate has been raised to `least`, and not further."""
+    server.query("UPDATE sharding.gates SET least = %s WHERE gate = %s AND least = %s", [to, gate, least],
+                 account="admin")  # fmt: skip

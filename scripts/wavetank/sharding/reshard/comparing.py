@@ -31,8 +31,8 @@ class Comparison:
         self._ground = ground
         self._follower = follower
         self._target = target
-        self.giver = follower.giver
-        self.title = f"shard {follower.giver} and shard {target}"
+        self.source_shard = follower.source_shard
+        self.title = f"shard {follower.source_shard} and shard {target}"
 
     def of(self, touched: Mapping[int, int]) -> list[int]:
         """Return those of the customers, given with their targets, whom this is about."""
@@ -40,20 +40,23 @@ class Comparison:
 
     def everything(self, counted: Callable[[int], None]) -> list[int]:
         """Return the customers who differ, of all that are on one of the two sides."""
-        giver = self._follower.giver
-        there = self._ground.arrived(giver, self._target)
-        here = self._ground.going(giver).get(self._target, [])
+        source_shard = self._follower.source_shard
+        there = self._ground.arrived(source_shard, self._target)
+        here = self._ground.going(source_shard).get(self._target, [])
         return self._differing(sorted({*here, *there}), counted)
 
     def those(self, customers: Sequence[int]) -> list[int]:
         """Return the customers who differ of those that are named; the others are passed over."""
         return self._differing(customers, lambda _: None)
 
-    def now(self, customers: Sequence[int]) -> list[int]:
-        """Return the customers who differ while nobody writes them, and all that was written has been applied."""
+    def now(self, ground: Ground, customers: Sequence[int]) -> list[int]:
+        """Return the customers who differ while nobody writes them, and all that was written has been applied.
+
+        Asked through `ground`, whose servers must answer soon.
+        """
         if not customers:
             return []
-        with self._sides() as (source, target):
+        with self._sides(ground) as (source, target):
             found = []
             for some in in_chunks(customers, CHUNK_CUSTOMERS):
                 here, there = (self._by_customer(side, some) for side in (source, target))
@@ -61,7 +64,7 @@ class Comparison:
             return found
 
     def _differing(self, customers: Sequence[int], counted: Callable[[int], None]) -> list[int]:
-        with self._sides() as (source, target):
+        with self._sides(self._ground) as (source, target):
             found = []
             for some in in_chunks(customers, CHUNK_CUSTOMERS):
                 here, there = (self._checksums(side, some) for side in (source, target))
@@ -71,10 +74,10 @@ class Comparison:
             return found
 
     @contextmanager
-    def _sides(self) -> Iterator[tuple[Session, Session]]:
+    def _sides(self, ground: Ground) -> Iterator[tuple[Session, Session]]:
         with (
-            closing(self._ground.session(self.giver)) as source,
-            closing(self._ground.session(self._target)) as target,
+            closing(ground.session(self.source_shard)) as source,
+            closing(ground.session(self._target)) as target,
         ):
             yield source, target
 
@@ -122,6 +125,16 @@ class Comparison:
                 sums = found.setdefault(int(row["customer"]), [(0, 0)] * len(tables))
                 sums[at] = (int(row["n"]), int(row["hash"]))
         return {customer: tuple(sums) for customer, sums in found.items()}
+
+
+def count_copies(ground: Ground, source_shard: int, target: int) -> int:
+    """Return how many rows are on `target` because they move from a shard; those that are computed do not count."""
+    customers, rows = ground.arrived(source_shard, target), 0
+    with closing(ground.session(target)) as session:
+        for some in in_chunks(customers, CHUNK_CUSTOMERS):
+            for table in ground.compared:
+                rows += int(session.run(f"SELECT COUNT(*) AS n {table.of(listed(some))}")[0]["n"])
+    return rows
 
 
 def named(comparisons: Sequence[Comparison], found: Sequence[Sequence[int]]) -> list[str]:

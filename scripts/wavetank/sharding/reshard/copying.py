@@ -1,6 +1,6 @@
 """The copy: what the moving customers' rows were at some moment, in chunks of the primary key.
 
-Why this is right. Of each giving shard's source the GTID set G is read first, and snapshots are taken afterwards. A
+Why this is right. Of each source shard's source the GTID set G is read first, and snapshots are taken afterwards. A
 transaction is in gtid_executed only after its rows can be seen, so whatever is in G is in every snapshot. What is not
 in G is applied later from the binary log, in its order and as whole rows by their primary key: a row that it touches
 ends as the last transaction left it, whatever the copy had of it, and a row that it does not touch was the same in
@@ -17,17 +17,26 @@ told is promised), so that what was copied from or to the former counts as nothi
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from wavetank.errors import UnreachableError
 from wavetank.node import Server, StatementError
 from wavetank.sharding.reshard.ledger import COPY, FOLLOW, Chunk, Ledger, Position, Resharding, in_chunks
 from wavetank.sharding.reshard.moves import Ground
-from wavetank.sharding.reshard.rows import DUPLICATE_KEY, Session, clash, delete, listed, read_literals, statements
+from wavetank.sharding.reshard.replicas import HINT, what_is_missing
+from wavetank.sharding.reshard.rows import (
+    DUPLICATE_KEY,
+    REMOVALS,
+    Session,
+    clash,
+    delete,
+    listed,
+    read_literals,
+    statements,
+)
 from wavetank.waiting import wait_until
 
 # Customers of a chunk, with some 14 rows each.
@@ -38,9 +47,15 @@ REMOVED_CUSTOMERS = 100
 WORKERS = 4
 # By how many seconds a replica of a target may be behind what is copied; then the copy waits for it.
 LAG_BOUND_S = 2.0
+# How often a server is asked within that time.
+ASKED_A_BOUND = 10
 # How long it waits before it says that the replica does not come along.
 LAGGARD_S = 120.0
 IN_DOUBT_S = 30.0
+_REMOVED = (
+    f"INSERT INTO {'.'.join(REMOVALS)} (version, row_count) VALUES (%s, %s) AS new "
+    f"ON DUPLICATE KEY UPDATE row_count = {REMOVALS[1]}.row_count + new.row_count"
+)
 # Told of rows that have been copied, as they are.
 Counted = Callable[[int], None]
 
@@ -55,17 +70,22 @@ class Throttle:
         self._bound_s = bound_s
         self._past: deque[tuple[float, str]] = deque()
         self._lock = threading.Lock()
+        self._next = 0.0
         self.waited_s = 0.0
 
     def wait(self) -> None:
-        """Return when every replica that answers is within the bound.
+        """Return when every replica that answers is within the bound, and one answers.
 
         Raises:
-            WaitedInVain: one is not, in LAGGARD_S seconds.
+            WaitedInVain: they are not, in LAGGARD_S seconds.
         """
         if not self._replicas:
             return
         now = time.monotonic()
+        with self._lock:
+            if now < self._next:
+                return
+            self._next = now + self._bound_s / ASKED_A_BOUND
         gtids = str(self._source.value("SELECT @@GLOBAL.gtid_executed"))
         with self._lock:
             self._past.append((now, gtids))
@@ -74,31 +94,38 @@ class Throttle:
             moment, due = self._past[0]
         if moment > now - self._bound_s:
             return
-        for replica in self._replicas:
-            wait_until(
-                f"{replica.name} to be at most {self._bound_s:g} s behind {self._source.name}",
-                lambda replica=replica: has_executed(replica, due),  # type: ignore[misc]
-                timeout_s=LAGGARD_S,
-                interval_s=0.05,
-                hint="make status shows why, make topology-up mends; the same command then goes on",
-            )
+        wait_until(
+            f"replicas to be at most {self._bound_s:g} s behind {self._source.name}",
+            lambda: what_is_missing(self._replicas, due),
+            timeout_s=LAGGARD_S, interval_s=0.05, good=lambda missing: not missing, hint=HINT,
+        )  # fmt: skip
         with self._lock:
             self.waited_s += time.monotonic() - now
 
 
-def has_executed(replica: Server, gtids: str) -> bool:
-    """Return whether a replica has executed a GTID set; one that does not answer keeps nobody waiting."""
-    try:
-        return bool(replica.value("SELECT GTID_SUBSET(%s, @@GLOBAL.gtid_executed)", [gtids]))
-    except UnreachableError:
-        return True
+class Throttles:
+    """A throttle for each of several shards."""
+
+    def __init__(self, ground: Ground, numbers: Iterable[int]) -> None:
+        """Know whom to ask; nothing is asked yet."""
+        self._throttles = {number: Throttle(ground.source(number), ground.replicas(number)) for number in numbers}
+
+    def wait(self) -> None:
+        """Return when the replicas of every shard are within the bound; raises what Throttle.wait() does."""
+        for throttle in self._throttles.values():
+            throttle.wait()
+
+    @property
+    def waited_s(self) -> float:
+        """For how many seconds replicas were waited for."""
+        return sum(throttle.waited_s for throttle in self._throttles.values())
 
 
 @dataclass
 class Part:
     """What one shard gives: up to where it has been read, and the chunks that are still to be copied."""
 
-    giver: int
+    source_shard: int
     position: Position
     chunks: list[Chunk] = field(default_factory=list)
     customers: dict[Chunk, Sequence[int]] = field(default_factory=dict)
@@ -112,28 +139,26 @@ class Copy:
         self._ground = ground
         self._ledger = ledger
         self._resharding = resharding
-        self._throttles = {
-            number: Throttle(ground.source(number), ground.replicas(number)) for number in ground.new.shards
-        }
+        self._throttles = Throttles(ground, ground.guarded)
         self.parts: list[Part] = []
 
     @property
     def throttled_s(self) -> float:
         """For how many seconds replicas were waited for."""
-        return sum(throttle.waited_s for throttle in self._throttles.values())
+        return self._throttles.waited_s
 
     def plan(self) -> tuple[int, int]:
         """Find out what is left to copy; return how many rows are copied already, and about how many there are."""
         done = self._ledger.chunks(self._resharding, COPY)
         expected = 0
-        for giver in self._ground.givers:
-            position = self._valid_position(giver)
+        for source_shard in self._ground.source_shards:
+            position = self._valid_position(source_shard)
             if position is None:
-                self._begin_anew(giver)
-                done = {chunk: rows for chunk, rows in done.items() if chunk.from_shard != giver}
-                position = self._read_position(giver)
-            part = Part(giver, position)
-            for target, customers in self._ground.going(giver).items():
+                self._begin_anew(source_shard)
+                done = {chunk: rows for chunk, rows in done.items() if chunk.from_shard != source_shard}
+                position = self._read_position(source_shard)
+            part = Part(source_shard, position)
+            for target, customers in self._ground.going(source_shard).items():
                 self._plan_chunks(part, target, customers, done)
             expected += position.rows
             self.parts.append(part)
@@ -141,37 +166,37 @@ class Copy:
 
     def _plan_chunks(self, part: Part, target: int, customers: Sequence[int], done: dict[Chunk, int]) -> None:
         """Add the chunks that are not done; a customer who came into one that is done is in the log."""
-        ranges = [chunk for chunk in done if (chunk.from_shard, chunk.to_shard) == (part.giver, target)]
+        ranges = [chunk for chunk in done if (chunk.from_shard, chunk.to_shard) == (part.source_shard, target)]
         left = _outside(customers, sorted((chunk.low, chunk.high) for chunk in ranges))
         for some in in_chunks(left, CHUNK_CUSTOMERS):
-            chunk = Chunk(part.giver, target, some[0], some[-1])
+            chunk = Chunk(part.source_shard, target, some[0], some[-1])
             part.chunks.append(chunk)
             part.customers[chunk] = some
 
-    def _valid_position(self, giver: int) -> Position | None:
+    def _valid_position(self, source_shard: int) -> Position | None:
         """Return from where a shard's log is to be followed; None if what was copied from there counts for nothing."""
-        position = self._ledger.position(self._resharding, COPY, giver)
-        if position is None or position.servers != self._servers_of(giver):
+        position = self._ledger.position(self._resharding, COPY, source_shard)
+        if position is None or position.servers != self._servers_of(source_shard):
             return None
-        followed = self._ledger.position(self._resharding, FOLLOW, giver) or position
-        purged = self._ground.source(giver).value(
+        followed = self._ledger.position(self._resharding, FOLLOW, source_shard) or position
+        purged = self._ground.source(source_shard).value(
             "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_purged, %s)", [followed.gtids], account="admin"
         )
         return None if purged else position
 
-    def _servers_of(self, giver: int) -> tuple[str, ...]:
-        return self._ground.uuids([giver, *self._ground.targets(giver)])
+    def _servers_of(self, source_shard: int) -> tuple[str, ...]:
+        return self._ground.uuids([source_shard, *self._ground.targets(source_shard)])
 
-    def _begin_anew(self, giver: int) -> None:
+    def _begin_anew(self, source_shard: int) -> None:
         """Remove what has been copied from a shard, and what is known of it."""
-        for target in self._ground.targets(giver):
-            remove(self._ground, target, self._ground.arrived(giver, target), self._throttles[target])
-        self._ledger.forget(self._resharding, giver)
+        for target in self._ground.targets(source_shard):
+            remove(self._ground, target, self._ground.arrived(source_shard, target), self._throttles)
+        self._ledger.forget(self._resharding, source_shard)
 
-    def _read_position(self, giver: int) -> Position:
+    def _read_position(self, source_shard: int) -> Position:
         """Read G, wait until no transaction in it is prepared only, and enter it."""
-        source = self._ground.source(giver)
-        servers = self._servers_of(giver)
+        source = self._ground.source(source_shard)
+        servers = self._servers_of(source_shard)
         gtids = str(source.value("SELECT @@GLOBAL.gtid_executed")).replace("\n", "")
         in_doubt = _in_doubt(source)
         wait_until(
@@ -180,28 +205,28 @@ class Copy:
             timeout_s=IN_DOUBT_S,
             hint="wavetank shard recover decides those whose application is gone",
         )
-        position = Position(gtids, servers, self._rows_going(giver))
-        self._ledger.set_position(self._resharding, COPY, giver, position)
+        position = Position(gtids, servers, self._rows_going(source_shard))
+        self._ledger.set_position(self._resharding, COPY, source_shard, position)
         return position
 
-    def _rows_going(self, giver: int) -> int:
+    def _rows_going(self, source_shard: int) -> int:
         """Return about how many rows move: customers are counted, and have as many rows as others have."""
-        going = sum(map(len, self._ground.going(giver).values()))
-        source, schema = self._ground.source(giver), self._ground.shard(giver).schema
+        going = sum(map(len, self._ground.going(source_shard).values()))
+        source, schema = self._ground.source(source_shard), self._ground.shard(source_shard).schema
         counts = [int(source.value(f"SELECT COUNT(*) FROM {schema}.`{table.name}`", account="admin"))
-                  for table in self._ground.tables]  # fmt: skip
+                  for table in self._ground.compared]  # fmt: skip
         customers = int(source.value(f"SELECT COUNT(*) FROM {schema}.customers", account="admin"))
         return round(going * sum(counts) / max(customers, 1))
 
     def run(self, counted: Counted) -> None:
-        """Copy what plan() found; each giving shard has connections of its own, and each of those its snapshot.
+        """Copy what plan() found; each source shard has connections of its own, and each of those its snapshot.
 
         Raises:
             UnreachableError: a server does not answer.
             WaitedInVain: a replica of a target does not come along.
         """
-        givers = [part for part in self.parts if part.chunks]
-        lines = [part for part in givers for _ in range(max(1, WORKERS // max(1, len(givers))))]
+        source_shards = [part for part in self.parts if part.chunks]
+        lines = [part for part in source_shards for _ in range(max(1, WORKERS // max(1, len(source_shards))))]
         lock = threading.Lock()
         failed = threading.Event()
 
@@ -226,13 +251,13 @@ class Copy:
 
     def _work(self, part: Part, chunks: Iterator[Chunk], counted: Counted) -> None:
         sessions: dict[int, Session] = {}
-        with closing(self._ground.session(part.giver)) as reader:
+        with closing(self._ground.session(part.source_shard)) as reader:
             reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             try:
                 for chunk in chunks:
                     target = chunk.to_shard
                     writer = sessions.setdefault(target, sessions.get(target) or self._ground.session(target))
-                    self._throttles[target].wait()
+                    self._throttles.wait()
                     counted(self._copy(chunk, part.customers[chunk], reader, writer))
             finally:
                 for session in sessions.values():
@@ -266,7 +291,8 @@ class Copy:
             rows = 0
             for table in self._ground.tables:
                 literals = read_literals(reader, table, table.of(ids))
-                rows += len(literals)
+                # What is computed may go at any time, and is not demanded afterwards.
+                rows += len(literals) if table in self._ground.compared else 0
                 for statement in statements(table, literals):
                     writer.run(statement)
             return rows
@@ -289,20 +315,32 @@ def copy_reference(ground: Ground, target: int) -> int:
     return rows
 
 
-def remove(
+def remove(  # noqa: PLR0913 - the last is named
     ground: Ground,
     number: int,
     customers: Sequence[int],
-    throttle: Throttle | None = None,
+    throttles: Throttles | None = None,
     counted: Counted = lambda _: None,
+    *,
+    version: int = 0,
 ) -> int:
-    """Delete customers' rows from a shard, a few customers a transaction; return how many rows they were."""
+    """Delete customers' rows from a shard that map `version` has elsewhere, 0 for copies; return how many they were.
+
+    A few customers a transaction, which says of itself what it is.
+    """
     rows = 0
     with closing(ground.session(number)) as session:
+
+        def work(some: Sequence[int]) -> int:
+            gone = delete(session, ground.tables, some)
+            if gone:
+                session.run(_REMOVED, [version, gone])
+            return gone
+
         for some in in_chunks(customers, REMOVED_CUSTOMERS):
-            if throttle:
-                throttle.wait()
-            gone = session.transaction(lambda some=some: delete(session, ground.tables, some))  # type: ignore[misc]
+            if throttles:
+                throttles.wait()
+            gone = session.transaction(lambda some=some: work(some))  # type: ignore[misc]
             counted(gone)
             rows += gone
     return rows

@@ -1,35 +1,37 @@
 """The cut-over: for a moment nobody writes the keys that move, and then their new shards take them.
 
-The gates of those keys go to the next map version, on all giving shards at once: their locks are taken first, and only
-when all are held are they committed, so that a transaction that does not end keeps nobody from writing for longer than
-GATE_S. What was written until then is applied and compared, then that version is published with the new map; clients
-that were refused at the gate find it and go on. If anything does not come about in time the version is published with
-the old map and the new one still pending: clients go on as before, and the cut-over is tried again.
+What was written until the gates were closed is applied and compared, and is on replicas; then it is decided, and the
+version that the gates wait for is published with the new map; clients that were refused find it and go on. If anything
+does not come about in time the version is published with the old map and the new one still pending: clients go on as
+before, and the cut-over is tried again.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from wavetank.errors import UsageError
 from wavetank.node import StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.gates import GATES, RAISE
+from wavetank.sharding.reshard.closing import GATE_S, closed, undisturbed
 from wavetank.sharding.reshard.comparing import Comparison, named
-from wavetank.sharding.reshard.copying import has_executed
+from wavetank.sharding.reshard.decision import Decision, conclude, newest_decision, settled
 from wavetank.sharding.reshard.following import Follower
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.replicas import wait_for_replicas
 from wavetank.sharding.reshard.rows import Session
 from wavetank.waiting import wait_until
 
-# How many seconds a transaction may keep a gate from being closed; innodb_lock_wait_timeout has whole ones.
-GATE_S = 1
 LONGEST_TRANSACTION_S = 60.0
 LOCK_WAIT_TIMEOUT = 1205
+# How long one waits before keys are closed, and then for the logs, for replicas, and for any answer of a server.
+NEAR_S = 30.0
 DRAIN_S = 5.0
 REPLICA_S = 2.0
+BLOCKED_PATIENCE_S = 3
 NOTHING_DONE = ": nothing was cut over; make reshard-abort takes all back"
 
 
@@ -51,62 +53,38 @@ def cut_over(
     published: PublishedMap,
     followers: Sequence[Follower],
     comparisons: Sequence[Comparison],
-    closed: Callable[[], None] = lambda: None,
+    told: Callable[[str], None] = lambda _: None,
 ) -> CutOver:
-    """Let the new shards take the moving keys; `closed` is called when the gates are.
+    """Let the new shards take the moving keys; `told` is told each step that it comes to.
 
     Raises:
         UsageError: a transaction, a log or a replica took too long; everything is as before, it can be tried again.
         DiffersError: a copy is not what its original is.
         UnreachableError: a server does not answer. The same command goes on.
     """
-    version = published.version + 1
     pending = published.pending
     assert pending is not None  # noqa: S101 - there is something to cut over to
-    with _ready(ground, followers) as replicas:
-        began = _close_gates(ground, version)
-        closed()
-        try:
-            _drain(ground, followers)
-            compared = _compare(followers, comparisons)
-            replicas()
-        except UsageError:
-            reopen(ground, published)
-            raise
-        now = ground.catalogue.publish(pending, after=published.version)
+    _wait_until_near(ground, followers)
+    with ground.impatient(BLOCKED_PATIENCE_S) as quick, ExitStack() as steps:
+        # Opens the connections that are needed while nobody can write.
+        _ = newest_decision(quick.servers)
+        with closed(quick, published) as began:
+            told("closed")
+            _drain(quick, followers)
+            compared = _compare(quick, followers, comparisons)
+            executed = wait_for_replicas(quick, quick.guarded, REPLICA_S)
+            told("ready")
+            steps.enter_context(undisturbed())
+        decision = Decision(published.version + 1, settled(pending), ground.old.shards, executed)
+        now = conclude(quick, decision, pending, published.version)
         return CutOver(now, round(time.monotonic() - began, 4), compared)
-
-
-def reopen(ground: Ground, published: PublishedMap) -> PublishedMap:
-    """Publish the version that closed gates wait for with the map in force: clients go on as before."""
-    return ground.catalogue.publish(published.map, published.pending, after=published.version)
-
-
-def _close_gates(ground: Ground, version: int) -> float:
-    """Let nobody write a moving key who does not know `version`; return when that began."""
-    began = time.monotonic()
-    with ExitStack() as stack:
-        sessions = [stack.enter_context(closing(ground.session(giver))) for giver in ground.givers]
-        began = time.monotonic()
-        with ThreadPoolExecutor(len(sessions)) as pool:
-            try:
-                list(pool.map(lambda session: _hold(session, version), sessions))
-            except StatementError as error:
-                raise UsageError(f"a transaction of moving keys did not end within {GATE_S} s: {error.msg}") from None
-            list(pool.map(lambda session: session.run("COMMIT"), sessions))
-    return began
-
-
-def _hold(session: Session, version: int) -> None:
-    session.run(f"SET SESSION innodb_lock_wait_timeout = {GATE_S}")
-    session.run("START TRANSACTION")
-    session.run(RAISE.format(gate="move", least=version))
 
 
 def _drain(ground: Ground, followers: Sequence[Follower]) -> None:
     """Wait until all that was written before the gates were closed has been applied."""
     due = {
-        follower: str(ground.source(follower.giver).value("SELECT @@GLOBAL.gtid_executed")) for follower in followers
+        follower: str(ground.source(follower.source_shard).value("SELECT @@GLOBAL.gtid_executed"))
+        for follower in followers
     }
     wait_until(
         "the binary logs' last transactions of moving keys",
@@ -117,51 +95,33 @@ def _drain(ground: Ground, followers: Sequence[Follower]) -> None:
     )
 
 
-def _compare(followers: Sequence[Follower], comparisons: Sequence[Comparison]) -> int:
+def _compare(ground: Ground, followers: Sequence[Follower], comparisons: Sequence[Comparison]) -> int:
     """Compare the customers that were written since they were compared last; return how many they were.
 
     Raises:
         DiffersError: a copy is not what its original is.
     """
-    touched = {follower.giver: follower.progress.take_touched() for follower in followers}
+    touched = {follower.source_shard: follower.progress.take_touched() for follower in followers}
     with ThreadPoolExecutor(max(1, len(comparisons))) as pool:
-        found = list(pool.map(lambda each: each.now(each.of(touched[each.giver])), comparisons))
+        found = list(pool.map(lambda each: each.now(ground, each.of(touched[each.source_shard])), comparisons))
     if lines := named(comparisons, found):
         raise DiffersError("; ".join(lines) + NOTHING_DONE)
     return sum(map(len, touched.values()))
 
 
-@contextmanager
-def _ready(ground: Ground, followers: Sequence[Follower]) -> Iterator[Callable[[], None]]:
-    """Wait until the logs are applied and the replicas are near; give what waits for the replicas' last step."""
-    executed = {each.giver: str(ground.source(each.giver).value("SELECT @@GLOBAL.gtid_executed")) for each in followers}
+def _wait_until_near(ground: Ground, followers: Sequence[Follower]) -> None:
+    """Wait until the logs are applied and the replicas are near, so that keys need not be closed for long."""
+    executed = {
+        each.source_shard: str(ground.source(each.source_shard).value("SELECT @@GLOBAL.gtid_executed"))
+        for each in followers
+    }
     wait_until(
         "the binary logs to be applied",
-        lambda: all(each.reached(executed[each.giver]) for each in followers),
-        timeout_s=DRAIN_S * 6,
+        lambda: all(each.reached(executed[each.source_shard]) for each in followers),
+        timeout_s=NEAR_S,
         interval_s=0.01,
     )
-    _wait_for_replicas(ground, DRAIN_S * 6)
-    yield lambda: _wait_for_replicas(ground, REPLICA_S)
-
-
-def _wait_for_replicas(ground: Ground, timeout_s: float) -> None:
-    """Wait until each shard's gate and rows are on its replicas, which can be read, and could be promoted.
-
-    One that does not answer is not waited for: when it comes back it is late, and left out of reads until it is not.
-    """
-    for number in ground.shards:
-        source, replicas = ground.source(number), ground.replicas(number)
-        if not replicas:
-            continue
-        due = str(source.value("SELECT @@GLOBAL.gtid_executed"))
-        wait_until(
-            f"the replicas of {source.name} to have what was copied",
-            lambda replicas=replicas, due=due: all(has_executed(replica, due) for replica in replicas),  # type: ignore[misc]
-            timeout_s=timeout_s,
-            interval_s=0.005,
-            hint="make status shows why, make topology-up mends; the same command then goes on",
-        )
+    wait_for_replicas(ground, ground.guarded, NEAR_S)
 
 
 def raise_gates(ground: Ground, version: int, shards: Iterable[int]) -> None:

@@ -1,4 +1,4 @@
-"""Following a giving shard's binary log: what is done there to moving customers is done to their copies, too.
+"""Following a source shard's binary log: what is done there to moving customers is done to their copies, too.
 
 Rows are applied as they were after each change, by their primary key, in the log's order; what several changes of one
 batch made of a row is written once. Doing it twice changes nothing, so that it may begin anywhere after the position
@@ -7,6 +7,9 @@ end; nobody reads it yet.
 
 What a transaction did that was prepared by XA counts when that is committed. Until then its GTID is not among those
 that have been applied, so that whoever goes on asks for it again.
+
+What a resharding itself has removed from a shard says so in its transaction, and is passed over: the copies are what
+it was removed for.
 
 Two things are out of reach of this and stop the resharding at the comparison: a customer whose key changes, and an
 order that changes hands. Neither is possible through wavetank.sharding.
@@ -32,7 +35,7 @@ from wavetank.node import StatementError
 from wavetank.sharding.maps.keys import read_key
 from wavetank.sharding.reshard.ledger import in_chunks
 from wavetank.sharding.reshard.moves import Ground
-from wavetank.sharding.reshard.rows import CUSTOMER, ORDER, ORDERS, Session, Table, clash, listed
+from wavetank.sharding.reshard.rows import CUSTOMER, ORDER, ORDERS, REMOVALS, Session, Table, clash, listed
 
 # Rows of a transaction on the target: what a replica applies at one go.
 BATCH_ROWS = 500
@@ -58,6 +61,8 @@ class Logged:
     prepares: str = ""
     commits: str = ""
     forgets: str = ""
+    # What a resharding has removed, which nobody has deleted.
+    own: bool = False
 
 
 def read_log(events: Iterable[Any], schema: str, tables: Iterable[str], node: str) -> Iterator[Logged]:
@@ -71,11 +76,17 @@ def read_log(events: Iterable[Any], schema: str, tables: Iterable[str], node: st
     for event in events:
         if isinstance(event, GtidEvent):
             if logged:
-                yield logged  # it had no end of its own
+                yield _without_own(logged)  # it had no end of its own
             logged = Logged(event.gtid)
         elif logged and _take_down(logged, event, wanted, schema, node):
-            yield logged
+            yield _without_own(logged)
             logged = None
+
+
+def _without_own(logged: Logged) -> Logged:
+    if logged.own:
+        logged.changes.clear()
+    return logged
 
 
 def _take_down(logged: Logged, event: Any, wanted: AbstractSet[tuple[str, str]], schema: str, node: str) -> bool:  # noqa: ANN401
@@ -83,6 +94,7 @@ def _take_down(logged: Logged, event: Any, wanted: AbstractSet[tuple[str, str]],
     if isinstance(event, RowsEvent):
         if (event.schema, event.table) in wanted:
             logged.changes += ((event.table, before, after) for before, after in row_changes(event))
+        logged.own = logged.own or (event.schema, event.table) == REMOVALS
         return False
     if isinstance(event, XAPrepareEvent):
         if not event.one_phase:
@@ -120,12 +132,13 @@ def _xid(gtrid: bytes, bqual: bytes, format_id: int) -> str:
 class Progress:
     """Which transactions have been applied, and which customers they touched; may be shared by threads."""
 
-    def __init__(self, start: str, rows: int = 0) -> None:
-        """Begin after the GTID set `start`, with `rows` applied before."""
+    def __init__(self, start: str, rows: int = 0, deleted: int = 0) -> None:
+        """Begin after the GTID set `start`, with `rows` applied before, of which `deleted` were deleted."""
         self._applied = start
         self._lock = threading.Lock()
         self._touched: dict[int, int] = {}
         self.rows = rows
+        self.deleted = deleted
 
     @property
     def applied(self) -> str:
@@ -133,12 +146,13 @@ class Progress:
         with self._lock:
             return self._applied
 
-    def advance(self, gtids: list[str], touched: Mapping[int, int], rows: int) -> None:
+    def advance(self, gtids: list[str], touched: Mapping[int, int], rows: int, deleted: int) -> None:
         """Note that transactions have been applied."""
         with self._lock:
             self._applied = union(self._applied, *gtids)
             self._touched |= touched
             self.rows += rows
+            self.deleted += deleted
 
     def reached(self, gtids: str) -> bool:
         """Return whether all of a GTID set has been applied."""
@@ -163,18 +177,18 @@ class Progress:
 
 
 class Follower:
-    """Applies what a giving shard's log says; two threads, one that reads and one that writes."""
+    """Applies what a source shard's log says; two threads, one that reads and one that writes."""
 
-    def __init__(self, ground: Ground, giver: int, start: str, rows: int = 0) -> None:
-        """Know what is to be done; `start` is the GTID set that the copies hold already."""
-        self.giver = giver
-        self.progress = Progress(start, rows)
+    def __init__(self, ground: Ground, source_shard: int, progress: Progress) -> None:
+        """Know what is to be done; `progress` begins with what the copies hold already."""
+        self.source_shard = source_shard
+        self.progress = progress
         self._ground = ground
-        self._source = ground.source(giver)
+        self._source = ground.source(source_shard)
         self._over = threading.Event()
         self._queue: queue.Queue[Logged] = queue.Queue(_WAITING)
         self._error: BaseException | None = None
-        self._sorter = Sorter(ground, giver)
+        self._sorter = Sorter(ground, source_shard)
         self._newest: dict[str, int] = {}
         self._threads = [threading.Thread(target=self._guarded, args=(run,), daemon=True)
                          for run in (self._read, self._apply)]  # fmt: skip
@@ -214,7 +228,7 @@ class Follower:
         names = [table.name for table in self._ground.tables]
         with contextlib.closing(events):
             heard = _until(self._over, events)
-            for logged in read_log(heard, self._ground.shard(self.giver).schema, names, self._source.name):
+            for logged in read_log(heard, self._ground.shard(self.source_shard).schema, names, self._source.name):
                 self._refuse_repetition(logged.gtid)
                 self._hand_over(logged)
 
@@ -250,8 +264,7 @@ class Follower:
                     batch.append(self._queue.get_nowait())
                     rows += len(batch[-1].changes)
                 gtids, changes = settle(batch, prepared)
-                touched, rows = self._sorter.apply(changes)
-                self.progress.advance(gtids, touched, rows)
+                self.progress.advance(gtids, *self._sorter.apply(changes))
 
 
 def _until(over: threading.Event, events: Iterable[Any]) -> Iterator[Any]:
@@ -284,10 +297,10 @@ def settle(batch: Iterable[Logged], prepared: dict[str, Logged]) -> tuple[list[s
 class Sorter:
     """Finds out whose each changed row is, and writes it to where that customer moves."""
 
-    def __init__(self, ground: Ground, giver: int) -> None:
+    def __init__(self, ground: Ground, source_shard: int) -> None:
         """Know the maps; connections are opened when they are needed."""
         self._ground = ground
-        self._giver = giver
+        self._source_shard = source_shard
         self._tables = {table.name: table for table in ground.tables}
         self._sessions: dict[int, Session] = {}
 
@@ -301,11 +314,12 @@ class Sorter:
             self._sessions[target] = self._ground.session(target)
         return self._sessions[target]
 
-    def apply(self, changes: list[Change]) -> tuple[dict[int, int], int]:
+    def apply(self, changes: list[Change]) -> tuple[dict[int, int], int, int]:
         """Do to the copies what was done to the rows, in a transaction a target.
 
         Returns:
-            Whose rows they are, each with the target; and how many rows have been written or deleted.
+            Whose rows they are, each with the target; how many rows have been written or deleted; and how many of
+            those that are compared have been deleted.
         """
         owners = self._owners_of_orders(changes)
         targets: dict[int, int] = self._targets_of(changes, owners)
@@ -322,7 +336,9 @@ class Sorter:
         for target, rows in final.items():
             there = listed(customer for customer, its in targets.items() if its == target)
             self._write(self._session(target), rows, there)
-        return targets, sum(map(len, final.values()))
+        compared = {table.name for table in self._ground.compared}
+        gone = sum(kept is None and name in compared for rows in final.values() for (name, _), kept in rows.items())
+        return targets, sum(map(len, final.values())), gone
 
     def _owners_of_orders(self, changes: list[Change]) -> dict[int, int]:
         """Return the customers of the orders whose items were changed: as the batch says, else as the copies say."""
@@ -339,7 +355,7 @@ class Sorter:
             for image in (before, after)
             if image
         } - owners.keys()
-        for target in self._ground.targets(self._giver) if unknown else ():
+        for target in self._ground.targets(self._source_shard) if unknown else ():
             for row in self._session(target).run(_ORDERS_OF.format(ids=listed(unknown))):
                 owners[int(row[ORDER])] = int(row[CUSTOMER])
         return owners
@@ -356,11 +372,11 @@ class Sorter:
                     if name == "customers":
                         keys[customer] = image[self._ground.old.column]
         if self._ground.by_id:
-            found = {customer: self._ground.target_of(self._giver, customer) for customer in customers}
+            found = {customer: self._ground.target_of(self._source_shard, customer) for customer in customers}
         else:
             column = self._ground.old.column
             found = {
-                customer: self._ground.target_of(self._giver, read_key(column, str(key)))
+                customer: self._ground.target_of(self._source_shard, read_key(column, str(key)))
                 for customer, key in keys.items()
             }
             found |= self._arrived(customers - keys.keys())
@@ -369,7 +385,7 @@ class Sorter:
     def _arrived(self, customers: set[int]) -> dict[int, int]:
         """Return on which target each customer is: one whose key was not said is there if it moves."""
         found: dict[int, int] = {}
-        for target in self._ground.targets(self._giver) if customers else ():
+        for target in self._ground.targets(self._source_shard) if customers else ():
             statement = f"SELECT customer_id FROM customers WHERE customer_id IN ({listed(customers)})"
             found |= {int(row[CUSTOMER]): target for row in self._session(target).run(statement)}
         return found
@@ -390,7 +406,7 @@ class Sorter:
         try:
             session.transaction(work)
         except StatementError as error:
-            raise clash(error, self._giver, session.name) from error
+            raise clash(error, self._source_shard, session.name) from error
 
 
 # Rows a statement, so that it stays within one TLS record.

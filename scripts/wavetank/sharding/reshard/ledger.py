@@ -9,20 +9,29 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from wavetank.errors import UsageError
-from wavetank.node import Row, Server, query_on
+from wavetank.errors import UnreachableError, UsageError
+from wavetank.node import Row, Server, StatementError, query_on
 from wavetank.sharding.maps import ShardMap, document_of, read_map
 from wavetank.sharding.maps.listed import Find
+
+if TYPE_CHECKING:
+    from wavetank.node import Connection
 
 T = TypeVar("T")
 PREPARE, COPY, FOLLOW, COMPARE, CUT_OVER, REMOVE = "prepare", "copy", "follow", "compare", "cut-over", "remove"
 PHASES = (PREPARE, COPY, FOLLOW, COMPARE, CUT_OVER, REMOVE)
 DONE, ABORTED = "done", "aborted"
-_LOCK = "wavetank.reshard"
+LOCK = "wavetank.reshard"
+_STILL_OURS = "SELECT IS_USED_LOCK(%s) <=> CONNECTION_ID() AS ours"
+LONGEST_S = 7 * 24 * 3600
 # One that was killed a moment ago may still hold the lock until its server notices.
 LOCK_WAIT_S = 5
+
+
+class AtWorkError(UsageError):
+    """Another resharding of the instance is running."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +46,12 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Position:
-    """Up to where something is done for one shard: a GTID set, true for these servers; `rows` of it."""
+    """Up to where something is done for one shard: a GTID set, true for these servers; `rows` of it, some `deleted`."""
 
     gtids: str
     servers: tuple[str, ...]
     rows: int
+    deleted: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,11 @@ class Resharding:
         return f"from {len(self.before)} to {len(self.after)} shards"
 
 
+def at_work(catalogue: Server) -> bool:
+    """Return whether a resharding is running now: the lock of one that was killed ends with its connection."""
+    return not catalogue.value("SELECT IS_FREE_LOCK(%s)", [LOCK])
+
+
 class Ledger:
     """The two tables, on the catalogue's server."""
 
@@ -67,22 +82,47 @@ class Ledger:
         """Know where they are; `find` asks the directory, where the map is one."""
         self._server = server
         self._find = find
+        # On which connection the lock is.
+        self._alone: Connection | None = None
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, wait_s: int = LOCK_WAIT_S) -> Iterator[None]:
         """Keep every other resharding out; a killed one's lock ends with its connection.
 
         Raises:
-            UsageError: another one is running.
+            AtWorkError: another one is running.
         """
         with self._server.connection("admin") as connection:
+            # A copy may take longer than a connection may be idle.
+            query_on(connection, f"SET SESSION wait_timeout = {LONGEST_S}", node=self._server.name)
             statement = "SELECT GET_LOCK(%s, %s) AS got"
-            if not query_on(connection, statement, [_LOCK, LOCK_WAIT_S], node=self._server.name)[0]["got"]:
-                raise UsageError("a resharding of this instance is running already: wait for its end, or end it")
+            if not query_on(connection, statement, [LOCK, wait_s], node=self._server.name)[0]["got"]:
+                raise AtWorkError("a resharding of this instance is running already: wait for its end, or end it")
             try:
+                self._alone = connection
                 yield
             finally:
-                query_on(connection, "SELECT RELEASE_LOCK(%s)", [_LOCK], node=self._server.name)
+                self._alone = None
+                # With the connection it is gone as well.
+                with contextlib.suppress(UnreachableError, StatementError):
+                    query_on(connection, "SELECT RELEASE_LOCK(%s)", [LOCK], node=self._server.name)
+
+    def refuse_company(self) -> None:
+        """Refuse to go on where the lock is gone, as it is after a restart of its server: another one may have begun.
+
+        Raises:
+            UsageError: it is gone.
+        """
+        assert self._alone is not None  # noqa: S101 - alone() is around it
+        try:
+            ours = query_on(self._alone, _STILL_OURS, [LOCK], node=self._server.name)[0]["ours"]
+        except (UnreachableError, StatementError):
+            ours = False
+        if not ours:
+            raise UsageError(
+                f"the connection to {self._server.name} broke, and with it went the lock that keeps other reshardings "
+                "out: the same command goes on"
+            )
 
     def _ask(self, statement: str, *parameters: Any) -> list[Row]:  # noqa: ANN401
         return self._server.query(statement, parameters, account="admin")
@@ -152,21 +192,23 @@ class Ledger:
     def position(self, resharding: Resharding, phase: str, from_shard: int) -> Position | None:
         """Return up to where a phase is done for a shard, None where nothing is."""
         rows = self._ask(
-            "SELECT gtids, servers, row_count FROM sharding.reshard_steps "
+            "SELECT gtids, servers, row_count, high FROM sharding.reshard_steps "
             "WHERE (resharding, phase, from_shard, to_shard, low) = (%s, %s, %s, 0, 0)",
             resharding.id, phase, from_shard,
         )  # fmt: skip
         if not rows:
             return None
-        return Position(rows[0]["gtids"], tuple(rows[0]["servers"].split(",")), int(rows[0]["row_count"]))
+        (row,) = rows
+        return Position(row["gtids"], tuple(row["servers"].split(",")), int(row["row_count"]), int(row["high"]))
 
     def set_position(self, resharding: Resharding, phase: str, from_shard: int, position: Position) -> None:
         """Enter up to where a phase is done for a shard."""
         self._ask(
-            "INSERT INTO sharding.reshard_steps (resharding, phase, from_shard, gtids, servers, row_count) "
-            "VALUES (%s, %s, %s, %s, %s, %s) AS new ON DUPLICATE KEY UPDATE "
-            "gtids = new.gtids, servers = new.servers, row_count = new.row_count, ended_at = NOW(6)",
+            "INSERT INTO sharding.reshard_steps (resharding, phase, from_shard, gtids, servers, row_count, high) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s) AS new ON DUPLICATE KEY UPDATE gtids = new.gtids, "
+            "servers = new.servers, row_count = new.row_count, high = new.high, ended_at = NOW(6)",
             resharding.id, phase, from_shard, position.gtids, ",".join(position.servers), position.rows,
+            position.deleted,
         )  # fmt: skip
 
     def forget(self, resharding: Resharding, from_shard: int) -> None:

@@ -1,15 +1,25 @@
 """Which customers move, and between which shards and servers."""
 
+import contextlib
+import copy
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from wavetank.node import Server, Servers, query_on
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.errors import UnknownCustomerError
 from wavetank.sharding.maps import DirectoryMap, HashMap, ShardMap
-from wavetank.sharding.reshard.rows import CUSTOMER, LONGEST_TEXT, Session, Table, customers_tables, tables_of
+from wavetank.sharding.reshard.rows import (
+    CUSTOMER,
+    LONGEST_TEXT,
+    PATIENCE_S,
+    Session,
+    Table,
+    customers_tables,
+    tables_of,
+)
 from wavetank.sharding.schema import REFERENCE
 from wavetank.topology import Shard
 
@@ -40,6 +50,7 @@ class Ground:
         self.catalogue = catalogue
         self.old = old
         self.new = new
+        self.patience_s = PATIENCE_S
         first = self.shard(old.shards[0])
         self.all_tables = tables_of(self.source(first.number), first.schema)
         self.tables = customers_tables(self.all_tables)
@@ -60,6 +71,16 @@ class Ground:
         """Every shard that is in either map."""
         return tuple(sorted({*self.old.shards, *self.new.shards}))
 
+    @property
+    def catalogue_shard(self) -> int:
+        """The shard on whose source the catalogue is."""
+        return self.servers.topology.shards[0].number
+
+    @property
+    def guarded(self) -> tuple[int, ...]:
+        """Every shard of which nothing may be lost that has been relied on: those in a map, and the catalogue's."""
+        return tuple(sorted({*self.shards, self.catalogue_shard}))
+
     def shard(self, number: int) -> Shard:
         """Return a shard of the topology."""
         return self.servers.topology.shard(number)
@@ -74,7 +95,15 @@ class Ground:
 
     def session(self, number: int) -> Session:
         """Open a connection of the caller's own to a shard's source."""
-        return Session(self.source(number), self.shard(number).schema)
+        return Session(self.source(number), self.shard(number).schema, self.patience_s)
+
+    @contextlib.contextmanager
+    def impatient(self, patience_s: int) -> Iterator["Ground"]:
+        """Give the same ground with connections on which every answer may take `patience_s` seconds."""
+        with Servers(self.servers.topology, patience_s) as servers:
+            quick = copy.copy(self)
+            quick.servers, quick.catalogue, quick.patience_s = servers, Catalogue(servers), patience_s
+            yield quick
 
     def uuids(self, numbers: Sequence[int]) -> tuple[str, ...]:
         """Return which servers are the sources of shards: another one after a failover."""
@@ -91,47 +120,49 @@ class Ground:
             rows = self.catalogue.server.query(_PAIRS, account="admin")
             return frozenset((int(row["shard"]), int(row["next_shard"])) for row in rows)
         old, new = set(self.old.shards), set(self.new.shards)
-        every = {(giver, target) for giver in old for target in new if giver != target}
+        every = {(source_shard, target) for source_shard in old for target in new if source_shard != target}
         if isinstance(self.old, HashMap):
             return frozenset(every)
-        return frozenset((giver, target) for giver, target in every if target not in old or giver not in new)
+        return frozenset(
+            (source_shard, target) for source_shard, target in every if target not in old or source_shard not in new
+        )
 
     @property
-    def givers(self) -> list[int]:
+    def source_shards(self) -> list[int]:
         """The shards from which something may move."""
-        return sorted({giver for giver, _ in self.pairs})
+        return sorted({source_shard for source_shard, _ in self.pairs})
 
-    def targets(self, giver: int) -> list[int]:
-        """Return the shards that something may move to from `giver`."""
-        return sorted(target for one, target in self.pairs if one == giver)
+    def targets(self, source_shard: int) -> list[int]:
+        """Return the shards that something may move to from `source_shard`."""
+        return sorted(target for one, target in self.pairs if one == source_shard)
 
-    def target_of(self, giver: int, key: Any) -> int:  # noqa: ANN401
-        """Return to which shard a key moves from `giver`, 0 where it stays, or is not there by right."""
+    def target_of(self, source_shard: int, key: Any) -> int:  # noqa: ANN401
+        """Return to which shard a key moves from `source_shard`, 0 where it stays, or is not there by right."""
         with self.lock:
             try:
-                if self.old.shard_of(key) != giver:
+                if self.old.shard_of(key) != source_shard:
                     return 0
                 target = self.new.shard_of(key)
             except UnknownCustomerError:
                 return 0
-        return 0 if target == giver else target
+        return 0 if target == source_shard else target
 
     @property
     def by_id(self) -> bool:
         """Whether a customer's id says where it belongs."""
         return self.old.column == CUSTOMER
 
-    def going(self, giver: int) -> dict[int, list[int]]:
-        """Return the customers on `giver` that belong elsewhere by the new map: their ids by target, ascending."""
+    def going(self, source_shard: int) -> dict[int, list[int]]:
+        """Return the customers on a shard that belong elsewhere by the new map: their ids by target, ascending."""
         if (place := self._place(self.new)) is not None:
-            return self._placed(giver, place, f"place <> {giver}")
-        return {target: ids for target in self.targets(giver) if (ids := self._directed(giver, target))}
+            return self._placed(source_shard, place, f"place <> {source_shard}")
+        return {target: ids for target in self.targets(source_shard) if (ids := self._directed(source_shard, target))}
 
-    def arrived(self, giver: int, target: int) -> list[int]:
-        """Return the customers on `target` that are there because they move from `giver`."""
+    def arrived(self, source_shard: int, target: int) -> list[int]:
+        """Return the customers on `target` that are there because they move from `source_shard`."""
         if (place := self._place(self.old)) is not None:
-            return self._placed(target, place, f"place = {giver}").get(giver, [])
-        return sorted(set(self._directed(giver, target)) & set(self._present(target)))
+            return self._placed(target, place, f"place = {source_shard}").get(source_shard, [])
+        return sorted(set(self._directed(source_shard, target)) & set(self._present(target)))
 
     def strays(self, number: int, shard_map: ShardMap) -> list[int]:
         """Return the customers on a shard that `shard_map`, which must be the one in force, places elsewhere."""
@@ -143,8 +174,8 @@ class Ground:
     def _place(self, shard_map: ShardMap) -> str | None:
         return shard_map.sql_shard(f"c.{shard_map.column}")
 
-    def _directed(self, giver: int, target: int) -> list[int]:
-        rows = self.catalogue.server.query(_GOING, [giver, target], account="admin")
+    def _directed(self, source_shard: int, target: int) -> list[int]:
+        rows = self.catalogue.server.query(_GOING, [source_shard, target], account="admin")
         return [int(row[CUSTOMER]) for row in rows]
 
     def _present(self, number: int) -> list[int]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CUSTOMER, ORDER, ORDERS = "customer_id", "order_id", "orders"
+# Schema and table of what says in a transaction that it removes what a map has elsewhere.
+REMOVALS = ("sharding", "removals")
 # QUOTE() writes a NUL as \0, so that a literal never holds one.
 _BETWEEN = "\0"
 # What a chunk is as text, or the ids of all customers: far more than either has. Bounded by max_allowed_packet.
@@ -175,14 +177,14 @@ def listed(customers: Iterable[int]) -> str:
 class Session:
     """A connection of our own to one shard, its schema chosen."""
 
-    def __init__(self, server: Server, schema: str) -> None:
-        """Connect.
+    def __init__(self, server: Server, schema: str, patience_s: int = PATIENCE_S) -> None:
+        """Connect; a statement may take `patience_s` seconds.
 
         Raises:
             UnreachableError: the server does not answer.
         """
         self.name = server.name
-        self._connection = server.connect("admin", PATIENCE_S)
+        self._connection = server.connect("admin", patience_s)
         self.run(SESSION)
         self.run(f"USE `{schema}`")
 
@@ -244,12 +246,12 @@ def delete(session: Session, tables: Sequence[Table], customers: Sequence[int]) 
     return deleted
 
 
-def clash(error: StatementError, giver: int, target: str) -> UsageError:
+def clash(error: StatementError, source_shard: int, target: str) -> UsageError:
     """Return what to say where a row that moves has a key that another row has which was there before."""
     if error.errno != DUPLICATE_KEY:
         raise error
     return UsageError(
-        f"a row of shard {giver} cannot come to {target}, where another one has its key ({error.msg}): "
+        f"a row of shard {source_shard} cannot come to {target}, where another one has its key ({error.msg}): "
         "make reshard-abort, and make the keys unique across shards"
     )
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from wavetank.errors import UsageError
@@ -12,13 +12,24 @@ from wavetank.node import Servers
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.directory import plan_moves
 from wavetank.sharding.errors import ShardingError
-from wavetank.sharding.gates import read_gates
+from wavetank.sharding.establishing import make_schemas, publish_awaited
+from wavetank.sharding.gates import highest_gate
 from wavetank.sharding.maps import DirectoryMap, ShardMap, document_of
 from wavetank.sharding.maps.shape import listed as shards_listed
-from wavetank.sharding.reshard.comparing import Comparison, named
-from wavetank.sharding.reshard.copying import Copy, Throttle, copy_reference, remove
-from wavetank.sharding.reshard.cutover import NOTHING_DONE, CutOver, DiffersError, cut_over, raise_gates, reopen
-from wavetank.sharding.reshard.following import Follower
+from wavetank.sharding.reshard.closing import publish, reopen
+from wavetank.sharding.reshard.comparing import Comparison, count_copies, named
+from wavetank.sharding.reshard.copying import Copy, Throttles, copy_reference, remove
+from wavetank.sharding.reshard.cutover import NOTHING_DONE, CutOver, DiffersError, cut_over, raise_gates
+from wavetank.sharding.reshard.decision import (
+    Decision,
+    conclude,
+    decided,
+    decided_map,
+    newest_decision,
+    refuse_loss,
+    settled,
+)
+from wavetank.sharding.reshard.following import Follower, Progress
 from wavetank.sharding.reshard.ledger import (
     ABORTED,
     COMPARE,
@@ -33,6 +44,7 @@ from wavetank.sharding.reshard.ledger import (
     Resharding,
 )
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.replicas import UnreplicatedError, refuse_unreplicated, wait_for_replicas
 from wavetank.topology import MOST_SHARDS
 from wavetank.waiting import wait_until
 
@@ -43,6 +55,8 @@ ATTEMPTS = 10
 FEW_CUSTOMERS = 200
 ROUNDS = 10
 CATCH_UP_S = 3600.0
+# How long one waits for what must be on replicas before anything is removed.
+REPLICATED_S = 60.0
 # A shorter wait for replicas is not worth a line.
 TOLD_S = 1.0
 
@@ -136,11 +150,14 @@ def check_count(to: int) -> None:
         raise UsageError(f"to={to} is no number of shards: 1 to {MOST_SHARDS}, as in make reshard TO=5")
 
 
-def reshard(servers: Servers, to: int, watch: Watch | None = None) -> Resharded:
+def reshard(servers: Servers, to: int, watch: Watch | None = None, *, without_replica: bool = False) -> Resharded:
     """Divide the customers among `to` shards, or go on with that; clients go on meanwhile.
 
+    `without_replica` is the user's word that a shard which has no replica shall do without.
+
     Raises:
-        UsageError: there cannot be so many, servers are missing, or another resharding is under way.
+        UsageError: there cannot be so many, servers are missing, another resharding is under way, a shard has no
+            replica, or something is not on one that must be before anything is removed.
         DiffersError: a copy is not what its original is; the old map is in force, and nothing was removed.
         UnreachableError: a server does not answer. The same command goes on where this one stopped.
     """
@@ -148,23 +165,44 @@ def reshard(servers: Servers, to: int, watch: Watch | None = None) -> Resharded:
     catalogue = Catalogue(servers)
     ledger = Ledger(catalogue.server, catalogue.directory.find)
     with ledger.alone():
+        make_schemas(servers)
         published = catalogue.read()
-        resharding = _begin_or_go_on(servers, catalogue, ledger, published, to)
-        if resharding is None:
+        resharding = ledger.refuse_other(to)
+        new = resharding.new_map if resharding else _new_map(servers, catalogue, published, to)
+        if new is None:
             return Resharded(len(published.map.shards), to, published.version, changed=False)
-        return _Run(servers, catalogue, ledger, resharding, watch or Silent()).go()
+        shards = {*published.map.shards, *new.shards, *(resharding.before if resharding else ())}
+
+        def demand_replicas() -> None:
+            ground = Ground(servers, catalogue, published.map, new)
+            refuse_unreplicated(ground, shards | {ground.catalogue_shard}, without_replica=without_replica)
+
+        if not (resharding or decided(servers, published)):
+            demand_replicas()
+        resharding = resharding or ledger.begin(published.map, new)
+        run = _Run(servers, catalogue, ledger, resharding, watch or Silent())
+        # Customers may be waiting, who need no replica to go on.
+        run.let_go_on(published)
+        demand_replicas()
+        return run.go()
 
 
-def _begin_or_go_on(
-    servers: Servers, catalogue: Catalogue, ledger: Ledger, published: PublishedMap, to: int
-) -> Resharding | None:
-    resharding = ledger.refuse_other(to)
-    if resharding or len(published.map.shards) == to:
-        return resharding
+def _new_map(servers: Servers, catalogue: Catalogue, published: PublishedMap, to: int) -> ShardMap | None:
+    """Return the map that a resharding to `to` shards begins with, None where there are so many."""
+    if decision := decided(servers, published):
+        # The catalogue has lost all that it knew of it.
+        new = decided_map(decision, published)
+        if len(new.shards) != to:
+            raise UsageError(
+                f"a cut-over to {len(new.shards)} shards is decided, and the catalogue has lost it: "
+                f"make reshard TO={len(new.shards)} publishes it again"
+            )
+        return new
+    if len(published.map.shards) == to:
+        return None
     new = changed_map(published.map, to, [shard.number for shard in servers.topology.shards])
-    ground = Ground(servers, catalogue, published.map, new)
-    refuse_disorder(ground)
-    return ledger.begin(published.map, new)
+    refuse_disorder(Ground(servers, catalogue, published.map, new))
+    return new
 
 
 def changed_map(old: ShardMap, to: int, there: Sequence[int]) -> ShardMap:
@@ -204,7 +242,12 @@ class _Run:
     """One run of a resharding."""
 
     def __init__(
-        self, servers: Servers, catalogue: Catalogue, ledger: Ledger, resharding: Resharding, watch: Watch
+        self,
+        servers: Servers,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        resharding: Resharding,
+        watch: Watch,
     ) -> None:
         self._servers = servers
         self._catalogue = catalogue
@@ -224,8 +267,36 @@ class _Run:
         self._result.map_version = published.version
         return self._result
 
+    def let_go_on(self, published: PublishedMap) -> None:
+        """Publish what customers wait for: what is decided, else the map in force, for which the gates are closed.
+
+        It was not published, or was lost with the catalogue's server.
+        """
+        if decision := decided(self._servers, published):
+            self._conclude(published, decision)
+        elif found := publish_awaited(self._servers, self._catalogue):
+            self._watch.say(f"gates waited for map version {found.version}: published, with the map in force")
+
+    def _conclude(self, published: PublishedMap, decision: Decision) -> None:
+        if decision.map != settled(self._resharding.new_map):
+            raise UsageError(
+                f"a cut-over to map version {decision.version} is decided that is not that of {self._resharding.title}"
+                ": the catalogue has lost reshardings, restore sharding.reshardings and sharding.maps from a copy"
+            )
+        new = decided_map(decision, published)
+        ground = Ground(self._servers, self._catalogue, published.map, new)
+        conclude(ground, decision, new, published.version)
+        self._watch.say(f"map version {decision.version} was decided, and {published.version} the newest: published")
+        self._watch.phase("published")
+
+    def _step(self, name: str) -> None:
+        """Go from one step of a cut-over to the next, for as long as no other resharding can have begun."""
+        self._ledger.refuse_company()
+        self._watch.phase(name)
+
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
+        self._ledger.refuse_company()
         self._ledger.enter(self._resharding, name)
         self._watch.phase(name)
         began = time.monotonic()
@@ -250,9 +321,9 @@ class _Run:
                     comparisons = self._compare(ground, followers, everything=attempt == 1)
                 try:
                     with self._phase(CUT_OVER):
-                        done = cut_over(ground, published, followers, comparisons, self._closed)
+                        done = cut_over(ground, published, followers, comparisons, self._step)
                         self._watch.phase("published")
-                except DiffersError:
+                except (DiffersError, UnreplicatedError):
                     raise
                 except UsageError as refusal:
                     self._watch.say(f"not yet: {refusal}")
@@ -264,9 +335,6 @@ class _Run:
                     return done.published
         raise AssertionError  # the last attempt returns or raises
 
-    def _closed(self) -> None:
-        self._watch.phase("closed")
-
     def _note(self, done: CutOver, followers: Sequence[Follower]) -> None:
         self._result.blocked_ms = round(done.blocked_s * 1000, 1)
         self._result.rows[FOLLOW] = sum(follower.progress.rows for follower in followers)
@@ -276,15 +344,20 @@ class _Run:
         )
 
     def _prepare(self, ground: Ground, published: PublishedMap) -> PublishedMap:
-        """Publish which keys will move, and wait until every client knows."""
+        """Publish which keys will move, and wait until every client knows.
+
+        Before that is on a replica, and that there is a resharding at all, no copy is made that nobody would know of.
+        """
+        gate = highest_gate(self._servers)
         if published.pending is None:
             if isinstance(ground.new, DirectoryMap):
                 _plan_directory(ground)
-            published = self._catalogue.publish(ground.old, ground.new, after=published.version)
-        elif _highest_gate(ground) > published.version:
-            # A cut-over was interrupted, and clients wait for its version.
+            published = self._catalogue.publish(ground.old, ground.new, after=published.version, at_least=gate + 1)
+        elif not self._catalogue.published_here(published.version):
+            # Versions may be lost that clients know.
             published = reopen(ground, published)
         self._watch.phase("pending")
+        wait_for_replicas(ground, [ground.catalogue_shard], REPLICATED_S)
         raise_gates(ground, published.version, ground.shards)
         return published
 
@@ -305,15 +378,16 @@ class _Run:
     def _follow(self, ground: Ground, copy: Copy) -> list[Follower]:
         followers = []
         for part in copy.parts:
-            followed = self._ledger.position(self._resharding, FOLLOW, part.giver)
-            start = followed or part.position
-            followers.append(Follower(ground, part.giver, start.gtids, followed.rows if followed else 0))
+            followed = self._ledger.position(self._resharding, FOLLOW, part.source_shard)
+            start = followed or replace(part.position, rows=0)
+            progress = Progress(start.gtids, start.rows, start.deleted)
+            followers.append(Follower(ground, part.source_shard, progress))
             followers[-1].start()
         return followers
 
     def _catch_up(self, ground: Ground, followers: Sequence[Follower]) -> None:
         """Wait until what had been written when this began is applied."""
-        due = {each: str(ground.source(each.giver).value("SELECT @@GLOBAL.gtid_executed")) for each in followers}
+        due = {each: str(ground.source(each.source_shard).value("SELECT @@GLOBAL.gtid_executed")) for each in followers}
         noted = time.monotonic()
 
         def caught_up() -> bool:
@@ -329,25 +403,30 @@ class _Run:
 
     def _enter_positions(self, followers: Sequence[Follower]) -> None:
         for follower in followers:
-            position = self._ledger.position(self._resharding, COPY, follower.giver)
+            position = self._ledger.position(self._resharding, COPY, follower.source_shard)
             servers = position.servers if position else ()
-            now = Position(follower.progress.applied, servers, follower.progress.rows)
-            self._ledger.set_position(self._resharding, FOLLOW, follower.giver, now)
+            progress = follower.progress
+            # Asked in this order: rows that were deleted after the set was read are counted twice rather than never.
+            now = Position(progress.applied, servers, progress.rows, progress.deleted)
+            self._ledger.set_position(self._resharding, FOLLOW, follower.source_shard, now)
 
     def _compare(self, ground: Ground, followers: Sequence[Follower], *, everything: bool) -> list[Comparison]:
         """Compare both sides until few customers are written between two comparisons."""
-        comparisons = [Comparison(ground, each, target) for each in followers for target in ground.targets(each.giver)]
+        comparisons = [
+            Comparison(ground, each, target) for each in followers for target in ground.targets(each.source_shard)
+        ]
         counter = _Counter(0, self._result.rows.get(COPY, 0), self._watch.rows)
         if everything:
             for follower in followers:
                 follower.progress.take_touched()
             self._refuse_differences(comparisons, lambda each: each.everything(counter.add))
             self._result.rows[COMPARE] = counter.done
+            self._refuse_vanished(ground, followers)
         for _ in range(ROUNDS):
             if sum(follower.progress.touched for follower in followers) <= FEW_CUSTOMERS:
                 break
-            touched = {follower.giver: follower.progress.take_touched() for follower in followers}
-            self._refuse_differences(comparisons, lambda each: each.those(each.of(touched[each.giver])))  # noqa: B023
+            touched = {follower.source_shard: follower.progress.take_touched() for follower in followers}
+            self._refuse_differences(comparisons, lambda each: each.those(each.of(touched[each.source_shard])))  # noqa: B023
         self._enter_positions(followers)
         return comparisons
 
@@ -358,22 +437,52 @@ class _Run:
         if lines := named(comparisons, found):
             raise DiffersError("; ".join(lines) + NOTHING_DONE)
 
+    def _refuse_vanished(self, ground: Ground, followers: Sequence[Follower]) -> None:
+        """Demand that the copies are as many as the ledger says were copied, less what customers have deleted since.
+
+        Two sides that are empty are equal as well.
+        """
+        chunks = self._ledger.chunks(self._resharding, COPY)
+        for follower in followers:
+            shard = follower.source_shard
+            copied = sum(rows for chunk, rows in chunks.items() if chunk.from_shard == shard)
+            there = sum(count_copies(ground, shard, target) for target in ground.targets(shard))
+            if there < copied - follower.progress.deleted:
+                # What was deleted a moment ago is not counted before it is noted.
+                self._catch_up(ground, [follower])
+            if there < copied - (deleted := follower.progress.deleted):
+                raise DiffersError(
+                    f"shard {shard} gave {copied:,} rows, of which its customers have deleted {deleted:,}, and its "
+                    f"targets hold {there:,}{NOTHING_DONE}"
+                )
+
     def _remove(self, published: PublishedMap) -> None:
-        """Delete what has moved from where it was, and all that is left of a shard that is in no map any more."""
+        """Delete what has moved from where it was, and all that is left of a shard that is in no map any more.
+
+        Not before the map and the rows are on replicas: whichever source is lost then, what takes its place has them.
+        """
         ground = Ground(self._servers, self._catalogue, published.map, published.map)
+        everywhere = sorted({*ground.guarded, *self._resharding.before, *self._resharding.after})
         with self._phase(REMOVE):
+            if decision := newest_decision(self._servers):
+                refuse_loss(ground, decision, everywhere)
+            wait_for_replicas(ground, everywhere, REPLICATED_S)
             raise_gates(ground, published.version, sorted({*self._resharding.before, *self._resharding.after}))
+            wait_for_replicas(ground, everywhere, REPLICATED_S)
+            self._step("replicated")
             strays = {number: ground.strays(number, published.map) for number in self._resharding.before}
             counter = _Counter(0, sum(self._ledger.chunks(self._resharding, COPY).values()), self._watch.rows)
 
             def take(number: int) -> int:
-                throttle = Throttle(ground.source(number), ground.replicas(number))
-                return remove(ground, number, strays[number], throttle, counter.add)
+                throttles = Throttles(ground, everywhere)
+                return remove(ground, number, strays[number], throttles, counter.add, version=published.version)
 
             with ThreadPoolExecutor(4) as pool:
                 self._result.rows[REMOVE] = sum(pool.map(take, strays))
             for number in set(self._resharding.before) - set(self._resharding.after):
                 empty(ground, number)
+            # What was removed from a source alone would come back with a replica that takes its place.
+            wait_for_replicas(ground, everywhere, REPLICATED_S)
 
 
 class _Counter:
@@ -392,12 +501,7 @@ class _Counter:
 
 def _in_force(published: PublishedMap, new: ShardMap) -> bool:
     """Return whether the map in force is the new one: the cut-over has been."""
-    settled = new.settled() if isinstance(new, DirectoryMap) else new
-    return published.pending is None and document_of(published.map) == document_of(settled)
-
-
-def _highest_gate(ground: Ground) -> int:
-    return max(max(read_gates(ground.source(number)).values(), default=0) for number in ground.old.shards)
+    return published.pending is None and document_of(published.map) == settled(new)
 
 
 def _plan_directory(ground: Ground) -> None:
@@ -435,12 +539,18 @@ def abort(servers: Servers) -> Aborted:
                 f"the resharding {resharding.title} has been cut over, and clients write by its map: make reshard TO="
                 f"{len(resharding.after)} finishes it, then TO={len(resharding.before)} goes back"
             )
+        if decided(servers, published):
+            raise UsageError(
+                f"the cut-over of the resharding {resharding.title} is decided: make reshard TO="
+                f"{len(resharding.after)} finishes it, then TO={len(resharding.before)} goes back"
+            )
         ground = Ground(servers, catalogue, published.map, resharding.new_map)
         # What the tables say was copied is about to be gone.
-        for giver in ground.givers:
-            ledger.forget(resharding, giver)
-        if published.pending or _highest_gate(ground) > published.version:
-            published = catalogue.publish(published.map, after=published.version)
+        for source_shard in ground.source_shards:
+            ledger.forget(resharding, source_shard)
+        gate = highest_gate(servers)
+        if published.pending or gate > published.version or not catalogue.published_here(published.version):
+            published = publish(ground, published.map, None, after=published.version, at_least=gate)
         raise_gates(ground, published.version, ground.shards)
         rows = 0
         for number in ground.new.shards:

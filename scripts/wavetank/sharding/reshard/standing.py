@@ -1,0 +1,46 @@
+"""A resharding that stands still: it is under way, and no process is at work on it."""
+
+from dataclasses import dataclass
+
+from wavetank.node import Servers
+from wavetank.sharding.catalogue import Catalogue
+from wavetank.sharding.gates import highest_gate
+from wavetank.sharding.reshard.decision import decided
+from wavetank.sharding.reshard.ledger import Ledger, at_work
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands still, and which command goes on with it."""
+
+    what: str
+    step: str
+
+
+def ask_standing(servers: Servers) -> Standing | None:
+    """Return what stands still, None where nothing does.
+
+    Raises:
+        UnreachableError: a shard's source does not answer.
+    """
+    catalogue = Catalogue(servers)
+    ledger = Ledger(catalogue.server, catalogue.directory.find)
+    resharding, newest = ledger.under_way(), catalogue.read()
+    decision, gate = decided(servers, newest), highest_gate(servers)
+    # Asked last: one that has ended meanwhile has taken all this along.
+    if not (resharding or newest.pending or decision) or at_work(catalogue.server):
+        return None
+    title = f"the resharding {resharding.title} ({resharding.phase})" if resharding else "a resharding"
+    to = len(resharding.after) if resharding else len((newest.pending or newest.map).shards)
+    if decision:
+        return Standing(
+            f"{title} stands still, its cut-over to map {decision.version} is decided, and map {newest.version} the "
+            "newest",
+            f"make reshard TO={len(decision.shards)} publishes it",
+        )
+    if gate > newest.version:
+        return Standing(
+            f"{title} stands still, and customers who move cannot write: their gate waits for map {gate}",
+            f"make reshard TO={to} goes on, make topology-up lets them write until then",
+        )
+    return Standing(f"{title} stands still", f"make reshard TO={to} goes on, make reshard-abort takes it back")
