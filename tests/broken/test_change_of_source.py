@@ -205,7 +205,7 @@ def test_a_source_that_answers_is_not_replaced_unless_forced(servers: Servers) -
 
 def test_a_source_that_only_we_cannot_reach_is_not_dead(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     old, first, second = roles(servers)
-    monkeypatch.setattr("wavetank.failover._answers", lambda _: False)
+    monkeypatch.setattr("wavetank.failover.detection.answers", lambda _: False)
     with pytest.raises(UsageError, match=f"{old} does not answer here, but {first}, {second} hears from it"):
         fail_over(servers)
     assert open_ones(servers) == [old]
@@ -245,7 +245,7 @@ def test_interrupted_it_goes_on_where_it_stopped(servers: Servers, monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("wavetank.failover.open_promoted", stop)
+        patch.setattr("wavetank.finishing.open_promoted", stop)
         with pytest.raises(KeyboardInterrupt):
             fail_over(servers)
     change = fail_over(servers)
