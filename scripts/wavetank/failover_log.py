@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -78,16 +78,20 @@ class FailoverLog:
 
     def begin(self, failover: Failover, began_with: str) -> None:
         """Remember that a replica is about to take the place of its source, and with which GTID set it does."""
+        # What was so when it was the source another time says nothing of this one.
+        self._failovers = {
+            old: replace(each, silent=()) if each.new == failover.new else each for old, each in self._failovers.items()
+        }
         self._failovers[failover.old] = failover
         self._began_with[failover.new] = began_with
         self._write()
 
-    def promote(self, new: str, began_with: str) -> None:
-        """Remember with which GTID set a server is about to become the source in order."""
+    def follow(self, names: Collection[str]) -> None:
+        """Remember that servers have been pointed at their source: from now on they can acknowledge something."""
         self._failovers = {
-            old: replace(each, silent=()) if each.new == new else each for old, each in self._failovers.items()
+            old: replace(each, silent=tuple(name for name in each.silent if name not in names))
+            for old, each in self._failovers.items()
         }
-        self._began_with[new] = began_with
         self._write()
 
     def finish(self, failover: Failover, silent: Iterable[str] = ()) -> None:

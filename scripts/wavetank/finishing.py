@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from wavetank.errors import UsageError
+from wavetank.errors import UnreachableError, UsageError
 from wavetank.failover_log import Failover, FailoverLog
 from wavetank.fencing import answers, fence
 from wavetank.gtid import count_transactions, subtract
@@ -23,8 +23,16 @@ def open_and_follow(  # noqa: PLR0913 - what is known of a change by then
     """Open the recorded new source, let the others follow, and remember that it is done.
 
     See open_promoted() for `absent` and `held`. The old source is not waited for where it was `fenced` as it was gone.
+
+    Raises:
+        UsageError: a server that answers does not follow in time.
+        UnreachableError: the new source died.
     """
-    unfollowing = open_promoted(servers, begun.new, begun.old, timeline, {fenced, *absent}, held)
+    try:
+        unfollowing = open_promoted(servers, begun.new, begun.old, timeline, {fenced, *absent}, held)
+    except UnreachableError as error:
+        reason = "it died after it was recorded as the source, and make failover takes another one"
+        raise UnreachableError(error.node, reason) from error
     FailoverLog(servers.instance).finish(begun, unfollowing)
     silent = wait_for_followers(servers, begun.new, fenced, unfollowing)
     timeline.add("all that answer replicate" if fenced else "all replicate")

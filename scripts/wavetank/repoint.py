@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from wavetank.change_plan import Plan
 from wavetank.drift import semi_sync_statements
 from wavetank.errors import UnreachableError, UsageError
+from wavetank.failover_log import FailoverLog
 from wavetank.gtid import union
 from wavetank.node import Server, Servers
 from wavetank.replication import channels_of, is_replicating, lacking, mend_channels, wait_for_transactions
@@ -68,6 +69,7 @@ def repoint(servers: Servers, names: Sequence[str], to: str) -> list[Moved]:
     _await_acknowledgements_where_there_are_replicas(
         servers, {channel.source for node in nodes for channel in node.channels}
     )
+    FailoverLog(servers.instance).follow(names)
     moved = [_move(node, servers, to) for node in nodes]
     _await_acknowledgements_where_there_are_replicas(servers, {to})
     return moved
