@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS PROXIES SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE
-export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA RUNS SQL MAX_RTO MAX_LOST WITHOUT_REPLICA
+export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE DRY_RUN VIA RUNS SQL MAX_RTO MAX_LOST WITHOUT_REPLICA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -43,13 +43,13 @@ verify: setup ## pytest-testinfra and every check against the running instance
 check: setup ## Every check, side by side, in a second or two
 	@$(BIN)/wavetank check
 
-switchover: setup ## Let the replica TO= take its source's place: in order, nothing lost
+switchover: setup ## Let the replica TO= take its source's place: in order, nothing lost; DRY_RUN=1 only says how
 	@$(BIN)/wavetank switchover
 
-failover: setup ## Replace a source that is gone by the replica that has most; FORCE=1 although it answers, NODE= which of several
+failover: setup ## Replace a source that is gone by a replica that has everything; FORCE=1 although it answers, NODE= which one, DRY_RUN=1
 	@$(BIN)/wavetank failover
 
-repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead
+repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead; DRY_RUN=1 only says how
 	@$(BIN)/wavetank repoint
 
 reshard: setup ## Divide the customers among TO= shards while clients write; again goes on where it stopped; WITHOUT_REPLICA=1 though a shard has none

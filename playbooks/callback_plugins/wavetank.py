@@ -59,6 +59,9 @@ class CallbackModule(CallbackBase):
                 needed = [f"a restart for {reason}" for reason in node["restart"]] + node["statements"]
                 for need in needed:
                     self._say(f"  · {node['node']} needs: {need}")
+        elif CLIARGS["check"] and "said" in data:
+            for line in data["said"]:
+                self._say(f"  · {line.strip()}")
         elif self._task.action == "wavetank_verify" and "report" in data:
             answers = data["report"]["answers"]
             checks = len({answer["check"] for answer in answers})

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from wavetank import cli_shard
-from wavetank.cli_options import DEFAULT_TOPOLOGY, FINDING, INTERRUPTED, USAGE, AsJson, InstanceName, known_instance
+from wavetank.cli_options import (
+    DEFAULT_TOPOLOGY,
+    FINDING,
+    INTERRUPTED,
+    USAGE,
+    AsJson,
+    DryRun,
+    InstanceName,
+    known_instance,
+)
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.instance import (
     HOME,
@@ -27,7 +36,8 @@ from wavetank.instance import (
 )
 
 if TYPE_CHECKING:
-    from wavetank.switchover import Change
+    from wavetank.change_plan import Plan
+    from wavetank.promotion import Change
 
 # Of a table in a log, in characters.
 WIDE = 130
@@ -170,14 +180,17 @@ def repoint(
     to: Annotated[str, typer.Option("--to", envvar="TO", help="Its new source.")] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Let a replica replicate from another server, by GTID auto-position; its old source may be dead."""
     from wavetank.node import Servers
-    from wavetank.repoint import read_names
+    from wavetank.repoint import plan_repoint, read_names
     from wavetank.repoint import repoint as move
 
     names, target = read_names(node, to)
     with Servers(known_instance(instance).topology()) as servers:
+        if dry_run:
+            _print_plan(plan_repoint(servers, names, target), as_json=as_json)
         moved = move(servers, names, target)
     print(json.dumps([asdict(each) for each in moved], indent=2) if as_json else "\n".join(each.line for each in moved))
 
@@ -186,17 +199,28 @@ def _print_change(change: "Change", *, as_json: bool) -> None:
     print(json.dumps(asdict(change), indent=2) if as_json else "\n".join(change.lines))
 
 
+def _print_plan(plan: "Plan", *, as_json: bool) -> NoReturn:
+    """Print what would be done and exit as doing it would: 2 where it would be refused."""
+    print(json.dumps(plan.as_dict(), indent=2) if as_json else "\n".join(plan.lines()))
+    if plan.refused:
+        _refuse(f"would be refused: {plan.refused}")
+    sys.exit(0)
+
+
 @app.command()
 def switchover(
     to: Annotated[str, typer.Option("--to", envvar="TO", help="The replica that becomes the source.")] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Let a replica take its source's place, in order and with nothing lost."""
     from wavetank.node import Servers
-    from wavetank.switchover import switch_over
+    from wavetank.switchover import plan_switchover, switch_over
 
     with Servers(known_instance(instance).topology()) as servers:
+        if dry_run:
+            _print_plan(plan_switchover(servers, to), as_json=as_json)
         _print_change(switch_over(servers, to), as_json=as_json)
 
 
@@ -205,15 +229,19 @@ def failover(
     instance: InstanceName = "",
     as_json: AsJson = False,
     force: Annotated[
-        bool, typer.Option("--force", envvar="FORCE", help="Even if the source answers, or so soon after another one.")
+        bool,
+        typer.Option("--force", envvar="FORCE", help="Even if it answers, so soon after another one, or with losses."),
     ] = False,
     node: Annotated[str, typer.Option("--node", envvar="NODE", help="Which source, where several do not answer.")] = "",
+    dry_run: DryRun = False,
 ) -> None:
-    """Replace a source that is gone by the replica that has most."""
-    from wavetank.failover import fail_over
+    """Replace a source that is gone by a replica that has, or can get, everything."""
+    from wavetank.failover import fail_over, plan_failover
     from wavetank.node import Servers
 
     with Servers(known_instance(instance).topology()) as servers:
+        if dry_run:
+            _print_plan(plan_failover(servers, node, force=force), as_json=as_json)
         _print_change(fail_over(servers, node, force=force), as_json=as_json)
 
 

@@ -153,7 +153,7 @@ def test_a_new_source_waits_for_the_receipts_that_it_can_get_and_later_for_all(s
             containers.kill(servers.topology.container(servers.topology.sources[0]))
             change = fail_over(servers, force=True)
             assert servers[change.new].value(waits_for) == 1
-            assert f"{change.new} opened, waiting for 1 of 2 receipts" in [step.what for step in change.steps]
+            assert f"{change.new} opened, waiting for 1 of 2 acknowledgements" in [step.what for step in change.steps]
             # Nobody has fallen back to asynchronous: a receipt came for this.
             servers[change.new].execute("CREATE SCHEMA IF NOT EXISTS drill")
             status = "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = %s"

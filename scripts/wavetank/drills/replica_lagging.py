@@ -7,9 +7,9 @@ from wavetank.drills import Drill, Options, Say
 from wavetank.drills.source_killed import concerns
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.failover import ask_witnesses, choose
-from wavetank.node import Server, Servers
+from wavetank.node import Servers
 from wavetank.promotion import Step, Timeline
-from wavetank.replication import channels_of
+from wavetank.replication import channels_of, set_delay
 from wavetank.topology import Node, Topology
 from wavetank.traffic.drill import DETECT_S, OutageDrill
 from wavetank.traffic.lag import Lag, lags
@@ -64,7 +64,7 @@ class LaggingReplica(OutageDrill):
         )
 
     def _hold_back(self, servers: Servers) -> None:
-        delay(servers[self._node.name], DELAY_S)
+        set_delay(servers[self._node.name], DELAY_S)
 
     def _let_go(self, servers: Servers) -> tuple[Step, ...]:
         """Keep the replica late, ask who would become the source, then let it apply at once."""
@@ -77,7 +77,7 @@ class LaggingReplica(OutageDrill):
         self._chosen = candidate(servers)
         timeline.add(f"a failover now would take {self._chosen or 'nobody'}")
         self._rest(LAST_S)
-        delay(servers[self._node.name], 0)
+        set_delay(servers[self._node.name], 0)
         timeline.add(f"{self._node.name} applies at once again")
         self._calm_s = time.monotonic()
         wait_until(
@@ -151,21 +151,11 @@ def candidate(servers: Servers) -> str:
         return ""
 
 
-def delay(server: Server, seconds: int) -> None:
-    """Let a server apply each transaction so many seconds after its commit on the source; what it receives is kept."""
-    for channel in channels_of(server):
-        server.execute(
-            f"STOP REPLICA SQL_THREAD FOR CHANNEL '{channel}'",
-            f"CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {seconds} FOR CHANNEL '{channel}'",
-            f"START REPLICA SQL_THREAD FOR CHANNEL '{channel}'",
-        )
-
-
 def hurry(servers: Servers, node: Node) -> None:
     """Let a replica apply at once, unless it does; one that does not answer is topology-up's."""
     server = servers[node.name]
     try:
         if any(row["DELAY_S"] or row["applier"] == "OFF" for row in channels_of(server).values()):
-            delay(server, 0)
+            set_delay(server, 0)
     except UnreachableError:
         return
