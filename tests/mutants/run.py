@@ -10,6 +10,7 @@ Exit code 0: at least 95 % of what counts was killed in every module; 1: not so;
 
 import os
 import random
+import signal
 import sys
 import time
 import tomllib
@@ -203,6 +204,8 @@ def _say_stale(shop: Shop, dead: set[Key], reasons: Mapping[Key, str]) -> None:
 
 def main() -> int:
     """Judge the judge; return the exit code."""
+    # However it is ended, mutmut ends with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         wanted = asked(os.environ)
         if os.environ.get("FRESH"):
