@@ -1,7 +1,10 @@
 """Merges of groups against SQLite, which is asked the whole: rows on any shards add up to what one server says."""
 
+import re
 import sqlite3
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot.errors import ErrorLevel
 from wavetank.sharding.maps import make_map
-from wavetank.sharding.query.compiling import draft_of
+from wavetank.sharding.query import averages
+from wavetank.sharding.query.compiling import draft_of, owned
 from wavetank.sharding.query.ground import Ground
 from wavetank.sharding.query.plan import PARTIALS, ColumnType, Plan, Way
+from wavetank.sharding.query.reading import Refusal
 from wavetank.sharding.query.tables import Schema
 
 SCHEMA = Schema({"orders": ("order_id", "customer_id", "ordered_at", "status", "total")}, {})
@@ -122,3 +127,121 @@ def test_groups_over_shards_are_what_one_server_says(sql: str, rows: list[tuple[
 def test_distinct_rows_over_shards_are_those_of_one_server(items: str, rows: list[tuple[Any, ...]]) -> None:
     sql = f"SELECT DISTINCT {items} FROM orders ORDER BY {items}"
     assert merged(sql, rows) == asked(server(rows), sql)
+
+
+# --- the statements themselves
+
+MONEY, WHOLE = ColumnType("decimal(34,2)"), ColumnType("bigint")
+KINDS = {"p": MONEY, "s": MONEY, "t": ColumnType("decimal(14,4)"), "k": WHOLE, "g": WHOLE}
+SHOP = Schema(
+    {
+        "orders": ("order_id", "customer_id", "ordered_at", "status", "total"),
+        "customers": ("customer_id", "name", "email", "country", "region", "created_at"),
+    },
+    {
+        "monthly_sales": "select `s`.`orders`.`status` AS `month`,sum(`s`.`orders`.`total`) AS `sum` "
+        "from `s`.`orders` group by 1"
+    },
+)
+PLANS = tomllib.loads(Path(__file__).with_name("merge_plans.toml").read_text())["plan"]
+
+
+@pytest.mark.parametrize("expected", PLANS, ids=lambda plan: plan["sql"])
+def test_a_query_becomes_these_statements(expected: dict[str, Any]) -> None:
+    draft = draft_of(expected["sql"], SHOP, Ground(1, make_map("ring", (1, 2, 3, 4)), moving=False))
+    names = re.findall(r"AS `(wt_([a-z])\d+)`", " ".join([draft.probe, *draft.checks]))
+    plan = draft.plan({name: KINDS[letter] for name, letter in names})
+    found = {"sql": expected["sql"], "way": plan.way.name, "probe": draft.probe, "checks": list(draft.checks)}
+    found |= {"sent": plan.sent, "merge": plan.merge}
+    assert {name: value for name, value in found.items() if value} == expected
+    assert plan.shards == draft.shards == ((1,) if plan.way is Way.ONE else (1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cast"),
+    [
+        ("bigint", "AS SIGNED"), ("int", "AS SIGNED"), ("bigint unsigned", "AS UNSIGNED"),
+        ("int unsigned", "AS UNSIGNED"), ("decimal(9,1)", "AS DECIMAL(9, 1)"), ("double", ""), ("varchar(9)", ""),
+    ],
+)  # fmt: skip
+def test_what_is_computed_from_an_average_has_the_type_of_the_original(kind: str, cast: str) -> None:
+    draft = draft_of("SELECT AVG(total) + 1 AS a FROM orders", SHOP, GROUND)
+    merge = draft.plan({"wt_p0": MONEY, "wt_p1": WHOLE, "wt_t0": ColumnType(kind)}).merge
+    assert merge.count("CAST(") == bool(cast)
+    assert (f"{cast}) AS `a`" if cast else "+ 1 AS `a`") in merge
+
+
+@pytest.mark.parametrize(("kind", "places"), [("decimal(32,0)", 9), ("decimal(40,6)", 18), ("bigint", 9)])
+def test_what_an_average_is_computed_with_has_the_digits_of_mysql(kind: str, places: int) -> None:
+    draft = draft_of("SELECT AVG(total) + 1 AS a FROM orders", SHOP, GROUND)
+    merge = draft.plan({"wt_p0": ColumnType(kind), "wt_p1": WHOLE, "wt_t0": MONEY}).merge
+    assert f"* 1{'0' * places} " in merge
+    assert f"* 0.{'0' * (places - 1)}1, {places})" in merge
+
+
+@pytest.mark.parametrize(
+    ("kind", "digits"),
+    [("decimal(34,5)", 9), ("decimal(34,9)", 18), ("decimal(34,10)", 18), ("decimal(34,18)", 27), ("bigint", 9)],
+)
+def test_a_division_has_four_places_more_in_whole_words(kind: str, digits: int) -> None:
+    assert averages.digits(ColumnType(kind)) == digits
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        ("SELECT COUNT(*), GROUP_CONCAT(total) FROM orders", "GROUP_CONCAT is not merged"),
+        ("SELECT SUM(total), json_objectagg(status, total) FROM orders", "JSON_OBJECTAGG is not merged"),
+        ("SELECT st_collect(total) FROM orders", "no function of MySQL's own"),
+        ("SELECT MAX(SUM(total)) FROM orders", "MAX(SUM(orders.total)) aggregates an aggregate"),
+        ("SELECT COUNT(*) FROM orders GROUP BY status LIMIT 1 + 1", "cannot be passed on"),
+        (
+            "SELECT status FROM (SELECT COUNT(*), status FROM orders GROUP BY status) AS t",
+            "COUNT(*) in a derived table",
+        ),
+        ("SELECT * FROM (SELECT 1 UNION SELECT 2) AS t", "UNION, INTERSECT and EXCEPT"),
+        (
+            "SELECT * FROM (SELECT status FROM orders) AS t",
+            "a derived table is merged over shards only where it groups",
+        ),
+        (
+            "SELECT n FROM (SELECT COUNT(*) AS n FROM orders) AS t WHERE n > (SELECT 1)",
+            "a subquery is not merged over shards beside a derived table",
+        ),
+        ("SELECT BIT_OR(n) FROM (SELECT COUNT(*) AS n FROM orders GROUP BY status) AS t", "BIT_OR"),
+        ("SELECT RANK() OVER () FROM orders", "a window function is not merged"),
+        ("SELECT customer_id, RANK() OVER () FROM orders GROUP BY customer_id", "RANK OVER is not merged"),
+        ("SELECT COUNT(*), SUM(total) OVER () FROM orders GROUP BY status", "a window function is not merged"),
+        ("SELECT MOD(AVG(total), 2) FROM orders", "digits that it does not show"),
+        ("SELECT COALESCE(AVG(total), 0) + 1 FROM orders", "digits that it does not show"),
+        ("SELECT COALESCE(AVG(total) + 1, 0) FROM orders", "digits that it does not show"),
+        ("SELECT CAST(AVG(total) AS CHAR) FROM orders", "digits that it does not show"),
+        ("SELECT IF(AVG(total), 1, 2) FROM orders", "digits that it does not show"),
+    ],
+)
+def test_what_has_no_exact_merge_is_refused(sql: str, named: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        draft_of(sql, SHOP, GROUND).plan({})
+    assert named.lower() in str(refused.value).replace("`", "").lower()
+
+
+@pytest.mark.parametrize("sql", ["SUM(total)", "SUM(DISTINCT total)", "AVG(total)", "AVG(DISTINCT total)", "SUM(sum)"])
+def test_every_sum_must_be_exact(sql: str) -> None:
+    draft = draft_of(f"SELECT {sql} FROM {'monthly_sales' if sql == 'SUM(sum)' else 'orders'}", SHOP, GROUND)
+    kinds = {"wt_p0": MONEY, "wt_p1": WHOLE, "wt_g0": WHOLE, "wt_s0": MONEY}
+    draft.plan(kinds)
+    inexact = "wt_s0" if sql == "SUM(sum)" else "wt_p0"
+    with pytest.raises(Refusal, match="their sum depends on the order"):
+        draft.plan({**kinds, inexact: ColumnType("double")})
+    # What is counted, or is a term, may be anything that travels.
+    draft.plan({**kinds, "wt_g0": ColumnType("double")})
+    with pytest.raises(Refusal, match="do not travel exactly"):
+        draft.plan({**kinds, "wt_g0": ColumnType("float")})
+
+
+def test_while_rows_move_each_shard_answers_for_its_own() -> None:
+    moving = Ground(1, make_map("hash", SHARDS), moving=True)
+    assert "WT_AT_HOME" in draft_of("SELECT COUNT(*) FROM orders", SHOP, moving).probe
+    assert "WT_AT_HOME" in owned("SELECT COUNT(*) FROM shop.orders", SHOP, moving)
+    assert "shop" not in owned("SELECT COUNT(*) FROM shop.orders", SHOP, moving)
+    assert owned("SELECT COUNT(*) FROM shop.orders", SHOP, GROUND) == "SELECT COUNT(*) AS `COUNT(*)` FROM `orders`"
