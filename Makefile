@@ -13,7 +13,7 @@ export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE DRY_RUN VIA RUNS SQL MAX_RTO MA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-unit mutants lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -101,8 +101,11 @@ test: engine ## The project's own tests, from a bare machine; TESTS= names some 
 	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u RUNS -u MAX_RTO -u MAX_LOST -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
 		$(BIN)/pytest $(or $(TESTS),tests)
 
-test-unit: setup ## The tests that need no Docker, in seconds
-	@$(BIN)/pytest tests/unit
+test-unit: setup ## The tests that need no Docker, in seconds; PROFILE=nightly draws more, SEED= the same again
+	@HYPOTHESIS_PROFILE=$(PROFILE) $(BIN)/pytest tests/unit $(if $(SEED),--hypothesis-seed=$(SEED))
+
+mutants: setup ## Change the judge in small ways and see its unit tests notice; MODULES= SAMPLE= SEED= JOBS= FRESH=1
+	@MODULES="$(MODULES)" SAMPLE=$(SAMPLE) SEED=$(SEED) JOBS=$(JOBS) FRESH=$(FRESH) $(BIN)/python tests/mutants/run.py
 
 lint: setup ## All linters
 	@$(BIN)/ruff check .
