@@ -63,12 +63,14 @@ class CallbackModule(CallbackBase):
             for line in data["said"]:
                 self._say(f"  · {line.strip()}")
         elif self._task.action == "wavetank_verify" and "report" in data:
-            answers = data["report"]["answers"]
-            checks = len({answer["check"] for answer in answers})
-            self._say(f"  ✓ {checks} checks, {data['words']}  {data['report']['seconds']:.1f} s")
-            for answer in answers:
-                for each in answer["not_asked"]:
-                    self._say(f"  ○ {answer['node']}: {answer['check']} was not asked: {each['reason']}")
+            self._tell_of_checks(data["report"], data["words"])
+
+    def _tell_of_checks(self, report, words):
+        checks = len({answer["check"] for answer in report["answers"]})
+        self._say(f"  ✓ {checks} checks, {words}  {report['seconds']:.1f} s")
+        for answer in report["answers"]:
+            for each in answer["not_asked"]:
+                self._say(f"  ○ {answer['node']}: {answer['check']} was not asked: {each['reason']}")
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if ignore_errors:
