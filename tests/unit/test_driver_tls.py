@@ -3,14 +3,17 @@
 import os
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pymysql
 import pytest
 from tls_server import SSL_CAPABILITY, PretendedTlsServer, serving
+from wavetank.checks import proxy_reachable
 from wavetank.errors import UnreachableError
 from wavetank.instance import Instance
 from wavetank.node import Login, Servers, open_connection
+from wavetank.proxies import PROXYSQL, Proxy
 from wavetank.rendering import render_client_settings
 from wavetank.routing import of_instance
 from wavetank.tls import ensure_tls
@@ -125,3 +128,35 @@ def test_the_driver_refuses_a_server_without_tls(sea: PretendedTlsServer) -> Non
     with pytest.raises(UnreachableError, match="SSL is required"):
         open_connection(login(sea))
     assert sea.logins == 0
+
+
+# --- the check that says so
+
+
+def examined(main: PretendedTlsServer, administration: PretendedTlsServer, topology: Topology) -> list[str]:
+    """Return what proxy_reachable finds of a ProxySQL with these ports."""
+    for account in ("app_rw", "proxy_admin"):
+        SEA.secret(account).parent.mkdir(exist_ok=True)
+        SEA.secret(account).write_text("a secret")
+    proxy = Proxy("proxy1", PROXYSQL, main.port, administration.port, {})
+    with Servers(replace(topology, proxies=(proxy,))) as servers:
+        return [finding.found for finding in proxy_reachable.examine(proxy, servers)]
+
+
+def test_the_check_sees_an_administration_that_is_not_the_instances(
+    sea: PretendedTlsServer, lake: PretendedTlsServer, make_topology: Callable[..., Topology]
+) -> None:
+    topology = make_topology(instance="sea")
+    assert examined(sea, sea, topology) == []
+    (found,) = examined(sea, lake, topology)
+    assert "proxy1 admin does not answer" in found
+    assert "certificate verify failed" in found
+
+
+def test_the_check_sees_an_administration_without_tls(
+    sea: PretendedTlsServer, make_topology: Callable[..., Topology]
+) -> None:
+    with serving(SEA.node_directory("db1")) as plain:
+        plain.capabilities &= ~SSL_CAPABILITY
+        (found,) = examined(sea, plain, make_topology(instance="sea"))
+    assert "SSL is required" in found

@@ -373,6 +373,14 @@ def test_every_make_target_with_a_help_text_is_phony(targets: list[str]) -> None
     assert set(targets) <= set(" ".join(phony).split())
 
 
+ON_A_COMMAND_LINE = re.compile(r"""--(mysql-)?password=|(?<![\w-])-p["']?[$]""")
+
+
+def test_no_command_that_is_run_or_suggested_holds_a_password() -> None:
+    files = [file for file in tracked(".sh", ".py", ".yml", ".j2", ".md") if "tests" not in file.parts]
+    assert [relative(file) for file in files if ON_A_COMMAND_LINE.search(file.read_text())] == []
+
+
 # --- what apt protects us from, anywhere in the repository
 
 UNGUARDED = re.compile("Sandbox::User|Acquire::Check-|allow-(unauthenticated|insecure)|trusted=yes", re.IGNORECASE)
