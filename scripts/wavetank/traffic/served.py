@@ -81,6 +81,11 @@ def served(operations: Sequence[Operation], load: Load, storm_s: float, mended_s
     )
 
 
+def unserved(operations: Sequence[Operation], load: Load) -> list[Open]:
+    """Return the outages of single clients that have not ended."""
+    return [each for kind in (WRITE, READ) for each in _Waiting(operations, kind, load, load.ended_s).unfinished]
+
+
 class _Waiting:
     """How long clients waited for one kind of operation."""
 
