@@ -209,6 +209,21 @@ def test_after_a_cure_that_fails_the_traffic_ends_and_what_is_left_is_mended(
     assert any(each.startswith("the writes of clients 1, 2, 3, 4 were not served any more") for each in found)
 
 
+def test_an_outage_that_lasts_is_measured_and_not_cut_off(
+    servers: Servers, table: PretendedTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def storm(_: Servers) -> None:
+        table.broken = StatementError("read-only", errno=1290)
+        threading.Timer(0.8, lambda: setattr(table, "broken", None)).start()
+
+    made = make(servers, storm=storm)
+    monkeypatch.setattr(drill, "COME_BACK_S", 20.0)
+    assert run_through(made) == ()
+    outage = judge(made.kept().counted()).verdict.writes
+    assert 0.7 < outage.seconds < 10
+    assert not outage.unfinished
+
+
 def test_a_source_that_cannot_be_asked_leaves_a_verdict_that_says_so(
     servers: Servers, table: PretendedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
