@@ -98,6 +98,14 @@ def test_a_read_of_a_replica_may_be_old_unless_the_way_promises_otherwise(name: 
     assert any("did not see what their client had been told is written" in each for each in failures(promising))
 
 
+def test_a_promise_that_was_taken_back_afterwards_is_seen() -> None:
+    kept = write_taken_out(honest("source-killed"))
+    laxer = replace(kept, declared=replace(kept.declared, promises=Promises(may_lose=True)))
+    assert failures(laxer) == (
+        "it is declared that writes may be lost, and that a commit waited for 1 acknowledgements, so that none may",
+    )
+
+
 def test_what_was_doctored_is_named() -> None:
     kept = honest("source-killed")
     assert failures(write_taken_out(kept)) == ("1 write (8) acknowledged and lost",)

@@ -145,6 +145,15 @@ def test_a_check_asks_and_neither_prints_nor_touches_containers() -> None:
         assert "print" not in {call.id for call in calls if isinstance(call, ast.Name)}, relative(module)
 
 
+def test_a_judge_asks_nobody() -> None:
+    """What a verdict is computed by knows the kept files, and no server, container or network."""
+    asks = {f"wavetank.{name}" for name in ("node", "containers", "network", "engine", "checks", "drills", "instance")}
+    pure = ("verdict", "served", "outages", "latency", "promises", "load", "log", "shop_log", "shop_verdict")
+    judges = [*(PACKAGE / "judging").glob("*.py"), *(PACKAGE / "traffic" / f"{name}.py" for name in pure)]
+    for module in judges:
+        assert not imported(module) & asks, relative(module)
+
+
 def test_only_the_command_line_exits() -> None:
     for module in MODULES:
         if not module.name.startswith("cli"):

@@ -6,7 +6,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wavetank.traffic.latency import AFTER, BEFORE, DURING, Answered, latencies, waited
+from wavetank.traffic.latency import AFTER, BEFORE, DURING, Answered, Spans, latencies, refusals, waited
 from wavetank.traffic.load import ticks
 
 PERIOD_S = 0.02
@@ -17,7 +17,7 @@ LATER = [Answered(2.98 + number * PERIOD_S, 2.98 + number * PERIOD_S + 0.017) fo
 
 
 def test_a_stall_counts_for_all_that_were_due_in_it() -> None:
-    found = latencies([*FAST, STALLED, *LATER], PERIOD_S, 100.0, 200.0)[BEFORE]
+    found = latencies([*FAST, STALLED, *LATER], PERIOD_S, Spans(100.0, 200.0))[BEFORE]
     assert found
     assert found.count == 249
     # By when they were sent it was one slow operation of 201, and the 99th percentile was 2 ms.
@@ -33,9 +33,15 @@ def test_what_was_missed_waited_to_the_end_of_what_held_it_up() -> None:
 
 
 def test_each_is_of_the_time_in_which_it_was_due() -> None:
-    found = latencies([*FAST, STALLED, *LATER], PERIOD_S, 2.49, 2.97)
+    found = latencies([*FAST, STALLED, *LATER], PERIOD_S, Spans(2.49, 2.97))
     assert [found[span].count for span in (BEFORE, DURING, AFTER)] == [125, 24, 100]  # type: ignore[union-attr]
-    assert latencies([], PERIOD_S, 2.5, 3.0) == {BEFORE: None, DURING: None, AFTER: None}
+    assert latencies([], PERIOD_S, Spans(2.5, 3.0)) == {BEFORE: None, DURING: None, AFTER: None}
+
+
+def test_who_was_held_up_by_a_refusal_was_not_served_either() -> None:
+    # Two seconds until the client was told, in which 98 others were due; then one that fails at once.
+    refused = [Answered(1.0, 2.99), Answered(2.98, 2.995)]
+    assert refusals(refused, PERIOD_S, Spans(2.0, 2.5)) == {BEFORE: 50, DURING: 25, AFTER: 25}
 
 
 @settings(deadline=None)
@@ -43,7 +49,7 @@ def test_each_is_of_the_time_in_which_it_was_due() -> None:
 def test_percentiles_are_those_of_the_sorted_waits(took_s: list[float]) -> None:
     operations = [Answered(number * 10.0, number * 10.0 + each) for number, each in enumerate(took_s)]
     all_ms = sorted((each.done_s - each.due_s) * 1000 for each in operations)
-    found = latencies(operations, 5.0, 1e9, 1e9)[BEFORE]
+    found = latencies(operations, 5.0, Spans(1e9, 1e9))[BEFORE]
     assert found
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)):
         # The histogram takes the nearest rank.

@@ -134,6 +134,7 @@ def table(open_with: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> It
     open_with(lambda: PretendedSession(table.run))
     monkeypatch.setattr(drill, "BEFORE_S", 0.3)
     monkeypatch.setattr(drill, "AFTER_S", 0.3)
+    monkeypatch.setattr(drill, "COME_BACK_S", 0.6)
     monkeypatch.setattr(drill, "demand_green", lambda _: None)
     monkeypatch.setattr(drill, "after_the_storm", lambda _: ("all good", []))
     monkeypatch.setattr(drill, "ask_all", lambda _: Report("master-slave", "sea"))
@@ -208,6 +209,21 @@ def test_after_a_cure_that_fails_the_traffic_ends_and_what_is_left_is_mended(
     assert any(each.startswith("the writes of clients 1, 2, 3, 4 were not served any more") for each in found)
 
 
+def test_an_outage_that_lasts_is_measured_and_not_cut_off(
+    servers: Servers, table: PretendedTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def storm(_: Servers) -> None:
+        table.broken = StatementError("read-only", errno=1290)
+        threading.Timer(0.8, lambda: setattr(table, "broken", None)).start()
+
+    made = make(servers, storm=storm)
+    monkeypatch.setattr(drill, "COME_BACK_S", 20.0)
+    assert run_through(made) == ()
+    outage = judge(made.kept().counted()).verdict.writes
+    assert 0.7 < outage.seconds < 10
+    assert not outage.unfinished
+
+
 def test_a_source_that_cannot_be_asked_leaves_a_verdict_that_says_so(
     servers: Servers, table: PretendedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,7 +233,7 @@ def test_a_source_that_cannot_be_asked_leaves_a_verdict_that_says_so(
     monkeypatch.setattr(drill, "held_ids", gone)
     found = run_through(make(servers))
     assert found == (
-        "asking what is held failed: UnreachableError: db1 does not answer: refused",
+        "asking what is held failed: db1 does not answer: refused",
         "what the source holds is not known: nobody can say what is lost",
     )
     assert table.ids

@@ -186,6 +186,20 @@ def demand_green(servers: Servers) -> None:
         ) from None
 
 
+def sentence(what: str, error: Exception) -> str:
+    """Return what failed and why, as a failure names it; of what nobody expected, with its kind."""
+    kind = "" if isinstance(error, UsageError | UnreachableError) else f"{type(error).__name__}: "
+    return f"{what} failed: {kind}{' '.join(str(error).split())}"
+
+
+def attempt(what: str, step: Callable[[], object], wrong: list[str]) -> None:
+    """Do a step; where it fails, `wrong` has a sentence more, and what comes next is done all the same."""
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 - whatever it is, a verdict without the rest would be worth less
+        wrong.append(sentence(what, error))
+
+
 def after_the_storm(servers: Servers) -> tuple[str, list[str]]:
     """Ask every check; return what the report says of them, and what is not as it should be, a sentence each."""
     report = ask_all(servers)
@@ -258,8 +272,7 @@ class _Run:
         except refusals:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the report is what a person needs now
-            kind = "" if isinstance(error, UsageError | UnreachableError) else f"{type(error).__name__}: "
-            self._wrong.append(f"{name} failed: {kind}{' '.join(str(error).split())}")
+            self._wrong.append(sentence(name, error))
             self._traces.append(traceback.format_exc())
             self._say(self._wrong[-1])
 

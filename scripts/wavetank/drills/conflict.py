@@ -13,7 +13,7 @@ from wavetank.conflicts.record import Recorded
 from wavetank.conflicts.resolve import MANUAL, look, read_strategy, resolve
 from wavetank.conflicts.survey import peer_names, recorder
 from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, make_workload
-from wavetank.drills import Drill, Options, Say, after_the_storm, demand_green
+from wavetank.drills import Drill, Options, Say, after_the_storm, attempt, demand_green
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.judging.declared import CONFLICTS, Declared
 from wavetank.judging.judges import Judgement
@@ -157,12 +157,13 @@ class ConflictDrill:
         """Return what was planned and told, and what was found and is held by each source."""
         workload = self._workload
         harmless = [Harmless(code, label) for code, label in workload.harmless.items()]
-        try:
-            held: list[object] | None = [*map(self._as_planned, self._found), *self._rows()]
-            self._ask_checks()
-        except (UnreachableError, StatementError) as error:
-            held = None
-            self._wrong.append(f"asking what is held failed: {' '.join(str(error).split())}")
+        held: list[list[object]] = []
+        attempt(
+            "asking what is held",
+            lambda: held.append([*map(self._as_planned, self._found), *self._rows()]),
+            self._wrong,
+        )
+        attempt("asking the checks", self._ask_checks, self._wrong)
         declared = Declared(
             instance=self._servers.topology.instance,
             kind=CONFLICTS,
@@ -172,7 +173,7 @@ class ConflictDrill:
             resolved=self._resolved,
             witnessed=tuple(self._wrong),
         )
-        return Kept(declared, [*self._told, *workload.planned, *harmless], held)
+        return Kept(declared, [*self._told, *workload.planned, *harmless], held[0] if held else None)
 
     def _ask_checks(self) -> None:
         # Conflicts that are left to a person leave sources that differ.

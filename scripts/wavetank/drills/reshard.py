@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavetank.checks import ask_all
-from wavetank.drills import Drill, Options, Say, after_the_storm
+from wavetank.drills import Drill, Options, Say, after_the_storm, attempt
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.instance import HOME, Instance
 from wavetank.judging.declared import CUSTOMERS, Declared
@@ -156,16 +156,12 @@ class ReshardDrill:
     def kept(self) -> Kept:
         """Return what the customers asked for, and what the shards hold of it."""
         traffic = self._running
+        held: list[list[object]] = []
         wrong: list[str] = []
-        held: list[object] | None = None
-        try:
-            with Servers(Instance(self._instance).topology()) as servers:
-                orders, counters = held_by(servers, [each.customer for each in traffic.buyers])
-                held = [*orders, *(Counted(*each) for each in counters)]
-                traffic.close()
-                self.facts["checks"], wrong = after_the_storm(servers)
-        except (UsageError, UnreachableError, StatementError) as error:
-            wrong.append(f"asking what is held failed: {' '.join(str(error).split())}")
+        attempt("asking what is held", lambda: held.append(self._held()), wrong)
+        # Nobody else's checks are to find them.
+        attempt("removing the customers", traffic.close, wrong)
+        attempt("asking the checks", lambda: wrong.extend(self._ask_checks()), wrong)
         load = traffic.load
         declared = Declared(
             instance=self._instance,
@@ -179,7 +175,17 @@ class ReshardDrill:
             mended_s=self._mended_s or load.ended_s,
             witnessed=(*traffic.faults, *wrong),
         )
-        return Kept(declared, [*traffic.writes, *traffic.looks], held)
+        return Kept(declared, [*traffic.writes, *traffic.looks], held[0] if held else None)
+
+    def _held(self) -> list[object]:
+        with Servers(Instance(self._instance).topology()) as servers:
+            orders, counters = held_by(servers, [each.customer for each in self._running.buyers])
+        return [*orders, *(Counted(*each) for each in counters)]
+
+    def _ask_checks(self) -> list[str]:
+        with Servers(Instance(self._instance).topology()) as servers:
+            self.facts["checks"], wrong = after_the_storm(servers)
+        return wrong
 
     def files(self) -> Mapping[str, Iterable[str]]:
         """Keep nothing but what is judged."""

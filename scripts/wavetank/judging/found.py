@@ -27,7 +27,10 @@ def served_facts(served: Served, declared: Declared) -> dict[str, Any]:
         "reads": _without(served.reads),
         "one client": f"{_without(served.worst_client, 'write')}, {_without(served.worst_reader, 'read')}",
         **{
-            f"latency of {kind}s": {when: str(latency or "none was acknowledged") for when, latency in spans.items()}
+            f"latency of {kind}s": {
+                when: f"{latency or 'none was acknowledged'}; not served: {served.not_served[kind][when]}"
+                for when, latency in spans.items()
+            }
             for kind, spans in served.latency_ms.items()
         },
         "errors": dict(served.errors) or "none",

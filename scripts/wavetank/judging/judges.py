@@ -79,8 +79,16 @@ def _inline(value: object) -> str:
 def judge(kept: Kept) -> Judgement:
     """Return the verdict on a drill's history."""
     found = _JUDGES[kept.declared.kind](kept)
-    failures = (*kept.declared.witnessed, *_miscounted(kept), *found.failures)
+    failures = (*kept.declared.witnessed, *_contradicted(kept.declared), *_miscounted(kept), *found.failures)
     return Judgement(kept.declared, failures, found.facts, found.figures, found.verdict)
+
+
+def _contradicted(declared: Declared) -> Iterator[str]:
+    if declared.promises.may_lose and declared.semi_sync:
+        yield (
+            f"it is declared that writes may be lost, and that a commit waited for {declared.semi_sync} "
+            "acknowledgements, so that none may"
+        )
 
 
 def _miscounted(kept: Kept) -> Iterator[str]:

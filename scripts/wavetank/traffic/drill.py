@@ -1,13 +1,14 @@
 """The shape of every drill that is about an outage: traffic throughout, a storm, what mends it, and the verdict."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from wavetank.checks import ask_all
-from wavetank.drills import Options, Say, after_the_storm, demand_green
-from wavetank.errors import UsageError
+from wavetank.drills import Options, Say, after_the_storm, attempt, demand_green
+from wavetank.errors import UsageError, WaitedInVain
 from wavetank.failover import SourceAnswersError, fail_over
 from wavetank.failover_log import FailoverLog
 from wavetank.instance import Instance
@@ -23,6 +24,7 @@ from wavetank.traffic.clients import Traffic, held_ids
 from wavetank.traffic.lag import LagSampler
 from wavetank.traffic.log import READ, WRITE
 from wavetank.traffic.promises import Promises
+from wavetank.traffic.served import unserved
 from wavetank.traffic.ways import all_ways, choose_way
 from wavetank.waiting import wait_until
 
@@ -31,6 +33,8 @@ BEFORE_S = 3.0
 AFTER_S = 3.0
 # How long a storm may go unnoticed.
 DETECT_S = 30.0
+# How long the traffic goes on for clients who are not served after that.
+COME_BACK_S = 20.0
 # How long a topology-up may take.
 UP_TIMEOUT_S = 600
 
@@ -109,6 +113,12 @@ class OutageDrill:
         self._mended_s = time.monotonic()
         self.facts["steps"] = [f"{step.at_s:8.3f} s  {step.what}" for step in self._steps]
         self._rest(AFTER_S)
+        # An outage that lasts is to be measured, not cut off. One that does not end, the verdict names.
+        with contextlib.suppress(WaitedInVain):
+            wait_until("all clients to be served", self._all_served, timeout_s=COME_BACK_S, interval_s=0.25)
+
+    def _all_served(self) -> bool:
+        return not unserved(self._traffic.log.all(), self._traffic.load)
 
     def mend(self) -> None:
         """End the traffic, then let topology-up mend what is left; what of it fails holds nothing else up."""
@@ -118,13 +128,7 @@ class OutageDrill:
             ("taking the storm back", self._undo),
             ("mending", self._mend_instance),
         ):
-            self._attempt(what, step)
-
-    def _attempt(self, what: str, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except Exception as error:  # noqa: BLE001 - the verdict says it, and what comes next is done all the same
-            self._wrong.append(f"{what} failed: {type(error).__name__}: {' '.join(str(error).split())}")
+            attempt(what, step, self._wrong)
 
     def _mend_instance(self) -> None:
         """Bring the instance up; a server that has what nobody else has, or stopped at it, is copied anew."""
@@ -142,9 +146,9 @@ class OutageDrill:
     def kept(self) -> Kept:
         """Ask the servers what they hold, and return it with the log and with what was promised."""
         held: list[list[Row]] = []
-        self._attempt("asking what is held", lambda: held.append(self._held()))
-        self._attempt("asking the checks", self._ask_checks)
-        self._attempt("proving the storm", lambda: self._wrong.extend(self.shortcomings()))
+        attempt("asking what is held", lambda: held.append(self._held()), self._wrong)
+        attempt("asking the checks", self._ask_checks, self._wrong)
+        attempt("proving the storm", lambda: self._wrong.extend(self.shortcomings()), self._wrong)
         load = self._traffic.load
         # Where there was no storm, all was before it; where nothing mended it, it lasted to the end.
         storm_s = self._storm_s or load.ended_s

@@ -6,6 +6,7 @@ counts from when it was due, and each one that was due while another one of its 
 waited until that one was done. Gil Tene calls what this mends "coordinated omission"; his histogram counts here.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ BEFORE, DURING, AFTER = "before", "during", "after"
 
 @dataclass(frozen=True)
 class Answered:
-    """An acknowledged operation: when it was due, and when it was acknowledged, in seconds of the monotonic clock."""
+    """An operation that was acknowledged, or refused: when it was due, and when, in seconds of the monotonic clock."""
 
     due_s: float
     done_s: float
@@ -53,23 +54,34 @@ def waited(operation: Answered, period_s: float) -> Iterator[Answered]:
         yield Answered(due_s, operation.done_s)
 
 
-def latencies(
-    operations: Iterable[Answered], period_s: float, storm_s: float, mended_s: float
-) -> Mapping[str, Latency | None]:
-    """Return how long operations took that were due before the storm, from then until it was mended, and after.
+@dataclass(frozen=True)
+class Spans:
+    """The time of a drill: before its storm, from then until it was mended, and after."""
 
-    Args:
-        operations: the acknowledged ones of one kind.
-        period_s: how many seconds lie between two of one client.
-        storm_s: when the storm began.
-        mended_s: when it was mended.
+    storm_s: float
+    mended_s: float
+
+    def of(self, due_s: float) -> str:
+        """Return in which of them something was due."""
+        return BEFORE if due_s < self.storm_s else DURING if due_s < self.mended_s else AFTER
+
+
+def latencies(operations: Iterable[Answered], period_s: float, spans: Spans) -> Mapping[str, Latency | None]:
+    """Return how long the acknowledged operations of one kind took, by when they were due.
+
+    `period_s` is how many seconds lie between two of one client.
     """
     took_us: dict[str, list[float]] = {BEFORE: [], DURING: [], AFTER: []}
     for operation in operations:
         for each in waited(operation, period_s):
-            span = BEFORE if each.due_s < storm_s else DURING if each.due_s < mended_s else AFTER
-            took_us[span].append((each.done_s - each.due_s) * 1e6)
+            took_us[spans.of(each.due_s)].append((each.done_s - each.due_s) * 1e6)
     return {span: _latency(took) for span, took in took_us.items()}
+
+
+def refusals(operations: Iterable[Answered], period_s: float, spans: Spans) -> Mapping[str, int]:
+    """Return how many operations were due and not served, by when: the refused ones, and those missed meanwhile."""
+    found = Counter(spans.of(each.due_s) for operation in operations for each in waited(operation, period_s))
+    return {span: found[span] for span in (BEFORE, DURING, AFTER)}
 
 
 def _latency(took_us: list[float]) -> Latency | None:

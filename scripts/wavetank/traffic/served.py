@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from wavetank.traffic.latency import Answered, Latency, latencies
+from wavetank.traffic.latency import Answered, Latency, Spans, latencies, refusals
 from wavetank.traffic.load import Load
 from wavetank.traffic.log import READ, WRITE, Operation
 from wavetank.traffic.outages import Outage, Series, is_unfinished, longest
@@ -38,6 +38,7 @@ class Served:
         before: how many writes and reads a second were acknowledged before the storm.
         errors: failed operations by their kind and reason.
         latency_ms: how long acknowledged operations took from when they were due, by kind and by time of the storm.
+        not_served: how many were due and were not, by the same; also those that were missed while a client was held up.
     """
 
     writes: Outage
@@ -50,6 +51,7 @@ class Served:
     before: Mapping[str, float] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
     latency_ms: Mapping[Kind, Mapping[str, Latency | None]] = field(default_factory=dict)
+    not_served: Mapping[Kind, Mapping[str, int]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
@@ -66,6 +68,7 @@ def served(operations: Sequence[Operation], load: Load, storm_s: float, mended_s
         mended_s: when it was mended.
     """
     acknowledged = [each for each in operations if each.kind == WRITE and each.acknowledged]
+    spans = Spans(storm_s, mended_s)
     writing, reading = (_Waiting(operations, kind, load, storm_s) for kind in (WRITE, READ))
     return Served(
         writes=writing.of_all,
@@ -77,8 +80,20 @@ def served(operations: Sequence[Operation], load: Load, storm_s: float, mended_s
         unfinished=(*writing.unfinished, *reading.unfinished),
         before=_before(operations, load, storm_s),
         errors=dict(Counter(f"{each.kind}: {each.error}" for each in operations if each.error)),
-        latency_ms={kind: _latencies(operations, kind, load, storm_s, mended_s) for kind in (WRITE, READ)},
+        latency_ms={
+            kind: latencies(_ended(operations, kind, acknowledged=True), load.period_s(kind), spans)
+            for kind in (WRITE, READ)
+        },
+        not_served={
+            kind: refusals(_ended(operations, kind, acknowledged=False), load.period_s(kind), spans)
+            for kind in (WRITE, READ)
+        },
     )
+
+
+def unserved(operations: Sequence[Operation], load: Load) -> list[Open]:
+    """Return the outages of single clients that have not ended."""
+    return [each for kind in (WRITE, READ) for each in _Waiting(operations, kind, load, load.ended_s).unfinished]
 
 
 class _Waiting:
@@ -114,15 +129,10 @@ def _before(operations: Sequence[Operation], load: Load, storm_s: float) -> dict
     return {"writes_per_s": round(done[WRITE] / seconds, 1), "reads_per_s": round(done[READ] / seconds, 1)}
 
 
-def _latencies(
-    operations: Sequence[Operation], kind: Kind, load: Load, storm_s: float, mended_s: float
-) -> Mapping[str, Latency | None]:
-    answered = [
-        Answered(each.done_s - each.took_s, each.done_s)
-        for each in operations
-        if each.kind == kind and each.acknowledged
-    ]
-    return latencies(answered, load.period_s(kind), storm_s, mended_s)
+def _ended(operations: Sequence[Operation], kind: Kind, *, acknowledged: bool) -> Iterator[Answered]:
+    for each in operations:
+        if each.kind == kind and each.acknowledged is acknowledged:
+            yield Answered(each.done_s - each.took_s, each.done_s)
 
 
 def waited_in_vain(verdict: Served, promises: Promises, thresholds: Thresholds) -> Iterator[str]:
