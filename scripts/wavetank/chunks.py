@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wavetank.checksums import as_text, checksum, read_text, row_hash
-from wavetank.node import Row
+from wavetank.node import Server
 
 # 4,096 pieces.
 _DIGITS = 3
@@ -24,17 +24,19 @@ _TIMES = frozenset({"date", "datetime", "time", "timestamp"})
 _TEXT = frozenset({"char", "varchar"})
 _BYTES = frozenset({"binary", "varbinary"})
 
-COLUMNS = f"""
+_COLUMNS = f"""
     SELECT c.TABLE_SCHEMA AS `schema`, c.TABLE_NAME AS `table`, c.COLUMN_NAME AS name, c.COLUMN_TYPE AS type,
            c.DATA_TYPE AS kind, c.IS_NULLABLE = 'YES' AS nullable, COALESCE(c.CHARACTER_SET_NAME, '') AS charset,
-           COALESCE(c.COLLATION_NAME, '') AS collation, COALESCE(k.ORDINAL_POSITION, 0) AS place
-      FROM information_schema.COLUMNS c
-      JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
-      LEFT JOIN information_schema.KEY_COLUMN_USAGE k
-        ON k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME AND k.COLUMN_NAME = c.COLUMN_NAME
-       AND k.CONSTRAINT_NAME = 'PRIMARY'
+           COALESCE(c.COLLATION_NAME, '') AS collation
+      FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME)
      WHERE t.TABLE_TYPE = 'BASE TABLE' AND c.TABLE_SCHEMA NOT IN {_SYSTEM}
      ORDER BY c.TABLE_SCHEMA, c.TABLE_NAME, c.ORDINAL_POSITION
+"""
+# Joined with the columns, they would take four times as long as both by themselves.
+_KEYS = f"""
+    SELECT TABLE_SCHEMA AS `schema`, TABLE_NAME AS `table`, COLUMN_NAME AS name, ORDINAL_POSITION AS place
+      FROM information_schema.KEY_COLUMN_USAGE
+     WHERE CONSTRAINT_NAME = 'PRIMARY' AND TABLE_SCHEMA NOT IN {_SYSTEM}
 """
 
 # The literals of a row's key.
@@ -99,6 +101,11 @@ class Table:
         """The SQL for a row's hash."""
         return row_hash(self.columns)
 
+    @property
+    def sums(self) -> str:
+        """What selects the checksum of all rows."""
+        return f"COUNT(*) AS n, {checksum(self.row_hash)} AS hash FROM {self.title}"
+
     def bound(self, low: Bound | None, rows: int) -> str:
         """Return what selects the literals of the key that is so many rows after `low`, or after the beginning."""
         names = ", ".join(column.quoted for column in self.key)
@@ -131,7 +138,7 @@ class Range:
     @property
     def sums(self) -> str:
         """What selects the checksum of all of them."""
-        return f"COUNT(*) AS n, {checksum(self.table.row_hash)} AS hash FROM {self.table.title} WHERE {self.where}"
+        return f"{self.table.sums} WHERE {self.where}"
 
     def rows(self, keys: Collection[bytes]) -> str:
         """Return what selects key and hash of each row, or of those with these keys and perhaps of others."""
@@ -187,14 +194,16 @@ class Digits:
 Chunk = Range | Digits
 
 
-def tables_of(rows: Sequence[Row]) -> dict[bytes, Table]:
-    """Return the tables that the rows of COLUMNS describe."""
+def tables_of(server: Server) -> dict[bytes, Table]:
+    """Return the tables of a server by their names, but for the system's and our own."""
+    keys = server.query(_KEYS, account="admin")
+    places = {(row["schema"], row["table"], row["name"]): int(row["place"]) for row in keys}
     columns: dict[tuple[str, str], list[Column]] = {}
-    for row in rows:
-        place = (row["schema"], row["table"])
+    for row in server.query(_COLUMNS, account="admin"):
+        table = (row["schema"], row["table"])
         fields = {name: _text(row[name]) for name in ("name", "type", "kind", "charset", "collation")}
-        column = Column(**fields, nullable=bool(row["nullable"]), place=int(row["place"]))
-        columns.setdefault(place, []).append(column)
+        column = Column(**fields, nullable=bool(row["nullable"]), place=places.get((*table, row["name"]), 0))
+        columns.setdefault(table, []).append(column)
     return {f"{schema}.{name}".encode(): Table(schema, name, tuple(found)) for (schema, name), found in columns.items()}
 
 

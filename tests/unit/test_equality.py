@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wavetank import equality
 from wavetank.chunks import Column, Range, Table
-from wavetank.equality import CHUNK_ROWS, BehindError, Pair, SlowError, lasting, unequal_ranges
+from wavetank.equality import CHUNK_ROWS, BehindError, Pair, SlowError, lasting, suspected, unequal_ranges
 
 INT = Column("id", "int", "int", nullable=False, charset="", collation="", place=1)
 TABLE = Table("shop", "t", (INT,))
@@ -78,6 +78,36 @@ def test_what_differs_is_in_a_piece_however_small_the_pieces_must_be(changed: se
 def test_a_row_that_alone_takes_too_long_ends_it() -> None:
     with pytest.raises(SlowError):
         list(unequal_ranges(PretendedPair(range(10), range(10), most=0), TABLE))  # type: ignore[arg-type]
+
+
+class Summed:
+    """Two servers that say what the sums of their tables are; more than so many at once take too long."""
+
+    def __init__(self, *sums: tuple[int, int], most: int = 10**9) -> None:
+        self._sums = sums
+        self._most = most
+
+    def rows(self, what: str, _patience_s: int) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
+        numbers = [(int(at), int(name)) for at, name in re.findall(r"(\d+) AS at, .*?FROM `shop`.`t(\d+)`", what)]
+        if len(numbers) > self._most:
+            raise SlowError("too much")
+        one, other = ([{"at": at, "hash": self._sums[name][side]} for at, name in numbers] for side in (0, 1))
+        return one, other
+
+
+@pytest.mark.parametrize("count", [0, 1, 50, 51, 120])
+def test_small_tables_are_read_together_and_those_that_differ_in_pieces(count: int) -> None:
+    tables = [Table("shop", f"t{number}", (INT,)) for number in range(count)]
+    differing = {number for number in (0, 49, 50, 119) if number < count}
+    pair = Summed(*((number, -number - 1 if number in differing else number) for number in range(count)))
+    assert [table.name for table in suspected(pair, tables)] == [f"t{each}" for each in sorted(differing)]  # type: ignore[arg-type]
+
+
+def test_tables_that_take_long_together_are_all_read_in_pieces() -> None:
+    tables = [Table("shop", f"t{number}", (INT,)) for number in range(60)]
+    pair = Summed(*((number, number) for number in range(60)), most=10)
+    # The last ten of them go together.
+    assert list(suspected(pair, tables)) == tables[:50]  # type: ignore[arg-type]
 
 
 # --- what lasts
