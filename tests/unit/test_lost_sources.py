@@ -18,15 +18,15 @@ from pretended_shards import (
 )
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import StatementError
+from wavetank.sharding import establishing
 from wavetank.sharding.catalogue import LEFT_OUT, Catalogue
 from wavetank.sharding.errors import OutdatedMapError
-from wavetank.sharding.establishing import publish_awaited
 from wavetank.sharding.gates import highest_gate
 from wavetank.sharding.reshard import cutover, decision, run, standing
 from wavetank.sharding.reshard.standing import ask_standing
 
-# Of all pairs of transactions; a thousand more have been tried with other seeds.
-SAMPLE = 30
+# Of all pairs of transactions.
+SAMPLE = 20
 ENDS = (UsageError, UnreachableError, StatementError, KilledError)
 
 
@@ -40,6 +40,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():  # fmt: skip
         monkeypatch.setattr(run, name, value)
     monkeypatch.setattr(standing, "Ledger", PretendedLedger)
+    monkeypatch.setattr(establishing, "Ledger", PretendedLedger)
     monkeypatch.setattr(standing, "at_work", lambda _: False)
     monkeypatch.setattr(cutover, "REPLICA_S", 0.01)
     monkeypatch.setattr(cutover, "NEAR_S", 0.01)
@@ -115,7 +116,7 @@ def mended(world: World) -> None:
         world.replicas[shard].follow(world.sources[shard])
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_two_sources_may_be_lost_one_after_the_other(seed: int) -> None:
     draw = random.Random(seed)  # noqa: S311 - not a secret
     before, to = draw.choice([(2, 3), (3, 2)])
@@ -129,7 +130,7 @@ def test_two_sources_may_be_lost_one_after_the_other(seed: int) -> None:
     assert world.wrong(ring(to)) == []
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_an_abort_that_is_interrupted_goes_on_or_is_gone_back_on(seed: int) -> None:
     draw = random.Random(seed)  # noqa: S311 - not a secret
     before, to = draw.choice([(2, 3), (3, 2)])
@@ -166,8 +167,8 @@ def test_a_killed_cut_over_is_seen_and_opened_without_going_on() -> None:
     assert found
     assert "customers who move cannot write: their gate waits for map 3" in found.what
     assert found.step == "make reshard TO=3 goes on, make topology-up lets them write until then"
-    opened = publish_awaited(servers, Catalogue(servers))
-    assert opened
+    assert establishing._let_go_on(servers) == ["s1: shard map 3, for which gates waited"]  # noqa: SLF001
+    opened = Catalogue(servers).read()
     assert (opened.version, opened.map, opened.pending) == (3, ring(2), ring(3))
     found = ask_standing(servers)
     assert found
@@ -190,7 +191,7 @@ def test_a_map_that_was_lost_is_not_opened_again_but_by_the_resharding() -> None
     mended(world)
     servers = servers_of(world)
     assert Catalogue(servers).read().map == ring(2)
-    assert publish_awaited(servers, Catalogue(servers)) is None
+    assert establishing._let_go_on(servers) == []  # noqa: SLF001
     found = ask_standing(servers)
     assert found
     assert "its cut-over to map 3 is decided, and map 2 the newest" in found.what
