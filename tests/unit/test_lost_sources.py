@@ -1,7 +1,9 @@
 """A source dies between any two transactions of a resharding, and a replica that was down takes its place."""
 
 import itertools
+import os
 import random
+from collections.abc import Mapping
 
 import pytest
 from pretended_shards import (
@@ -25,8 +27,8 @@ from wavetank.sharding.gates import highest_gate
 from wavetank.sharding.reshard import cutover, decision, run, standing
 from wavetank.sharding.reshard.standing import ask_standing
 
-# Of all pairs of transactions.
-SAMPLE = 20
+# Of all pairs of transactions, and of those of the cut-over.
+SAMPLE = int(os.environ.get("SAMPLE", "12"))
 ENDS = (UsageError, UnreachableError, StatementError, KilledError)
 
 
@@ -57,15 +59,36 @@ def attempt(world: World, to: int) -> BaseException | None:
     return None
 
 
-def commits_of(before: int, to: int) -> int:
+class Counter(run.Silent):
+    """Notes before which transaction each step of a resharding is."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.steps: dict[str, int] = {}
+
+    def phase(self, name: str) -> None:
+        self.steps[name] = self._world.commits
+
+
+def steps_of(before: int, to: int) -> Mapping[str, int]:
+    """Return before which transaction each step is, and how many there are in all."""
     world = World(3).begin(ring(before))
     world.commits = 0
-    assert attempt(world, to) is None
+    counter = Counter(world)
+    run.reshard(servers_of(world), to, counter)
     assert world.wrong(ring(to)) == []
     assert {number: host.state["rows"] for number, host in world.sources.items()} == {
         number: host.state["rows"] for number, host in world.replicas.items()
     }
-    return world.commits
+    return {**counter.steps, "end": world.commits}
+
+
+def cases_of(steps: Mapping[str, int]) -> list[tuple[int, int]]:
+    """Return from when on a replica is down, and when its source dies: some of all, more of the cut-over's own."""
+    draw = random.Random(os.environ.get("SEED", "7"))  # noqa: S311 - not a secret
+    everywhere = list(itertools.combinations_with_replacement(range(1, steps["end"] + 1), 2))
+    cut_over = list(itertools.combinations_with_replacement(range(steps["closed"], steps["replicated"] + 3), 2))
+    return [pair for pairs in (everywhere, cut_over) for pair in draw.sample(pairs, min(SAMPLE, len(pairs)))]
 
 
 def lose(world: World, shard: int, behind_at: int, dies_at: int, *, process_too: bool) -> None:
@@ -86,15 +109,13 @@ def lose(world: World, shard: int, behind_at: int, dies_at: int, *, process_too:
 @pytest.mark.parametrize(("before", "to"), [(2, 3), (3, 2)])
 @pytest.mark.parametrize("shard", [1, 2, 3])
 def test_whenever_a_source_is_lost_the_next_run_has_everything_once(before: int, to: int, shard: int) -> None:
-    commits = commits_of(before, to)
-    cases = [each for each in itertools.product(range(commits + 1), range(1, commits + 1)) if each[0] <= each[1]]
-    refused = []
-    for behind_at, dies_at in random.Random(7).sample(cases, SAMPLE):  # noqa: S311 - not a secret
+    steps, refused = steps_of(before, to), []
+    for behind_at, dies_at in cases_of(steps):
         for process_too in (False, True):
             world = World(3).begin(ring(before))
             lose(world, shard, behind_at, dies_at, process_too=process_too)
             first = attempt(world, to)
-            case = f"down from {behind_at}, dead at {dies_at} of {commits}, {process_too=}, first {first!r}"
+            case = f"down from {behind_at}, dead at {dies_at} of {steps}, {process_too=}, first {first!r}"
             mended(world)
             again = attempt(world, to)
             if again:
