@@ -9,11 +9,11 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS PROXIES SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE
-export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE VIA RUNS SQL WITHOUT_REPLICA
+export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE DRY_RUN VIA RUNS SQL MAX_RTO MAX_LOST WITHOUT_REPLICA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill compare recover load shard-map shard-query shard-analytics list test test-unit lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-unit mutants lint format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -43,13 +43,13 @@ verify: setup ## pytest-testinfra and every check against the running instance
 check: setup ## Every check, side by side, in a second or two
 	@$(BIN)/wavetank check
 
-switchover: setup ## Let the replica TO= take its source's place: in order, nothing lost
+switchover: setup ## Let the replica TO= take its source's place: in order, nothing lost; DRY_RUN=1 only says how
 	@$(BIN)/wavetank switchover
 
-failover: setup ## Replace a source that is gone by the replica that has most; FORCE=1 although it answers, NODE= which of several
+failover: setup ## Replace a source that is gone by a replica that has everything; FORCE=1 although it answers, NODE= which one, DRY_RUN=1
 	@$(BIN)/wavetank failover
 
-repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead
+repoint: setup ## Move the replica NODE= (several with commas) behind TO=; its old source may be dead; DRY_RUN=1 only says how
 	@$(BIN)/wavetank repoint
 
 reshard: setup ## Divide the customers among TO= shards while clients write; again goes on where it stopped; WITHOUT_REPLICA=1 though a shard has none
@@ -64,11 +64,17 @@ conflicts: setup ## What sources did to the same rows without knowing of each ot
 resolve: setup ## Let one version win everywhere: STRATEGY=latest-wins, source-wins=<server> or manual
 	@$(BIN)/wavetank resolve
 
-drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRATEGY= SEED= OPERATIONS=; without DRILL=, list them
+drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRATEGY= SEED= OPERATIONS= MAX_RTO= MAX_LOST=; without DRILL=, list them
 	@$(BIN)/wavetank drill $(DRILL)
+
+judge: setup ## Compute a drill's verdict anew from the files in its report's directory: REPORT=
+	@$(BIN)/wavetank judge $(REPORT)
 
 compare: engine ## One storm under several settings, in one table: DRILL=, also RUNS=3 SEMI_SYNC=0,1,2 VIA=direct,proxysql,routing
 	@$(BIN)/wavetank compare $(DRILL)
+
+campaign: engine ## Many storms drawn from a seed, second faults included: STORMS=100 SEED=1; again goes on; also DRILL= JOBS=1, STORM=<number> for one of them
+	@$(BIN)/wavetank campaign
 
 recover: setup ## End the transactions across shards whose client is gone, as was decided; all shards alike
 	@$(BIN)/wavetank shard recover $(if $(OLDER_THAN),--older-than $(OLDER_THAN))
@@ -92,11 +98,14 @@ topology-down: setup ## Containers, volumes and files of this instance gone, not
 	@$(BIN)/wavetank down
 
 test: engine ## The project's own tests, from a bare machine; TESTS= names some of them
-	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u RUNS -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
+	@env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u RUNS -u MAX_RTO -u MAX_LOST -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
 		$(BIN)/pytest $(or $(TESTS),tests)
 
-test-unit: setup ## The tests that need no Docker, in seconds
-	@$(BIN)/pytest tests/unit
+test-unit: setup ## The tests that need no Docker, in seconds; PROFILE=nightly draws more, SEED= the same again
+	@HYPOTHESIS_PROFILE=$(PROFILE) $(BIN)/pytest tests/unit $(if $(SEED),--hypothesis-seed=$(SEED))
+
+mutants: setup ## Change the judge in small ways and see its unit tests notice; MODULES= SAMPLE= SEED= JOBS= FRESH=1
+	@MODULES="$(MODULES)" SAMPLE=$(SAMPLE) SEED=$(SEED) JOBS=$(JOBS) FRESH=$(FRESH) $(BIN)/python tests/mutants/run.py
 
 lint: setup ## All linters
 	@$(BIN)/ruff check .

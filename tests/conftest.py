@@ -1,16 +1,45 @@
-"""Instances for the tests that need real servers: one an inventory, or the one that --instance names."""
+"""Instances for the tests that need real servers: one an inventory, or the one that --instance names.
+
+And how property tests draw what they try, in profiles that HYPOTHESIS_PROFILE names.
+"""
 
 import contextlib
+import os
+import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from commands import up, wavetank
 from fronts import why_not
+from hypothesis import Phase, settings
 from wavetank.cli_options import DEFAULT_TOPOLOGY
 
 # How many downs run side by side.
 DOWN_AT_ONCE = 2
+
+# A failure in CI is the change's, never the draw's.
+settings.register_profile("ci", derandomize=True, deadline=None)
+# A seed drawn anew, which the header prints; --hypothesis-seed replays it.
+settings.register_profile("nightly", max_examples=2000, deadline=None, print_blob=True)
+# Whether something fails is all that is asked of a mutant: nothing is made smaller.
+settings.register_profile("mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE") or "ci"
+settings.load_profile(PROFILE)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the nightly seed here, so that it can be said."""
+    if PROFILE == "nightly" and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say how to draw the same again."""
+    if PROFILE != "nightly":
+        return ""
+    return f"property tests: replay with make test-unit PROFILE=nightly SEED={config.option.hypothesis_seed}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

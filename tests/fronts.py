@@ -1,14 +1,12 @@
 """Topologies with proxies as the tests plan them, and whether what they need can be had here."""
 
 import functools
-import os
 from typing import Any
 
 import yaml
-from wavetank.errors import UsageError
 from wavetank.instance import INVENTORIES
 from wavetank.proxies import KINDS, PROXYSQL
-from wavetank.proxy_images import find_proxysql
+from wavetank.proxy_images import why_no_proxysql
 
 
 def settings_of(kind: str) -> dict[str, Any]:
@@ -26,9 +24,5 @@ def fronts_of(topology: str) -> dict[str, dict[str, dict[str, Any]]]:
 @functools.cache
 def why_not(topology: str) -> str:
     """Return why a topology cannot be brought up on this machine, '' where it can."""
-    if PROXYSQL in fronts_of(topology):
-        try:
-            find_proxysql(os.environ.get("PROXYSQL_IMAGE") or settings_of(PROXYSQL)["image"])
-        except UsageError as refusal:
-            return f"NOT TESTED, and nothing replaces it: {refusal}"
-    return ""
+    missing = why_no_proxysql() if PROXYSQL in fronts_of(topology) else ""
+    return f"NOT TESTED, and nothing replaces it: {missing}" if missing else ""

@@ -11,6 +11,34 @@ CREATE TABLE IF NOT EXISTS sharding.gates (
     PRIMARY KEY (gate)
 );
 
+-- For transactions of those who come without the client library, as through a proxy: holds both gates until the
+-- transaction's end, or refuses one who does not know the map version that they want. Then roll back, read the newest
+-- map, and begin anew on the shard that it names.
+CREATE PROCEDURE IF NOT EXISTS sharding.HoldGates(IN known_version BIGINT UNSIGNED)
+READS SQL DATA
+SQL SECURITY INVOKER
+BEGIN
+    DECLARE wanted BIGINT UNSIGNED;
+    DECLARE refusal VARCHAR(128);
+    -- Where no transaction is open a savepoint ends with its statement, as would the locks.
+    DECLARE EXIT HANDLER FOR 1305
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'gates are held in a transaction: START TRANSACTION comes first';
+    SAVEPOINT hold_gates;
+    RELEASE SAVEPOINT hold_gates;
+    SELECT MAX(least) INTO wanted FROM sharding.gates FOR SHARE;
+    -- Asked after the lock: a source that is none any more lets locks be taken.
+    IF @@GLOBAL.read_only THEN
+        SET refusal = 'this server takes no writes';
+    ELSEIF wanted IS NULL THEN
+        SET refusal = 'this shard has no gates: make topology-up';
+    ELSEIF known_version IS NULL OR known_version < wanted THEN
+        SET refusal = CONCAT('map version ', wanted, ' is wanted, ', COALESCE(known_version, 'none'), ' is known');
+    END IF;
+    IF refusal IS NOT NULL THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = refusal;
+    END IF;
+END;
+
 -- What clients write while they work; what is in schema sharding, they only read.
 CREATE SCHEMA IF NOT EXISTS sharding_work;
 
@@ -22,6 +50,14 @@ CREATE TABLE IF NOT EXISTS sharding_work.branches (
     noted_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
     PRIMARY KEY (gtrid),
     KEY noted_at (noted_at)
+);
+
+-- Until when the ids of each worker have been handed out, as the catalogue's source said: this shard bears witness,
+-- should that one lose it.
+CREATE TABLE IF NOT EXISTS sharding_work.id_spans (
+    worker SMALLINT UNSIGNED NOT NULL,
+    used_until_ms BIGINT UNSIGNED NOT NULL,
+    PRIMARY KEY (worker)
 );
 
 -- Cut-overs that are decided: a version of the map that is in force from then on, whoever loses its publication. Noted

@@ -1,10 +1,11 @@
-"""Wait for the servers, then say what each of them needs to be what the inventory says."""
+"""Wait for the servers, finish what was begun, then say what each needs to be what the inventory says."""
 
 import dataclasses
 
 from wavetank.action import WavetankAction
 from wavetank.containers import is_running
 from wavetank.drift import find_drift, wait_for_servers
+from wavetank.finishing import finish_all
 from wavetank.node import Servers
 
 
@@ -15,7 +16,9 @@ class ActionModule(WavetankAction):
             return {"nodes": []}  # what would be started cannot be asked yet
         with Servers(topology) as servers:
             wait_for_servers(servers)
+            finished = [] if self._task.check_mode else finish_all(servers)
             found = find_drift(servers)
         for drift in found if arguments.get("restarted") else ():
             drift.restart.clear()  # what one restart has not mended, another will not
-        return {"nodes": [dataclasses.asdict(drift) | {"groups": drift.groups} for drift in found]}
+        nodes = [dataclasses.asdict(drift) | {"groups": drift.groups} for drift in found]
+        return {"changed": bool(finished), "finished": finished, "nodes": nodes}

@@ -3,7 +3,7 @@
 from wavetank.action import WavetankAction
 from wavetank.instance import find_instance
 from wavetank.node import Servers
-from wavetank.repoint import read_names, repoint
+from wavetank.repoint import plan_repoint, read_names, repoint
 
 
 class ActionModule(WavetankAction):
@@ -12,5 +12,7 @@ class ActionModule(WavetankAction):
     def step(self, arguments, task_vars):
         names, to = read_names(str(arguments["node"]), str(arguments["to"]))
         with Servers(find_instance(arguments["instance"]).topology()) as servers:
+            if self._task.check_mode:
+                return self.planned(plan_repoint(servers, names, to))
             moved = repoint(servers, names, to)
         return {"changed": any(each.before != to for each in moved), "said": [each.line for each in moved]}

@@ -21,4 +21,9 @@ class ActionModule(WavetankAction):
             wait_for_proxies(servers)
             report = ask_all(servers)
         write_if_changed(instance.report, json.dumps(report.as_dict(), indent=2))
-        return {"failed": not report.green, "report": report.as_dict(), "lines": list(report.lines())}
+        return {
+            "failed": not report.green,
+            "report": report.as_dict(),
+            "words": report.in_words,
+            "lines": list(report.lines()),
+        }

@@ -59,12 +59,18 @@ class CallbackModule(CallbackBase):
                 needed = [f"a restart for {reason}" for reason in node["restart"]] + node["statements"]
                 for need in needed:
                     self._say(f"  · {node['node']} needs: {need}")
+        elif CLIARGS["check"] and "said" in data:
+            for line in data["said"]:
+                self._say(f"  · {line.strip()}")
         elif self._task.action == "wavetank_verify" and "report" in data:
-            answers = data["report"]["answers"]
-            self._say(
-                f"  ✓ {len({answer['check'] for answer in answers})} checks, {len(answers)} answers, all good"
-                f"  {data['report']['seconds']:.1f} s"
-            )
+            self._tell_of_checks(data["report"], data["words"])
+
+    def _tell_of_checks(self, report, words):
+        checks = len({answer["check"] for answer in report["answers"]})
+        self._say(f"  ✓ {checks} checks, {words}  {report['seconds']:.1f} s")
+        for answer in report["answers"]:
+            for each in answer["not_asked"]:
+                self._say(f"  ○ {answer['node']}: {answer['check']} was not asked: {each['reason']}")
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
         if ignore_errors:

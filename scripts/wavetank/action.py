@@ -6,6 +6,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from wavetank.change_plan import Plan
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.topology import Topology
 
@@ -27,6 +28,17 @@ class WavetankAction(ActionBase):  # type: ignore[misc]
     def step(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Do the work; return the task's result."""
         raise NotImplementedError
+
+    @staticmethod
+    def planned(plan: Plan) -> dict[str, Any]:
+        """Return the result of a change that is only looked at.
+
+        Raises:
+            UsageError: it would be refused.
+        """
+        if plan.refused:
+            raise UsageError(f"would be refused: {plan.refused}")
+        return {"changed": True, "said": list(plan.lines()), "plan": plan.as_dict()}
 
     @staticmethod
     def topology(arguments: Mapping[str, Any]) -> Topology:

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from wavetank import cli_shard
-from wavetank.cli_options import DEFAULT_TOPOLOGY, FINDING, INTERRUPTED, USAGE, AsJson, InstanceName, known_instance
+from wavetank.cli_options import (
+    DEFAULT_TOPOLOGY,
+    FINDING,
+    INTERRUPTED,
+    USAGE,
+    AsJson,
+    DryRun,
+    InstanceName,
+    known_instance,
+)
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.instance import (
     HOME,
@@ -27,7 +36,8 @@ from wavetank.instance import (
 )
 
 if TYPE_CHECKING:
-    from wavetank.switchover import Change
+    from wavetank.change_plan import Plan
+    from wavetank.promotion import Change
 
 # Of a table in a log, in characters.
 WIDE = 130
@@ -170,14 +180,17 @@ def repoint(
     to: Annotated[str, typer.Option("--to", envvar="TO", help="Its new source.")] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Let a replica replicate from another server, by GTID auto-position; its old source may be dead."""
     from wavetank.node import Servers
-    from wavetank.repoint import read_names
+    from wavetank.repoint import plan_repoint, read_names
     from wavetank.repoint import repoint as move
 
     names, target = read_names(node, to)
     with Servers(known_instance(instance).topology()) as servers:
+        if dry_run:
+            _print_plan(plan_repoint(servers, names, target), as_json=as_json)
         moved = move(servers, names, target)
     print(json.dumps([asdict(each) for each in moved], indent=2) if as_json else "\n".join(each.line for each in moved))
 
@@ -186,17 +199,28 @@ def _print_change(change: "Change", *, as_json: bool) -> None:
     print(json.dumps(asdict(change), indent=2) if as_json else "\n".join(change.lines))
 
 
+def _print_plan(plan: "Plan", *, as_json: bool) -> NoReturn:
+    """Print what would be done and exit as doing it would: 2 where it would be refused."""
+    print(json.dumps(plan.as_dict(), indent=2) if as_json else "\n".join(plan.lines()))
+    if plan.refused:
+        _refuse(f"would be refused: {plan.refused}")
+    sys.exit(0)
+
+
 @app.command()
 def switchover(
     to: Annotated[str, typer.Option("--to", envvar="TO", help="The replica that becomes the source.")] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Let a replica take its source's place, in order and with nothing lost."""
     from wavetank.node import Servers
-    from wavetank.switchover import switch_over
+    from wavetank.switchover import plan_switchover, switch_over
 
     with Servers(known_instance(instance).topology()) as servers:
+        if dry_run:
+            _print_plan(plan_switchover(servers, to), as_json=as_json)
         _print_change(switch_over(servers, to), as_json=as_json)
 
 
@@ -205,15 +229,19 @@ def failover(
     instance: InstanceName = "",
     as_json: AsJson = False,
     force: Annotated[
-        bool, typer.Option("--force", envvar="FORCE", help="Even if the source answers, or so soon after another one.")
+        bool,
+        typer.Option("--force", envvar="FORCE", help="Even if it answers, so soon after another one, or with losses."),
     ] = False,
     node: Annotated[str, typer.Option("--node", envvar="NODE", help="Which source, where several do not answer.")] = "",
+    dry_run: DryRun = False,
 ) -> None:
-    """Replace a source that is gone by the replica that has most."""
-    from wavetank.failover import fail_over
+    """Replace a source that is gone by a replica that has, or can get, everything."""
+    from wavetank.failover import fail_over, plan_failover
     from wavetank.node import Servers
 
     with Servers(known_instance(instance).topology()) as servers:
+        if dry_run:
+            _print_plan(plan_failover(servers, node, force=force), as_json=as_json)
         _print_change(fail_over(servers, node, force=force), as_json=as_json)
 
 
@@ -249,11 +277,14 @@ def reshard(
     from wavetank.sharding.reshard.cutover import DiffersError
     from wavetank.sharding.reshard.growing import with_servers_for
     from wavetank.sharding.reshard.run import reshard as move
+    from wavetank.sharding.reshard.ungated import ungated
     from wavetank.sharding.reshard.view import watched
 
     topology = with_servers_for(known_instance(instance), to, quiet=as_json)
     try:
         with Servers(topology) as servers, watched(silent=as_json) as watch:
+            for line in ungated(servers):
+                print(f"wavetank: {line}", file=sys.stderr)
             done = move(servers, to, watch, without_replica=without_replica)
     except DiffersError as finding:
         print(f"wavetank: {finding}", file=sys.stderr)
@@ -321,6 +352,10 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     via: Annotated[
         str, typer.Option(envvar="VIA", help="How clients come to the servers: direct, proxysql, routing.")
     ] = "",
+    max_rto: Annotated[
+        str, typer.Option(envvar="MAX_RTO", help="Fail where a client is without a write for more seconds.")
+    ] = "",
+    max_lost: Annotated[str, typer.Option(envvar="MAX_LOST", help="Fail where more writes are lost.")] = "",
     topology: Annotated[str, typer.Option(envvar="TOPOLOGY", help="Bring this one up for it, if need be.")] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
@@ -328,7 +363,9 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     """Let a storm loose on an instance, and say what came of it; without a name, list the storms."""
     from wavetank.drills import Options, drill_list, find_drill, run_drill
     from wavetank.node import Servers
+    from wavetank.traffic.promises import read_thresholds
 
+    thresholds = read_thresholds(max_rto, max_lost)
     if not name:
         print(json.dumps(drill_list(), indent=2) if as_json else "\n".join(_drill_lines(drill_list())))
         return
@@ -336,10 +373,25 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
         instance = _staged(name, topology, instance, via, as_json=as_json)
     known = known_instance(instance).topology()
     find_drill(name, known)
+    options = Options(seed, operations, strategy, via, thresholds)
     with Servers(known) as servers:
-        report = run_drill(name, servers, Options(seed, operations, strategy, via), _progress(as_json=as_json))
+        report = run_drill(name, servers, options, _progress(as_json=as_json))
     print(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(report.lines()))
     sys.exit(0 if report.passed else FINDING)
+
+
+@app.command()
+def judge(
+    directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="A drill's report.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compute a drill's verdict anew, from the files in its report's directory alone; 1 where it is red."""
+    from wavetank.judging.judges import judge as decide
+    from wavetank.judging.kept import read_kept
+
+    judgement = decide(read_kept(directory))
+    print(json.dumps(judgement.as_dict(), indent=2) if as_json else "\n".join(judgement.lines()))
+    sys.exit(0 if judgement.passed else FINDING)
 
 
 def _staged(drill: str, topology: str, instance: str, via: str, *, as_json: bool) -> str:
@@ -393,6 +445,36 @@ def compare(
         Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(plan, rows))
         print(f"report: {page}")
     sys.exit(0 if report.passed(rows) else FINDING)
+
+
+@app.command()
+def campaign(  # noqa: PLR0913, PLR0917 - what a person may say of a campaign
+    storms: Annotated[str, typer.Option(envvar="STORMS", help="How many.")] = "100",
+    seed: Annotated[int, typer.Option(envvar="SEED", help="What they are drawn from.")] = 1,
+    storm: Annotated[str, typer.Option(envvar="STORM", help="Run this one of them again, and no other.")] = "",
+    drill: Annotated[str, typer.Option(envvar="DRILL", help="Storms of this drill only.")] = "",
+    jobs: Annotated[
+        str, typer.Option(envvar="JOBS", help="How many side by side; figures are for one at a time.")
+    ] = "1",
+    as_json: AsJson = False,
+) -> None:
+    """Let many storms loose that are drawn from a seed, on instances of their own, and sum up what came of them."""
+    from rich.console import Console
+
+    from wavetank.campaign import command, report
+
+    try:
+        done, directory = command.run(command.asked(storms, seed, storm, drill, jobs), _progress(as_json=as_json))
+    except KeyboardInterrupt:
+        print("wavetank: interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    page = report.write(done, directory)
+    if as_json:
+        print(json.dumps(done.as_dict() | {"directory": str(directory)}, indent=2))
+    else:
+        Console(width=None if sys.stdout.isatty() else WIDE).print(report.table(done))
+        print("\n".join([*report.failure_lines(done), f"report: {page}"]))
+    sys.exit(0 if done.passed else FINDING)
 
 
 def _drill_lines(drills: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -10,6 +10,9 @@ DEFAULT_TOPOLOGY = "master-slave"
 FINDING, USAGE, INTERRUPTED = 1, 2, 130
 
 InstanceName = Annotated[str, typer.Option("--instance", envvar="INSTANCE", help="Which instance.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", envvar="DRY_RUN", help="Say what would be done, or why not; change nothing.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 

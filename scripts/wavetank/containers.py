@@ -157,6 +157,12 @@ def volumes(project: str) -> dict[str, Path]:
     return {each["Name"]: Path(each["Mountpoint"]) for each in found["Volumes"] or []}
 
 
+def networks(project: str) -> list[str]:
+    """Return the names of the networks of a compose project."""
+    found = _client().api.networks(filters={"label": f"{PROJECT_LABEL}={project}"})
+    return [each["Name"] for each in found]
+
+
 def image_id(name: str) -> str | None:
     """Return the id of a local image, None where there is none of that name."""
     try:

@@ -115,6 +115,11 @@ class Disk:
                 for _ in range(max(0, begun), most, _BLOCK):
                     ballast.write(bytes(_BLOCK))
 
+    def left(self) -> int:
+        """Return how many bytes the server could still write, as its kernel says."""
+        room = os.statvfs(self.data)
+        return room.f_bavail * room.f_frsize
+
     def free(self) -> None:
         """Take back what filled the disk."""
         if self.data.is_mount():

@@ -1,217 +1,227 @@
-"""Whether two servers hold the same data: checksums by chunk, and a verdict that holds under load."""
+"""Whether two servers hold the same data, by checksums of pieces, and a verdict that holds under load.
 
-import functools
-import operator
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-from wavetank.node import Row, Server, query_on
-
-# Rows a chunk, where a table has one integer primary key; other tables are cut by a hash of their key.
-CHUNK_ROWS = 20_000
-HASH_CHUNKS = 64
-CATCH_UP_S = 20
-LOCK_WAIT_S = 5
-# How many keys of differing rows are named.
-EXAMPLES = 5
-# Our own schema changes all the time; heartbeat and canary have checks that know how.
-_SYSTEM = "('mysql', 'sys', 'information_schema', 'performance_schema', 'wavetank')"
-_INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
-
-_COLUMNS = f"""
-    SELECT c.TABLE_SCHEMA AS `schema`, c.TABLE_NAME AS `table`, c.COLUMN_NAME AS name, c.COLUMN_TYPE AS type,
-           c.DATA_TYPE AS data_type, c.COLUMN_KEY = 'PRI' AS is_key, c.IS_NULLABLE = 'YES' AS nullable
-      FROM information_schema.COLUMNS c JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME)
-     WHERE t.TABLE_TYPE = 'BASE TABLE' AND c.TABLE_SCHEMA NOT IN {_SYSTEM}
-     ORDER BY c.TABLE_SCHEMA, c.TABLE_NAME, c.ORDINAL_POSITION
+Nothing here locks a row or keeps a writer waiting: all reads are consistent ones. What differs between two servers
+while one of them is written may be on its way. So it is looked at again and again, each time after the one has had all
+that the other had before, and only what both sides hold unchanged and different every time is a difference. A row that
+is written all the time is therefore not judged; replication writes each of its versions anew, and whole.
 """
 
+import functools
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeVar
 
-@dataclass(frozen=True)
-class Table:
-    """A table as one server has it; `columns` are (name, type, data type, in the primary key, nullable)."""
+from wavetank.checksums import TOO_LATE
+from wavetank.chunks import COLUMNS, Chunk, Contents, Digits, Range, Table, tables_of
+from wavetank.node import READ_TIMEOUT_S, Row, Server, StatementError, query_on
 
-    schema: str
-    name: str
-    columns: tuple[tuple[str, str, str, bool, bool], ...]
+V = TypeVar("V")
+# What the source holds, and what the replica does.
+Sides = tuple[Mapping[bytes, V], Mapping[bytes, V]]
+# Rows of a piece to begin with: a piece of narrow rows takes a tenth of a second.
+CHUNK_ROWS = 20_000
+# How long the server may read one piece, and a table that cannot be cut, in seconds.
+CHUNK_S = 10
+WHOLE_S = 120
+# How long all of it may take, in seconds.
+WITHIN_S = 300
+# How long one side may take to have what the other has.
+CATCH_UP_S = 20
+# So often something must be the same on each side, and different between them, before it is said to differ; in between
+# there is a pause: rows can be seen a moment before their transaction is in gtid_executed.
+LOOKS = 5
+PAUSE_S = 0.05
 
-    @property
-    def title(self) -> str:
-        """The table's quoted name."""
-        return f"{_quote(self.schema)}.{_quote(self.name)}"
 
-    def row_key(self) -> str:
-        """Return the SQL that tells a row from all others; without a primary key that is all of it."""
-        return f"CONCAT_WS('#', {', '.join(_quote(column[0]) for column in self._keys or self.columns)})"
+class BehindError(Exception):
+    """One of the two does not come to have what the other had: there is no moment at which to compare them."""
 
-    @property
-    def _keys(self) -> list[tuple[str, str, str, bool, bool]]:
-        return [column for column in self.columns if column[3]]
 
-    @property
-    def _integer_key(self) -> str | None:
-        keys = self._keys
-        return _quote(keys[0][0]) if len(keys) == 1 and keys[0][2] in _INTEGERS else None
-
-    def chunk_expression(self) -> str:
-        """Return the SQL that says in which chunk a row lies."""
-        if self._integer_key:
-            return f"FLOOR({self._integer_key} / {CHUNK_ROWS})"
-        return f"CRC32({self.row_key()}) % {HASH_CHUNKS}"
-
-    def chunk_condition(self, chunk: int) -> str:
-        """Return the SQL that is true for the rows of a chunk; a range of the key where there can be one."""
-        if self._integer_key:
-            return f"{self._integer_key} BETWEEN {chunk * CHUNK_ROWS} AND {(chunk + 1) * CHUNK_ROWS - 1}"
-        return f"{self.chunk_expression()} = {chunk}"
-
-    def row_hash(self) -> str:
-        """Return the SQL for a row's 64-bit hash; CONCAT_WS skips NULLs, so they are named beside it."""
-        names = [_quote(column[0]) for column in self.columns]
-        nulls = [f"ISNULL({_quote(column[0])})" for column in self.columns if column[4]]
-        text = ", ".join([*names, f"CONCAT({', '.join(nulls)})"] if nulls else names)
-        return f"CAST(CONV(LEFT(SHA2(CONCAT_WS('#', {text}), 256), 16), 16, 10) AS UNSIGNED)"
+class SlowError(Exception):
+    """The time for a statement, or for all of them, was over."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A table, or a chunk of it, that two servers hold differently."""
+    """A table, or rows of it, that two servers hold differently."""
 
     table: str
     expected: str
     found: str
 
 
-def differences(source: Server, replica: Server, *, peers: bool = False) -> Iterator[Difference]:
-    """Yield where the replica's data is not the source's.
+@dataclass(frozen=True)
+class Unfinished:
+    """A table that has not been compared to its end; `why` has the seconds."""
 
-    Chunks are compared as they are read. Those that differ, as they do under load, are compared once
-    more with the chunk locked for writing on the source and the replica at that GTID set: what differs
-    then differs. `peers` both take writes, so that no lock on one of them keeps both still: of their rows
-    those differ that do so before and after each has had all that the other had, and have not changed.
+    table: str
+    why: str
+
+
+class Pair:
+    """Two servers that are asked the same, side by side, for WITHIN_S seconds in all."""
+
+    def __init__(self, source: Server, replica: Server, pool: ThreadPoolExecutor, *, peers: bool) -> None:
+        """Know whom to ask, in threads of `pool`; the time begins."""
+        self.source, self.replica = source, replica
+        self._pool = pool
+        self._peers = peers
+        self._over = time.monotonic() + WITHIN_S
+
+    def tables(self) -> tuple[Mapping[bytes, Table], Mapping[bytes, Table]]:
+        """Return the tables of both by their names."""
+        one, other = self._both(lambda server: tables_of(server.query(COLUMNS, account="admin")))
+        return one, other
+
+    def rows(self, what: str, patience_s: int = CHUNK_S) -> tuple[list[Row], list[Row]]:
+        """Return what both answer to SELECT `what`."""
+        return self._both(lambda server: self.ask(server, what, patience_s))
+
+    def ask(self, server: Server, what: str, patience_s: int = CHUNK_S) -> list[Row]:
+        """Return what a server answers to SELECT `what`, within so many seconds.
+
+        Raises:
+            SlowError: it does not.
+        """
+        left_s = min(patience_s, self._over - time.monotonic())
+        if left_s <= 0:
+            raise SlowError(f"not finished within the {WITHIN_S} s for all tables")
+        hints = f"/*+ MAX_EXECUTION_TIME({left_s * 1000:.0f}) SET_VAR(time_zone = '+00:00') */"
+        try:
+            if patience_s < READ_TIMEOUT_S:
+                return server.query(f"SELECT {hints} {what}", account="admin")
+            # Who takes long still answers: the connection is more patient than the server.
+            with closing(server.connect("admin", patience_s + CHUNK_S)) as connection:
+                return query_on(connection, f"SELECT {hints} {what}", node=server.name)
+        except StatementError as error:
+            if error.errno != TOO_LATE:
+                raise
+            raise SlowError(f"{server.name} did not finish a statement within {left_s:.0f} s") from error
+
+    def catch_up(self) -> None:
+        """Wait until the replica has what the source has by now; of peers, each what the other has.
+
+        Raises:
+            BehindError: it takes longer than CATCH_UP_S.
+        """
+        for ahead, behind in ((self.source, self.replica), (self.replica, self.source))[: 1 + self._peers]:
+            executed = ahead.value("SELECT @@GLOBAL.gtid_executed")
+            statement = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s) AS late, SLEEP(%s)"
+            if behind.value(statement, [executed, CATCH_UP_S, PAUSE_S], account="admin"):
+                raise BehindError(f"{behind.name} did not come to have what {ahead.name} had within {CATCH_UP_S} s")
+
+    def _both(self, ask: Callable[[Server], V]) -> tuple[V, V]:
+        one, other = self._pool.map(ask, (self.source, self.replica))
+        return one, other
+
+
+def differences(source: Server, replica: Server, *, peers: bool = False) -> Iterator[Difference | Unfinished]:
+    """Yield where the replica's data is not the source's, and which tables could not be compared in the time.
+
+    `peers` both take writes: there each must have had all that the other had.
 
     Raises:
+        BehindError: one does not catch up with the other within CATCH_UP_S seconds.
         UnreachableError: one of the two does not answer.
     """
-    theirs, ours = _tables(source), _tables(replica)
-    for title in theirs.keys() | ours.keys():
-        if title not in ours or title not in theirs:
-            yield Difference(title, _presence(title in theirs), _presence(title in ours))
-        elif ours[title] != theirs[title]:
-            yield Difference(title, f"columns {_layout(theirs[title])}", f"columns {_layout(ours[title])}")
-        else:
-            compare = _compare_peers if peers else _compare
-            for chunk in _suspects(theirs[title], source, replica):
-                yield from compare(theirs[title], chunk, source, replica)
+    with ThreadPoolExecutor(2) as pool:
+        pair = Pair(source, replica, pool, peers=peers)
+        theirs, ours = pair.tables()
+        titles, there = lasting(pair, (theirs, ours), lambda _: pair.tables())
+        for title in titles:
+            both = all(title in side for side in there)
+            yield Difference(title.decode(), *(_described(side.get(title), layout=both) for side in there))
+        for title in sorted(theirs.keys() & ours.keys()):
+            if theirs[title] == ours[title]:
+                yield from _of_table(pair, theirs[title])
 
 
-def _suspects(table: Table, source: Server, replica: Server) -> Iterator[int]:
-    """Yield the chunks that differ at the moment."""
-    expected, found = _checksums(table, source), _checksums(table, replica)
-    for chunk in sorted(expected.keys() | found.keys()):
-        if expected.get(chunk) != found.get(chunk):
-            yield chunk
+def _of_table(pair: Pair, table: Table) -> Iterator[Difference | Unfinished]:
+    try:
+        for chunk in _suspects(pair, table):
+            keys, held = lasting(pair, _rows(pair, chunk), functools.partial(_rows, pair, chunk))
+            if keys:
+                yield Difference(chunk.named(keys), *(chunk.held(keys, side) for side in held))
+    except SlowError as error:
+        yield Unfinished(table.title, str(error))
 
 
-def _compare(table: Table, chunk: int, source: Server, replica: Server) -> Iterator[Difference]:
-    expected, found = _settled(table, chunk, source, replica)
-    if expected != found:
-        yield Difference(f"{table.title} where {table.chunk_condition(chunk)}", _contents(expected), _contents(found))
-
-
-def _compare_peers(table: Table, chunk: int, one: Server, other: Server) -> Iterator[Difference]:
-    before = [_rows(table, chunk, server) for server in (one, other)]
-    # Asked after the rows were read: what was seen is part of these sets.
-    executed = [server.value("SELECT @@GLOBAL.gtid_executed") for server in (one, other)]
-    for server, gtids in zip((other, one), executed, strict=True):
-        _catch_up(server, gtids)
-    after = [_rows(table, chunk, server) for server in (one, other)]
-    still = [key for key in before[0].keys() | before[1].keys()
-             if all(before[side].get(key) == after[side].get(key) for side in (0, 1))]  # fmt: skip
-    differing = sorted(key for key in still if after[0].get(key) != after[1].get(key))
-    if differing:
-        some = ", ".join(differing[:EXAMPLES]) + (", ..." if len(differing) > EXAMPLES else "")
-        title = f"{table.title}: {len(differing)} rows, by primary key {some}"
-        yield Difference(title, *(_presences(differing, side) for side in after))
-
-
-def _rows(table: Table, chunk: int, server: Server) -> dict[str, int]:
-    """Return the hash of each row of a chunk by its key."""
-    rows = server.query(
-        f"SELECT {table.row_key()} AS k, {table.row_hash()} AS h FROM {table.title} "
-        f"WHERE {table.chunk_condition(chunk)}",
-        account="admin",
-    )
-    return {_text(row["k"]): row["h"] for row in rows}
-
-
-def _catch_up(server: Server, executed: str) -> None:
-    server.query("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)", [executed, CATCH_UP_S], account="admin")
-
-
-def _checksums(table: Table, server: Server) -> dict[int, Row]:
-    rows = server.query(
-        f"SELECT {table.chunk_expression()} AS chunk, COUNT(*) AS n, BIT_XOR({table.row_hash()}) AS hash "
-        f"FROM {table.title} GROUP BY chunk",
-        account="admin",
-    )
-    return {int(row.pop("chunk")): row for row in rows}
-
-
-def _settled(table: Table, chunk: int, source: Server, replica: Server) -> Sequence[Row]:
-    """Return the chunk's checksum on the source and on the replica at one and the same moment."""
-    statement = (
-        f"SELECT COUNT(*) AS n, COALESCE(BIT_XOR({table.row_hash()}), 0) AS hash "
-        f"FROM {table.title} WHERE {table.chunk_condition(chunk)}"
-    )
-    with source.connection("admin") as locked:
-        query_on(locked, f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}", node=source.name)
-        query_on(locked, "START TRANSACTION", node=source.name)
-        try:
-            expected = query_on(locked, f"{statement} FOR SHARE", node=source.name)[0]
-            executed = query_on(locked, "SELECT @@GLOBAL.gtid_executed AS gtids", node=source.name)[0]["gtids"]
-            _catch_up(replica, executed)
-            return expected, replica.query(statement, account="admin")[0]
-        finally:
-            query_on(locked, "ROLLBACK", node=source.name)
-
-
-def _tables(server: Server) -> dict[str, Table]:
-    tables: dict[str, Table] = {}
-    for row in server.query(_COLUMNS, account="admin"):
-        column = (
-            row["name"],
-            _text(row["type"]),
-            row["data_type"],
-            bool(row["is_key"]),
-            bool(row["nullable"]),
+def _suspects(pair: Pair, table: Table) -> Iterator[Chunk]:
+    """Yield the pieces of a table in which rows may differ."""
+    if table.key:
+        yield from unequal_ranges(pair, table)
+    else:
+        expected, found = (
+            {_bytes(row.pop("digits")): row for row in side} for side in pair.rows(table.by_digits, WHOLE_S)
         )
-        title = f"{row['schema']}.{row['table']}"
-        before = tables.get(title)
-        tables[title] = Table(row["schema"], row["table"], (*(before.columns if before else ()), column))
-    return tables
+        apart = sorted(each for each in expected.keys() | found.keys() if expected.get(each) != found.get(each))
+        if apart:
+            yield Digits(table, tuple(each.decode() for each in apart))
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def unequal_ranges(pair: Pair, table: Table) -> Iterator[Range]:
+    """Yield the ranges of the key that are not equal; one that takes too long is read in smaller ones."""
+    low = None
+    rows = CHUNK_ROWS
+    while True:
+        try:
+            (bound,) = pair.ask(pair.source, table.bound(low, rows)) or (None,)
+            high = tuple(_bytes(value).decode() for value in bound.values()) if bound else None
+            chunk = Range(table, low, high)
+            expected, found = pair.rows(chunk.sums)
+        except SlowError:
+            if rows == 1:
+                raise
+            rows = max(1, rows // 10)
+            continue
+        if expected != found and not _equal_by_now(pair, chunk):
+            yield chunk
+        if high is None:
+            return
+        low, rows = high, min(CHUNK_ROWS, 2 * rows)
 
 
-def _layout(table: Table) -> str:
-    return ", ".join(f"{name} {kind}" for name, kind, *_ in table.columns)
+def _equal_by_now(pair: Pair, chunk: Range) -> bool:
+    """Return whether the replica has what the source had before it caught up, or has now."""
+    before = pair.ask(pair.source, chunk.sums)
+    pair.catch_up()
+    theirs = pair.ask(pair.replica, chunk.sums)
+    return theirs == before or theirs == pair.ask(pair.source, chunk.sums)
 
 
-def _presence(there: bool) -> str:  # noqa: FBT001
-    return "the table" if there else "no such table"
+def _rows(pair: Pair, chunk: Chunk, keys: Collection[bytes] = ()) -> tuple[Contents, Contents]:
+    one, other = (
+        {_bytes(row["k"]): row["h"] for row in side} for side in pair.rows(chunk.rows(keys), _patience(chunk))
+    )
+    return one, other
 
 
-def _presences(keys: Sequence[str], rows: Mapping[str, int]) -> str:
-    there = [rows[key] for key in keys if key in rows]
-    return f"{len(there)} of them, with checksum {functools.reduce(operator.xor, there, 0):016x}"
+def lasting(pair: Pair, first: Sides[V], look: Callable[[Collection[bytes]], Sides[V]]) -> tuple[list[bytes], Sides[V]]:
+    """Return what differs in every one of LOOKS looks and has changed on neither side, and what was seen of it."""
+    seen = first
+    keys = {key for key in seen[0].keys() | seen[1].keys() if seen[0].get(key) != seen[1].get(key)}
+    for _ in range(LOOKS):
+        if not keys:
+            break
+        pair.catch_up()
+        now = look(keys)
+        keys = {key for key in keys if all(now[side].get(key) == seen[side].get(key) for side in (0, 1))}
+        seen = now
+    return sorted(keys), seen
 
 
-def _contents(row: Row) -> str:
-    return f"{row['n']} rows with checksum {int(row['hash']):016x}"
+def _patience(chunk: Chunk) -> int:
+    return CHUNK_S if isinstance(chunk, Range) else WHOLE_S
 
 
-def _quote(identifier: str) -> str:
-    return "`" + identifier.replace("`", "``") + "`"
+def _described(table: Table | None, *, layout: bool) -> str:
+    if table is None:
+        return "no such table"
+    return f"columns {table.layout}" if layout else "the table"
+
+
+def _bytes(value: str | bytes | bytearray) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value)

@@ -1,7 +1,6 @@
-"""What can be read from a GTID set without asking a server: which intervals it has."""
+"""GTID sets without asking a server: which intervals one has, and what one has beside another."""
 
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 # Source UUID, with the tag where there is one, to the first and last number of each interval.
 Intervals = Mapping[str, list[tuple[int, int]]]
@@ -10,18 +9,19 @@ Intervals = Mapping[str, list[tuple[int, int]]]
 def intervals(gtid_set: str) -> Intervals:
     """Return the intervals of a set as MySQL writes it: uuid:1-5:8, or with tags uuid:1-5:tag:7-9.
 
+    As MySQL has it, upper and lower case are the same, and an interval that ends before it begins is empty.
     Source: MySQL reference manual, "GTID Format and Storage".
     """
     result: dict[str, list[tuple[int, int]]] = {}
-    for part in filter(None, gtid_set.replace("\n", "").split(",")):
-        uuid, *tokens = part.strip().split(":")
+    for part in gtid_set.lower().split(","):
+        uuid, *tokens = (token.strip() for token in part.split(":"))
         key = uuid
         for token in tokens:
-            first, _, last = token.partition("-")
-            if first.isdecimal():
-                result.setdefault(key, []).append((int(first), int(last or first)))
-            else:
+            first, _, last = (number.strip() for number in token.partition("-"))
+            if not first.isdecimal():
                 key = f"{uuid}:{token}"
+            elif int(first) <= int(last or first):
+                result.setdefault(key, []).append((int(first), int(last or first)))
     return result
 
 
@@ -33,27 +33,72 @@ def contains(gtids: Intervals, gtid: str) -> bool:
 
 def count_transactions(gtid_set: str) -> int:
     """Return how many transactions a set names."""
-    return sum(last - first + 1 for ranges in intervals(gtid_set).values() for first, last in ranges)
+    return sum(last - first + 1 for ranges in _numbers(gtid_set).values() for first, last in ranges)
 
 
 def union(*gtid_sets: str) -> str:
     """Return all transactions that one of the sets names, each once."""
+    return _written(_numbers(*gtid_sets))
+
+
+def subtract(gtid_set: str, *others: str) -> str:
+    """Return the transactions of a set that none of the others names, as MySQL's GTID_SUBTRACT() does."""
+    taken = _numbers(*others)
+    return _written({key: _without(ranges, taken.get(key, ())) for key, ranges in _numbers(gtid_set).items()})
+
+
+def is_subset(gtid_set: str, *others: str) -> bool:
+    """Return whether the others together name every transaction of a set, as MySQL's GTID_SUBSET() does."""
+    return not subtract(gtid_set, *others)
+
+
+def common(gtid_set: str, other: str) -> str:
+    """Return the transactions that both sets name."""
+    return subtract(gtid_set, subtract(gtid_set, other))
+
+
+def _numbers(*gtid_sets: str) -> Intervals:
+    """Return the intervals of all sets together, in order, none of which touches the next."""
     numbers: dict[str, list[tuple[int, int]]] = {}
     for gtid_set in gtid_sets:
         for key, ranges in intervals(gtid_set).items():
             numbers.setdefault(key, []).extend(ranges)
-    return ",".join(":".join([key, *_merged(ranges)]) for key, ranges in numbers.items())
+    return {key: _merged(ranges) for key, ranges in numbers.items()}
 
 
-def _merged(ranges: list[tuple[int, int]]) -> Iterator[str]:
-    first, last = -1, -2
-    for low, high in [*sorted(ranges), (sys.maxsize, sys.maxsize)]:
-        if low > last + 1:
-            if last >= first:
-                yield f"{first}-{last}"
-            first, last = low, high
+def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
         else:
-            last = max(last, high)
+            merged.append((first, last))
+    return merged
+
+
+def _without(ranges: Iterable[tuple[int, int]], taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return what is left of merged intervals without others, which are merged, too."""
+    left = []
+    for first, last in ranges:
+        begin = first
+        for low, high in taken:
+            if high >= begin and low <= last:
+                if low > begin:
+                    left.append((begin, low - 1))
+                begin = high + 1
+        if begin <= last:
+            left.append((begin, last))
+    return left
+
+
+def _written(numbers: Intervals) -> str:
+    """Return intervals as a set that MySQL can read; each tag has an entry of its own."""
+    entries = (
+        ":".join([key, *(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)])
+        for key, ranges in sorted(numbers.items())
+        if ranges
+    )
+    return ",".join(entries)
 
 
 def without_server(gtid_set: str, uuid: str) -> str:

@@ -60,6 +60,10 @@ class Instance:
         """Return the file that holds the account's password."""
         return self.directory / "secrets" / account
 
+    def client_settings(self, account: str) -> Path:
+        """Return the file with which MySQL's command-line programs log in as the account."""
+        return self.directory / "clients" / f"{account}.cnf"
+
     def password(self, account: str) -> str:
         """Return the account's password."""
         return self.secret(account).read_text()

@@ -55,18 +55,17 @@ def heartbeat_age_us(server: Server) -> int | None:
     return None if age is None else int(age)
 
 
-def lag_beyond_us(bound_us: int, lag_us: Callable[[ApplierLag], int], server: Server, channel: Channel) -> str:
-    """Return which lag of the channel stays above a bound, in words, '' where it does not.
+def settled_lag_us(bound_us: int, lag_us: Callable[[ApplierLag], int], server: Server, channel: Channel) -> int | None:
+    """Return which lag of the channel stays above a bound, or is within it, in microseconds.
 
-    `lag_us` says which of the two is meant. A channel that has applied nothing yet is not late.
+    `lag_us` says which of the two is meant. None is a channel that applies nothing, not even heartbeats.
     """
 
-    def look() -> int:
+    def look() -> int | None:
         lag = applier_lag(server, channel)
-        return lag_us(lag) if lag else 0
+        return None if lag is None else lag_us(lag)
 
-    seen = settled_us(look, bound_us)
-    return "" if seen is not None and seen <= bound_us else f"{seen} us"
+    return settled_us(look, bound_us)
 
 
 def settled_us(look: Callable[[], int | None], bound_us: int) -> int | None:

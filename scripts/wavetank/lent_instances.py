@@ -1,7 +1,7 @@
 """Instances that live as long as a measurement that needs them, and are gone afterwards, however it ends."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from wavetank.errors import UsageError
 from wavetank.instance import instance_names
@@ -13,14 +13,18 @@ DOWN_TIMEOUT_S = 120
 
 
 @contextlib.contextmanager
-def lent_instance(name: str, say: Callable[[str], None], **options: str) -> Iterator[str]:
+def lent_instance(
+    name: str, say: Callable[[str], None], options: Mapping[str, str], *, own_session: bool = False
+) -> Iterator[str]:
     """Bring an instance up with these options, lend its name, and take it down again, also after Ctrl-C.
+
+    `own_session`: the Ctrl-C that ends us does not reach the topology-up; see wavetank.own_command.
 
     Raises:
         UsageError: it does not come up.
     """
     try:
-        done = run_command("up", UP_TIMEOUT_S, options={"INSTANCE": name, **options})
+        done = run_command("up", UP_TIMEOUT_S, options={**options, "INSTANCE": name}, own_session=own_session)
         if done is None or done.returncode:
             raise UsageError(f"{name} did not come up: {last_line(done)}")
         yield name

@@ -1,8 +1,8 @@
 """MySQL servers: connections and statements. The only importer of mysql.connector in the core."""
 
 import contextlib
-import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,9 @@ from typing import Any, Self
 
 import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
+from mysql.connector.connection import MySQLConnection
 from mysql.connector.constants import ClientFlag
+from mysql.connector.network import MySQLTCPSocket
 
 from wavetank.errors import UnreachableError
 from wavetank.instance import Instance
@@ -185,7 +187,6 @@ class Servers:
 
     def __init__(self, topology: Topology, read_timeout_s: int = READ_TIMEOUT_S) -> None:
         """Know where they are, and how many seconds an answer may take; nothing is connected yet."""
-        trust_no_system_certificates()
         self.topology = topology
         self.instance = Instance(topology.instance)
         doors = {node.name: node.port for node in topology.nodes}
@@ -207,6 +208,32 @@ class Servers:
             server.close()
 
 
+class _TrustingSocket(MySQLTCPSocket):
+    """The driver's socket, which trusts the CA that it is given and no other, and wants to be sure whom it talks to.
+
+    The driver would add the system's authorities, twice for each connection: that is a hundred who could vouch for a
+    server, too, and most of a login's time. Nothing here outlives the connection, so nobody else's trust changes.
+    """
+
+    def build_ssl_context(self, ssl_ca: str | None = None, *_: Any, **__: Any) -> ssl.SSLContext:  # noqa: ANN401
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(ssl_ca)
+        return context
+
+
+class _TrustingConnection(MySQLConnection):
+    """A connection over such a socket.
+
+    It is the driver's pure Python version: whether the C extension can be loaded depends on the machine, and the
+    driver's behaviour must not.
+    """
+
+    def _get_connection(self) -> MySQLTCPSocket:
+        opened = _TrustingSocket(self.server_host, self.server_port)
+        opened.set_connection_timeout(self._connection_timeout)
+        return opened
+
+
 def open_connection(login: Login, read_timeout_s: int = READ_TIMEOUT_S) -> MySQLConnectionAbstract:
     """Open a connection; an answer may take `read_timeout_s` seconds, whole ones.
 
@@ -214,14 +241,12 @@ def open_connection(login: Login, read_timeout_s: int = READ_TIMEOUT_S) -> MySQL
         UnreachableError: the server does not answer, or refuses the account.
     """
     try:
-        return mysql.connector.connect(  # type: ignore[return-value]
+        return _TrustingConnection(
             **login.settings,
             connection_timeout=CONNECT_TIMEOUT_S,
             read_timeout=read_timeout_s,
             autocommit=True,
             client_flags=[-ClientFlag.MULTI_STATEMENTS],
-            # Whether the driver's C extension can be loaded depends on the machine; the driver's behaviour must not.
-            use_pure=True,
         )
     except (mysql.connector.Error, OSError) as error:
         raise UnreachableError(login.name, _reason(error)) from error
@@ -276,15 +301,6 @@ def stream_on(connection: MySQLConnectionAbstract, statement: str, *, node: str,
             raise UnreachableError(node, _reason(error)) from error
 
     return Stream(tuple(column[0] for column in cursor.description or ()), rows())
-
-
-def trust_no_system_certificates() -> None:
-    """Let only the instance's own CA vouch for a server.
-
-    The driver adds the system's certificates to the CA that it is given, twice for each connection: that is
-    a hundred authorities too many, and most of a login's time. It takes their place from the environment.
-    """
-    os.environ["SSL_CERT_FILE"] = os.environ["SSL_CERT_DIR"] = os.devnull
 
 
 def _reason(error: Exception) -> str:

@@ -43,7 +43,7 @@ def run_command(
     with subprocess.Popen(
         [program(), command, *arguments], cwd=HOME, env=environment(options), text=True,
         start_new_session=own_session, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+    ) as process, _noted(process):  # fmt: skip
         try:
             output, errors = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
@@ -53,6 +53,24 @@ def run_command(
             _let_end(process)
             raise
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+_running: set[subprocess.Popen[str]] = set()
+
+
+@contextlib.contextmanager
+def _noted(process: subprocess.Popen[str]) -> Iterator[None]:
+    _running.add(process)
+    try:
+        yield
+    finally:
+        _running.discard(process)
+
+
+def end_running() -> None:
+    """Tell every command that runs now, in whichever thread, to end; it takes back what it did, as after Ctrl-C."""
+    for process in list(_running):
+        process.terminate()
 
 
 def _let_end(process: subprocess.Popen[str]) -> None:

@@ -3,7 +3,9 @@
 From the moment that it is recorded who the new source is, topology-up finishes what was interrupted.
 """
 
+import contextlib
 import functools
+import itertools
 import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +41,23 @@ class Timeline:
     def add(self, what: str) -> None:
         """Note that something has been done just now."""
         self.steps.append(Step(what, round(time.monotonic() - self._started, 3)))
+
+
+@dataclass(frozen=True)
+class Change:
+    """A source that was replaced: who by whom, the steps, and who does not replicate yet."""
+
+    old: str
+    new: str
+    steps: tuple[Step, ...]
+    silent: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The sentences that a person reads."""
+        told = [f"{step.at_s:8.3f} s  {step.what}" for step in self.steps]
+        mend = [f"{', '.join(self.silent)} does not replicate yet: make topology-up mends that"] if self.silent else []
+        return [*told, f"{self.new} is the source instead of {self.old}", *mend]
 
 
 def replaced_source(topology: Topology, name: str) -> Node:
@@ -87,19 +106,25 @@ def record_promotion(servers: Servers, name: str) -> None:
     servers.topology = after
 
 
-def open_promoted(servers: Servers, name: str, old: str, timeline: Timeline, absent: Collection[str] = ()) -> None:
+def open_promoted(  # noqa: PLR0913, PLR0917 - what is known of a change by then
+    servers: Servers, name: str, old: str, timeline: Timeline, absent: Collection[str] = (), held: str = ""
+) -> list[str]:
     """Open the recorded source `name`, which has all that there is to have, and let the others replicate from it.
 
     The source `old` must be closed or gone. The new one is opened first: its channel brings nothing any more, and
-    every statement before that is time without a writer. Proxies are told next. Who is `absent` sends no receipts
-    for now.
+    every statement before that is time without a writer. Proxies are told next. Who is `absent` acknowledges nothing
+    for now. The new one has the GTID set `held`: who has received something else applies that first.
+
+    Returns:
+        The names of those that do not answer, and so were not pointed at the new source.
     """
     after, new = servers.topology, servers[name]
+    behind = after.replicas_of(after.node(name))
     with ThreadPoolExecutor(len(after.members)) as pool:
-        receipts = receipts_to_wait_for(after, name, absent)
-        following = [pool.submit(_follow, servers, node) for node in after.replicas_of(after.node(name))]
-        new.execute(*_waiting_for(receipts, after.semi_sync), "SET GLOBAL read_only = OFF")
-        fewer = f", waiting for {receipts} of {after.semi_sync} receipts" if receipts < after.semi_sync else ""
+        awaited = acknowledgements_to_wait_for(after, name, absent)
+        following = [pool.submit(_follow, servers, node, held) for node in behind]
+        new.execute(*_waiting_for(awaited, after.semi_sync), "SET GLOBAL read_only = OFF")
+        fewer = f", waiting for {awaited} of {after.semi_sync} acknowledgements" if awaited < after.semi_sync else ""
         timeline.add(f"{name} opened{fewer}")
         switching = switch_proxies(servers, name, old, pool, timeline.add)
         for channel in channels_of(new):
@@ -108,10 +133,11 @@ def open_promoted(servers: Servers, name: str, old: str, timeline: Timeline, abs
         timeline.add(f"{', '.join(followers) or 'nobody'} repointed")
         for future in switching:
             future.result()
+    return [node.name for node in behind if node.name not in followers]
 
 
-def receipts_to_wait_for(after: Topology, name: str, absent: Collection[str]) -> int:
-    """Return how many receipts the new source shall wait for: as many as asked, or as there are servers to send them.
+def acknowledgements_to_wait_for(after: Topology, name: str, absent: Collection[str]) -> int:
+    """Return how many acknowledgements the new source shall wait for: as asked, or as many as can come.
 
     Waiting for more would let every commit stand until its timeout, and then nobody waits for any. topology-up
     asks for all of them again when the absent are back.
@@ -120,15 +146,15 @@ def receipts_to_wait_for(after: Topology, name: str, absent: Collection[str]) ->
     return min(after.semi_sync, len(there))
 
 
-def _waiting_for(receipts: int, asked: int) -> list[str]:
-    count = f"SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = {receipts}"
-    return [*([count] if receipts < asked else []), "SET GLOBAL rpl_semi_sync_source_enabled = ON"] if receipts else []
+def _waiting_for(awaited: int, asked: int) -> list[str]:
+    count = f"SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = {awaited}"
+    return [*([count] if awaited < asked else []), "SET GLOBAL rpl_semi_sync_source_enabled = ON"] if awaited else []
 
 
-def _follow(servers: Servers, node: Node) -> str:
+def _follow(servers: Servers, node: Node, held: str) -> str:
     """Point a server at its new source; return its name, '' where it does not answer and topology-up has to."""
     try:
-        mend_channels(servers[node.name], node.channels, servers.instance.password("replication"))
+        mend_channels(servers[node.name], node.channels, servers.instance.password("replication"), held)
         if servers.topology.semi_sync and not servers.topology.replicas_of(node):
             servers[node.name].execute("SET GLOBAL rpl_semi_sync_source_enabled = OFF")
     except UnreachableError:
@@ -136,16 +162,19 @@ def _follow(servers: Servers, node: Node) -> str:
     return node.name
 
 
-def wait_for_followers(servers: Servers, name: str, fenced: str = "") -> list[str]:
+def wait_for_followers(servers: Servers, name: str, fenced: str = "", unfollowing: Collection[str] = ()) -> list[str]:
     """Wait until all that answer replicate from the server `name`; return the names of those that do not.
 
-    A `fenced` old source may be cut off for good: it is not waited for.
+    A `fenced` old source may be cut off for good: it is not waited for; nor is who could not be pointed at the server.
 
     Raises:
         UsageError: another one that answers does not replicate in time.
     """
     silent = []
     for node in servers.topology.replicas_of(servers.topology.node(name)):
+        if node.name in unfollowing:
+            silent.append(node.name)
+            continue
         try:
             if node.name == fenced:
                 silent += [] if is_replicating(servers[fenced]) else [fenced]
@@ -160,6 +189,20 @@ def wait_for_followers(servers: Servers, name: str, fenced: str = "") -> list[st
         except UnreachableError:
             silent.append(node.name)
     return silent
+
+
+@contextlib.contextmanager
+def greeting(servers: Servers, nodes: Sequence[Node]) -> Iterator[None]:
+    """Log in to `nodes` beside what is done meanwhile, with every account that a promotion needs."""
+
+    def greet(node: Node, account: str) -> None:
+        with contextlib.suppress(UnreachableError):
+            servers[node.name].query("SELECT 1", account=account)
+
+    with ThreadPoolExecutor(max(1, 2 * len(nodes))) as pool:
+        for node, account in itertools.product(nodes, ("admin", "monitor")):
+            pool.submit(greet, node, account)
+        yield
 
 
 def greet_all(servers: Servers, nodes: Sequence[Node]) -> Iterator[str]:

@@ -1,9 +1,13 @@
 """Where the proxies come from: ProxySQL from a registry or a file, MySQL Router from Debian's packages."""
 
+import os
 from dataclasses import dataclass
+
+import yaml
 
 from wavetank import containers
 from wavetank.errors import UsageError
+from wavetank.instance import INVENTORIES
 from wavetank.proxies import PROXYSQL
 from wavetank.topology import Topology
 
@@ -44,3 +48,13 @@ def find_proxysql(name: str) -> str:
             )
         containers.pull(name)
     return name
+
+
+def why_no_proxysql() -> str:
+    """Return why there is no ProxySQL to be had, neither as PROXYSQL_IMAGE nor as declared; '' where there is one."""
+    declared = yaml.safe_load((INVENTORIES / "group_vars" / f"{PROXYSQL}.yml").read_text())[PROXYSQL]
+    try:
+        find_proxysql(os.environ.get("PROXYSQL_IMAGE") or declared["image"])
+    except UsageError as refusal:
+        return str(refusal)
+    return ""

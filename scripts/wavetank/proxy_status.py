@@ -138,11 +138,12 @@ def _commands(proxy: Proxy, instance: Instance) -> Iterator[tuple[str, tuple[str
         (f"through {proxy.name}, as {APP_ACCOUNT}", proxy.port, APP_ACCOUNT),
         (f"to {proxy.side}", proxy.side_port, ADMIN if proxy.kind == PROXYSQL else APP_ACCOUNT),
     ):
-        yield (
-            what,
-            (
-                f"mysql -h 127.0.0.1 -P {port} -u {account} --ssl-mode=VERIFY_IDENTITY",
-                f'-p"$(cat {shlex.quote(str(instance.secret(account)))})"',
-                f"--ssl-ca={shlex.quote(str(instance.ca))}",
-            ),
-        )
+        yield what, client_command(str(instance.client_settings(account)), port)
+
+
+def client_command(settings: str, port: int) -> tuple[str, ...]:
+    """Return what logs in at a port by a file of settings, in the parts that a line may hold.
+
+    The password is in the file alone: a list of processes shows what is on a command line.
+    """
+    return (f"mysql --defaults-extra-file={shlex.quote(settings)}", f"-h 127.0.0.1 -P {port}")

@@ -11,11 +11,11 @@ from pathlib import Path
 import jinja2
 
 from wavetank import containers
-from wavetank.accounts import ACCOUNTS
+from wavetank.accounts import ACCOUNTS, APP_ACCOUNT
 from wavetank.errors import UsageError
 from wavetank.files import PRIVATE, READABLE, ensure_secret, remove_leftovers, write_if_changed
 from wavetank.instance import HOME, STATE, Instance
-from wavetank.proxies import ADMIN, MYSQL_ROUTER, PROXYSQL, SECRETS, STATS, Proxy, routers
+from wavetank.proxies import ADMIN, MYSQL_ROUTER, PROXYSQL, SECRETS, STATS, Proxy, proxysqls, routers
 from wavetank.proxysql import expected_rows
 from wavetank.replication import CA, PORT
 from wavetank.sizes import MIB
@@ -46,6 +46,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["compose"] = _compose_string
+    environment.filters["option"] = _option_value
     environment.filters["libconfig"] = _libconfig_value
     return environment
 
@@ -61,6 +62,11 @@ def _libconfig_value(value: object) -> str:
         fields = (f"{name}={_libconfig_value(each)}; " for name, each in value.items() if each is not None)
         return f"{{{''.join(fields)}}}"
     return str(value) if isinstance(value, int) else json.dumps(value)
+
+
+def _option_value(value: object) -> str:
+    """Return a value as MySQL's programs read it from an option file: in quotes, within which # is no comment."""
+    return '"{}"'.format(str(value).replace("\\", r"\\").replace('"', r"\""))
 
 
 def render_my_cnf(topology: Topology, node: Node) -> str:
@@ -99,6 +105,8 @@ def _files(topology: Topology) -> Iterator[Rendered]:
         directory = instance.node_directory(node.name)
         yield Rendered(directory / "my.cnf", render_my_cnf(topology, node))
         yield Rendered(directory / "init.sql", init_sql.render(passwords=passwords, node=node), PRIVATE)
+    for account in client_accounts(topology):
+        yield Rendered(instance.client_settings(account), render_client_settings(instance, account), PRIVATE)
     for proxy in topology.proxies:
         yield Rendered(instance.directory / proxy_file(proxy), render_proxy(topology, proxy), PRIVATE)
     yield Rendered(instance.compose_file, render_compose(topology))
@@ -130,6 +138,16 @@ def render_proxy(topology: Topology, proxy: Proxy) -> str:
             mysql_port=PORT,
         )
     )
+
+
+def client_accounts(topology: Topology) -> list[str]:
+    """Return the accounts that people log in as from this host."""
+    return [APP_ACCOUNT, *([ADMIN] if proxysqls(topology.proxies) else [])]
+
+
+def render_client_settings(instance: Instance, account: str) -> str:
+    """Return what MySQL's command-line programs need to log in as `account`, whose password must be there."""
+    return _environment().get_template("client.cnf.j2").render(instance=instance, account=account)
 
 
 def secrets_of(topology: Topology) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wavetank.gtid import count_transactions, only_server
+from wavetank.gtid import count_transactions, only_server, subtract
 from wavetank.node import Row, Server
 from wavetank.topology import Channel
 from wavetank.waiting import wait_until
@@ -13,6 +13,8 @@ RETRY_INTERVAL_S = 1
 RETRY_COUNT = 86_400
 # A source with nothing to send says so this often, well within replica_net_timeout.
 HEARTBEAT_S = 1
+# How long a channel that is moved or removed may take to apply what it has received, in seconds.
+APPLY_S = 20
 
 PORT = 3306
 ACCOUNT = "replication"
@@ -30,7 +32,9 @@ _CHANNELS = r"""
            c.CONNECTION_RETRY_COUNT, c.HEARTBEAT_INTERVAL,
            r.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
            r.LAST_ERROR_NUMBER AS receiver_errno, r.LAST_ERROR_MESSAGE AS receiver_error,
-           ac.DESIRED_DELAY AS DELAY_S
+           ac.DESIRED_DELAY AS DELAY_S,
+           r.RECEIVED_TRANSACTION_SET AS received,
+           GTID_SUBTRACT(r.RECEIVED_TRANSACTION_SET, @@GLOBAL.gtid_executed) AS unapplied
       FROM performance_schema.replication_connection_configuration c
       JOIN performance_schema.replication_connection_status r USING (CHANNEL_NAME)
       JOIN performance_schema.replication_applier_status a USING (CHANNEL_NAME)
@@ -113,30 +117,62 @@ def channel_deviations(row: Mapping[str, Any], channel: Channel) -> dict[str, tu
     return {name: (value, row[name]) for name, value in expected.items() if str(row[name]) != str(value)}
 
 
-def mending_statements(found: Mapping[str, Row], declared: Mapping[str, Channel]) -> Iterator[str]:
+def mending_statements(found: Mapping[str, Row], declared: Mapping[str, Channel], held: str = "") -> Iterator[str]:
     """Yield the statements that turn the channels found on a server into those declared; none where they are.
 
-    They hold PASSWORD where the password of the replication account goes.
+    They hold PASSWORD where the password of the replication account goes. Whoever it replicates from then has the GTID
+    set `held`; what a channel has received beyond that is applied before its relay log goes.
     """
     for name in found.keys() - declared.keys():
+        yield from _applying_statements(name, found[name], held)
         yield f"STOP REPLICA FOR CHANNEL '{name}'"
         yield f"RESET REPLICA ALL FOR CHANNEL '{name}'"
     for name, channel in declared.items():
         row = found.get(name)
         if row is None or channel_deviations(row, channel):
             if row is not None:
+                if row["HOST"] != channel.source:
+                    yield from _applying_statements(name, row, held)
                 yield f"STOP REPLICA FOR CHANNEL '{name}'"
             yield change_statement(channel)
         if row is None or channel_deviations(row, channel) or "OFF" in (row["receiver"], row["applier"]):
             yield f"START REPLICA FOR CHANNEL '{name}'"
 
 
-def mend_channels(server: Server, declared: Sequence[Channel], password: str) -> None:
-    """Turn a server's channels into those declared; `password` is that of the replication account."""
+def _applying_statements(name: str, row: Row, held: str) -> Iterator[str]:
+    """Yield what lets a channel apply what it has received and nobody else may have."""
+    alone = subtract(row.get("unapplied") or "", held)
+    if not alone:
+        return
+    if row["DELAY_S"] or row["applier"] == "OFF":
+        yield from delay_statements(name, 0)
+    yield f"DO WAIT_FOR_EXECUTED_GTID_SET('{alone}', {APPLY_S})"
+
+
+def mend_channels(server: Server, declared: Sequence[Channel], password: str, held: str = "") -> None:
+    """Turn a server's channels into those declared; `password` is that of the replication account.
+
+    Whoever it replicates from then has the GTID set `held`; see mending_statements().
+    """
     by_name = {channel.name: channel for channel in declared}
-    for statement in mending_statements(channels_of(server), by_name):
+    for statement in mending_statements(channels_of(server), by_name, held):
         parameters = {PASSWORD_NAME: password} if PASSWORD in statement else {}
         server.query(statement, parameters, account="admin")
+
+
+def delay_statements(name: str, seconds: int) -> list[str]:
+    """Return the statements that let a channel apply each transaction so many seconds after its commit."""
+    return [
+        f"STOP REPLICA SQL_THREAD FOR CHANNEL '{name}'",
+        f"CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {seconds} FOR CHANNEL '{name}'",
+        f"START REPLICA SQL_THREAD FOR CHANNEL '{name}'",
+    ]
+
+
+def set_delay(server: Server, seconds: int) -> None:
+    """Let a server apply each transaction so many seconds after its commit on the source; what it received is kept."""
+    for name in channels_of(server):
+        server.execute(*delay_statements(name, seconds))
 
 
 def looped(server: Server) -> dict[str, str]:

@@ -4,8 +4,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wavetank.change_plan import Plan
 from wavetank.drift import semi_sync_statements
 from wavetank.errors import UnreachableError, UsageError
+from wavetank.failover_log import FailoverLog
+from wavetank.gtid import union
 from wavetank.node import Server, Servers
 from wavetank.replication import channels_of, is_replicating, lacking, mend_channels, wait_for_transactions
 from wavetank.topology import Node, Topology
@@ -63,12 +66,33 @@ def repoint(servers: Servers, names: Sequence[str], to: str) -> list[Moved]:
         _refuse_loss(servers[node.name], servers[to])
     servers.instance.remember(after)
     servers.topology = after
-    _wait_for_receipts_where_there_are_replicas(
+    _await_acknowledgements_where_there_are_replicas(
         servers, {channel.source for node in nodes for channel in node.channels}
     )
+    FailoverLog(servers.instance).follow(names)
     moved = [_move(node, servers, to) for node in nodes]
-    _wait_for_receipts_where_there_are_replicas(servers, {to})
+    _await_acknowledgements_where_there_are_replicas(servers, {to})
     return moved
+
+
+def plan_repoint(servers: Servers, names: Sequence[str], to: str) -> Plan:
+    """Return what repoint() would do, or why it would refuse; nothing is changed."""
+    try:
+        _planned(servers.topology, names, to)
+        steps = [_would_move(servers, name, to) for name in names]
+    except (UsageError, UnreachableError) as refusal:
+        return Plan(new=to, refused=str(refusal))
+    return Plan(new=to, steps=tuple(steps))
+
+
+def _would_move(servers: Servers, name: str, to: str) -> str:
+    replica, source = servers[name], servers[to]
+    _refuse_loss(replica, source)
+    before = next((row["HOST"] for row in channels_of(replica).values()), "nobody")
+    if before == to:
+        return f"{name} replicates from {to} already"
+    lacked = lacking(replica, source.value("SELECT @@GLOBAL.gtid_executed"))
+    return f"{name} would replicate from {to} instead of {before}: {lacked} transactions behind"
 
 
 def _planned(topology: Topology, names: Sequence[str], to: str) -> Topology:
@@ -90,10 +114,11 @@ def _planned(topology: Topology, names: Sequence[str], to: str) -> Topology:
 
 def _refuse_loss(replica: Server, source: Server) -> None:
     """Refuse where the new source never had what the replica has, or no longer has what it lacks."""
-    executed = replica.value("SELECT @@GLOBAL.gtid_executed")
+    # What it has received and not applied is discarded with its old channel.
+    received = (row["received"] for row in channels_of(replica).values())
     wait_for_transactions(
         source,
-        executed,
+        union(replica.value("SELECT @@GLOBAL.gtid_executed"), *received),
         f"{source.name} to have all that {replica.name} has",
         timeout_s=CATCH_UP_S,
         hint="nothing has been changed; make status shows who is behind",
@@ -121,7 +146,7 @@ def _move(node: Node, servers: Servers, to: str) -> Moved:
     return Moved(node.name, to, before, lacked, round(time.monotonic() - started, 3))
 
 
-def _wait_for_receipts_where_there_are_replicas(servers: Servers, names: set[str]) -> None:
+def _await_acknowledgements_where_there_are_replicas(servers: Servers, names: set[str]) -> None:
     """Turn semi-sync on or off on these servers; one that is dead will be told when it is up again."""
     for name in names:
         try:

@@ -19,7 +19,7 @@ from wavetank.instance import Instance
 from wavetank.lag import applier_lag, heartbeat_age_us
 from wavetank.node import Row, Server, StatementError
 from wavetank.proxies import Proxy
-from wavetank.proxy_status import ProxyStatus, ask_proxy
+from wavetank.proxy_status import ProxyStatus, ask_proxy, client_command
 from wavetank.replication import applier_error, channel_deviations, channels_of
 from wavetank.shard_status import ShardMapStatus, ask_shard_map
 from wavetank.topology import Channel, Node, Topology
@@ -124,13 +124,14 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class InstanceStatus:
-    """All servers of an instance, in the inventory's order; `ca` and `secret` are paths of files."""
+    """All servers of an instance, in the inventory's order; `ca`, `secret` and `client` are paths of files."""
 
     instance: str
     topology: str
     nodes: tuple[NodeStatus, ...]
     ca: str
     secret: str
+    client: str
     proxies: tuple[ProxyStatus, ...] = ()
     shard_map: ShardMapStatus | None = None
 
@@ -159,11 +160,7 @@ class InstanceStatus:
     @property
     def app_command(self) -> tuple[str, ...]:
         """What connects to `app_node` from the host over verified TLS, in the parts that a line may hold."""
-        return (
-            f"mysql -h 127.0.0.1 -P {self.app_node.port} -u {APP_ACCOUNT} --ssl-mode=VERIFY_IDENTITY",
-            f'-p"$(cat {shlex.quote(self.secret)})"',
-            f"--ssl-ca={shlex.quote(self.ca)}",
-        )
+        return client_command(self.client, self.app_node.port)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON takes it; times in microseconds."""
@@ -197,6 +194,7 @@ def collect(topology: Topology) -> InstanceStatus:
         ),
         ca=str(instance.ca),
         secret=str(instance.secret(APP_ACCOUNT)),
+        client=str(instance.client_settings(APP_ACCOUNT)),
         proxies=tuple(fronts),
         shard_map=shard_map,
     )

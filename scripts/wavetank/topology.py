@@ -122,7 +122,7 @@ class Topology:
     @property
     def project(self) -> str:
         """The name of the compose project, and the prefix of all its containers and volumes."""
-        return f"wavetank-{self.instance}"
+        return project_of(self.instance)
 
     @property
     def sources(self) -> tuple[Node, ...]:
@@ -248,6 +248,11 @@ class Topology:
         # A record of before there were proxies has none.
         proxies = tuple(Proxy(**proxy) for proxy in raw.pop("proxies", ()))
         return cls(**{**raw, "nodes": nodes, "sizing": Sizing(**raw["sizing"]), "proxies": proxies})
+
+
+def project_of(instance: str) -> str:
+    """Return the name of an instance's compose project, which all its containers, volumes and networks begin with."""
+    return f"wavetank-{instance}"
 
 
 def channel_title(name: str) -> str:

@@ -22,7 +22,7 @@ def damaged(bring_up: Callable[..., str]) -> Iterator[Callable[[str], Servers]]:
                 name = getattr(damages, "INSTANCE", own(f"broken-{module.replace('_', '-')}"))
                 bring_up(name, **damages.OPTIONS)
                 there[module] = stack.enter_context(Servers(Instance(name).topology()))
-                there[module][there[module].topology.sources[0].name].execute(*DATA)
+                there[module][there[module].topology.sources[0].name].execute(*DATA, *getattr(damages, "MORE", ()))
             return there[module]
 
         yield get

@@ -5,6 +5,10 @@ Every up() ends with all checks: where it is good, they are.
 
 import contextlib
 import itertools
+import json
+import os
+import random
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -14,14 +18,18 @@ from wavetank import containers, switchover
 from wavetank.errors import UsageError
 from wavetank.failover import fail_over
 from wavetank.failover_log import FailoverLog
+from wavetank.gtid import is_subset, subtract, union
 from wavetank.instance import Instance
 from wavetank.node import Server, Servers, query_on
 from wavetank.promotion import record_promotion
 from wavetank.switchover import switch_over
+from wavetank.waiting import wait_until
 from writer import Writer
 
 # An application does not wait longer for an answer.
 PATIENCE_S = 2
+# How long a failover may take to a step, and to end.
+STEP_S = 30
 OPEN = "SELECT NOT @@GLOBAL.read_only"
 
 
@@ -48,8 +56,8 @@ def roles(servers: Servers) -> tuple[str, str, str]:
     return source.name, first.name, second.name
 
 
-def open_ones(servers: Servers) -> list[str]:
-    return [node.name for node in servers.topology.nodes if servers[node.name].value(OPEN)]
+def open_ones(servers: Servers, but: str = "") -> list[str]:
+    return [node.name for node in servers.topology.nodes if node.name != but and servers[node.name].value(OPEN)]
 
 
 def kill(servers: Servers, name: str) -> None:
@@ -205,7 +213,7 @@ def test_a_source_that_answers_is_not_replaced_unless_forced(servers: Servers) -
 
 def test_a_source_that_only_we_cannot_reach_is_not_dead(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     old, first, second = roles(servers)
-    monkeypatch.setattr("wavetank.failover._answers", lambda _: False)
+    monkeypatch.setattr("wavetank.failover.detection.answers", lambda _: False)
     with pytest.raises(UsageError, match=f"{old} does not answer here, but {first}, {second} hears from it"):
         fail_over(servers)
     assert open_ones(servers) == [old]
@@ -245,13 +253,89 @@ def test_interrupted_it_goes_on_where_it_stopped(servers: Servers, monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("wavetank.failover.open_promoted", stop)
+        patch.setattr("wavetank.finishing.open_promoted", stop)
         with pytest.raises(KeyboardInterrupt):
             fail_over(servers)
     change = fail_over(servers)
     assert (change.old, change.new) == (old, roles(servers)[0])
     up(servers.topology.instance)
     assert open_ones(servers) == [change.new]
+
+
+def killed_failover(instance: Instance, shown: Callable[[], bool]) -> None:
+    """Run a failover and end it by SIGKILL as soon as something shows."""
+    command = subprocess.Popen(
+        [WAVETANK, "failover"], cwd=HOME, env={**os.environ, "INSTANCE": instance.name}, start_new_session=True
+    )
+    try:
+        wait_until("the failover's step", shown, timeout_s=STEP_S, interval_s=0.001)
+    finally:
+        os.killpg(command.pid, signal.SIGKILL)
+        command.wait(STEP_S)
+    assert command.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("recorded", [False, True], ids=["while it waits for the applier", "once it is recorded"])
+def test_killed_at_a_step_the_same_command_goes_on(servers: Servers, *, recorded: bool) -> None:
+    old, *replicas = roles(servers)
+    instance = servers.instance
+    with contextlib.ExitStack() as held, Writer(servers[old], *(servers[name] for name in replicas)) as writer:
+        writer.wait_for(50)
+        for name in replicas if not recorded else ():
+            # It acknowledges what it receives, and cannot apply it.
+            lock = held.enter_context(contextlib.closing(servers[name].connect("admin")))
+            query_on(lock, "FLUSH TABLES WITH READ LOCK", node=name)
+        writer.wait_for(50)
+        kill(servers, old)
+        log = instance.directory / "failovers.json"
+        shown = (lambda: roles(servers)[0] != old) if recorded else (lambda: '"new": ""' in log.read_text())
+        killed_failover(instance, shown)
+        assert (roles(servers)[0] != old) is recorded
+        held.close()
+        done = wavetank("failover", INSTANCE=instance.name)
+        # What was opened before it was killed is the source; it may be killed a moment too late for more.
+        assert done.returncode == 0 or "within 300 s another failover" in done.stderr, done.stderr
+        writer.wait_for(50)
+        expect_nothing_lost(writer, servers, *replicas)
+    assert open_ones(servers, but=old) == [roles(servers)[0]]
+    up(instance.name)
+    assert FailoverLog(instance).unfinished(instance.topology()) == []
+
+
+def test_gtid_sets_are_what_the_server_says_they_are(brought: str) -> None:
+    uuids = [f"3e11fa47-71ca-11e1-9e33-c80aa942956{number}{tag}" for number in (2, 3) for tag in ("", ":aux")]
+    drawn = random.Random(brought)  # noqa: S311 - no secret
+
+    def some() -> str:
+        first = [drawn.randint(1, 12) for _ in range(3)]
+        entry = ":".join(f"{number}-{number + drawn.randint(0, 3)}" for number in first)
+        return ",".join(f"{uuid}:{entry}" for uuid in drawn.sample(uuids, 3))
+
+    with Servers(Instance(brought).topology()) as servers:
+        server = servers[servers.topology.nodes[0].name]
+        for one, other in ((some(), some()) for _ in range(100)):
+            theirs = server.query("SELECT GTID_SUBTRACT(%s, %s) AS less, GTID_SUBSET(%s, %s) AS part", [one, other] * 2)
+            assert union(theirs[0]["less"]) == subtract(one, other)
+            assert bool(theirs[0]["part"]) == is_subset(one, other)
+            assert server.value("SELECT GTID_SUBTRACT(%s, '')", [union(one, other)]) != ""
+
+
+def test_a_dry_run_changes_nothing(servers: Servers) -> None:
+    old, first, second = roles(servers)
+    files = {path: path.read_bytes() for path in servers.instance.directory.glob("*.json")}
+    done = wavetank("switchover", "--dry-run", INSTANCE=servers.topology.instance, TO=first)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "nothing has been changed")
+    servers[first].execute("STOP REPLICA SQL_THREAD")
+    told = wavetank("failover", "--dry-run", "--json", "--force", INSTANCE=servers.topology.instance)
+    assert told.returncode == 0, told.stderr
+    plan = json.loads(told.stdout)
+    assert (plan["old"], plan["new"]) == (old, second)
+    assert [each["unfit"] for each in plan["candidates"]] == ["does not apply", ""]
+    refused = wavetank("failover", "--dry-run", INSTANCE=servers.topology.instance)
+    assert refused.returncode == 2
+    assert f"would be refused: {old} answers: make switchover TO=" in refused.stderr
+    assert open_ones(servers) == [old]
+    assert {path: path.read_bytes() for path in servers.instance.directory.glob("*.json")} == files
 
 
 def test_what_only_the_old_source_had_is_listed_and_goes_with_a_rebuild(servers: Servers) -> None:

@@ -7,9 +7,10 @@ may decide what becomes of the data, the case says how it is undone.
 from collections.abc import Callable
 
 import pytest
+from busy import QUIET, BusySource
 from commands import up
-from damages import expect_green, expect_red, instances
-from wavetank.checks import all_checks, ask_all
+from damages import behind_its_back, expect_green, expect_red, instances
+from wavetank.checks import all_checks, ask, ask_all
 from wavetank.node import Servers
 from wavetank.replication import channels_of
 from wavetank.waiting import wait_until
@@ -43,6 +44,29 @@ def test_a_held_applier_is_seen_as_lag(servers: Servers) -> None:
         cursor.execute("UNLOCK TABLES")
     expect_red(report, "applier_lag", "db2", frozenset({"canary", "heartbeat", "missing_transactions"}))
     up(servers.topology.instance)
+
+
+def test_a_busy_source_is_neither_held_up_nor_accused_and_what_differs_is_found(servers: Servers) -> None:
+    """Data is compared while sessions write, some of them the same rows to and fro, and others on end."""
+    expect_green(servers)
+    replica = servers.topology.node("db2")
+    with BusySource(servers["db1"]) as source:
+        calm = [ask("data_equal", replica, servers) for _ in range(4)]
+        behind_its_back(
+            "db2",
+            f"UPDATE busy.counted SET n = -1 WHERE id = {QUIET}",
+            f"DELETE FROM busy.named WHERE code = 'code {QUIET}'",
+            f"UPDATE busy.keyless SET n = -1 WHERE owner = {QUIET} LIMIT 1",
+        )(servers)
+        damaged = ask("data_equal", replica, servers)
+        assert source.waits == 0
+    assert source.refused == []
+    assert min(source.written) > 50
+    assert {(answer.findings, answer.unanswered, answer.not_asked) for answer in calm} == {((), "", ())}
+    tables = sorted(finding.expected.split(": ")[1] for finding in damaged.findings)
+    assert tables == ["`busy`.`counted`", "`busy`.`keyless`, which has no key to name rows by", "`busy`.`named`"]
+    assert any(f"by primary key code {QUIET}:" in finding.expected for finding in damaged.findings)
+    expect_green(servers)
 
 
 def test_a_silent_heart_is_noticed(servers: Servers) -> None:

@@ -4,6 +4,8 @@ import itertools
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
+from decimal import Decimal
 
 from commands import HOME, wavetank
 from wavetank import containers, shop
@@ -27,6 +29,10 @@ FIRST, SECOND = (next(number for number in LOADED if RING.shard_of(number) == sh
 # An order of the second shard.
 ORDER = next(number for number in range(1, 5001) if RING.shard_of(shop.order(1, number)[0].customer_id) == 2)
 MANY = 1_600
+# Two products whose prices have as many digits, and the same one for the dimes, which is no 9: a CRC32 of their rows
+# changes by the same bits where the dimes change alike, or where the prices change places.
+DIME = Decimal("0.10")
+PRICES = {number: shop.product(1, number).price for number in (2, 9)}
 
 
 def customer(number: int) -> str:
@@ -50,6 +56,15 @@ def brought_home(number: int) -> Damage:
         assert rehome(servers, str(number)).sources == ()
 
     return do
+
+
+def priced(shard: int, prices: Mapping[int, Decimal]) -> Damage:
+    """Set the prices of products on one shard."""
+    return sql(
+        f"s{shard}",
+        *(f"UPDATE shop_{shard}.products SET price = {price} WHERE product_id = {number}"
+          for number, price in prices.items()),
+    )  # fmt: skip
 
 
 def restored(number: int) -> Damage:
@@ -145,6 +160,14 @@ CASES = {
     "another price on one shard": Case(
         "shard_reference", "s2", sql("s2", "UPDATE shop_2.products SET price = 0.01 WHERE product_id = 1"),
         undo=sql("s2", f"UPDATE shop_2.products SET price = {shop.product(1, 1).price} WHERE product_id = 1"),
+    ),
+    "the same change in two prices": Case(
+        "shard_reference", "s2", priced(2, {number: price + DIME for number, price in PRICES.items()}),
+        undo=priced(2, PRICES),
+    ),
+    "two prices exchanged": Case(
+        "shard_reference", "s3", priced(3, dict(zip(PRICES, reversed(PRICES.values()), strict=True))),
+        undo=priced(3, PRICES),
     ),
     "a shard with most customers": Case(
         "shard_skew", "s2", crowd, undo=sql("s2", "DELETE FROM shop_2.customers WHERE customer_id >= 30000000"),

@@ -12,6 +12,8 @@ import pytest
 from commands import HOME, WAVETANK, up, wavetank
 from wavetank import network
 from wavetank.conflicts.detect import DELETE_UPDATE, SAME_PRIMARY_KEY, SAME_UNIQUE_KEY, UPDATE_UPDATE
+from wavetank.judging.judges import judge
+from wavetank.judging.kept import read_kept
 from wavetank.node import Servers
 from wavetank.waiting import wait_until
 
@@ -28,6 +30,7 @@ def drill(servers: Servers, **options: str | int) -> dict[str, Any]:
     for count in report["facts"]["conflicts"].values():
         assert count["planned"] == count["found"] > 0
     assert report["facts"]["operations"]["conflicting"] >= 200
+    assert judge(read_kept(Path(report["directory"]))).failures == ()
     return report
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ from commands import own, up, wavetank
 from wavetank import containers
 from wavetank.cli import DEFAULT_TOPOLOGY
 from wavetank.drills import Options, all_drills, run_drill
+from wavetank.errors import UsageError
 from wavetank.failover import fail_over
 from wavetank.instance import Instance
 from wavetank.inventory import declared_topology
+from wavetank.judging.judges import judge
+from wavetank.judging.kept import read_kept
 from wavetank.node import Servers
 from wavetank.planning import FIRST_PORT
 from wavetank.traffic.clients import held_ids
 from wavetank.traffic.drill import OutageDrill, replace_source
+from wavetank.traffic.promises import Thresholds
 from wavetank.waiting import wait_until
 
 # On two cores and beside other tests; alone it is a fraction.
@@ -46,6 +51,7 @@ def test_nothing_acknowledged_is_lost_with_semi_sync(name: str, semi_sync: str) 
     files = {path.name: path.read_text() for path in Path(report["directory"]).iterdir()}
     assert files.keys() >= {
         "report.json", "summary.txt", "report.html", "verdict.json", "operations.jsonl", "lag.jsonl",
+        "declared.json", "held.jsonl",
         "db1.log", "db2.log", "db3.log",
     }  # fmt: skip
     assert name in SILENT or any(" [MY-" in files[f"{node}.log"] for node in ("db1", "db2", "db3"))
@@ -53,6 +59,13 @@ def test_nothing_acknowledged_is_lost_with_semi_sync(name: str, semi_sync: str) 
     assert f"{verdict['writes']['seconds']:,.3f} s" in files["report.html"]
     assert files["report.html"].count("<figure>") >= 3
     assert {json.loads(line)["server"] for line in files["lag.jsonl"].splitlines()} == {"db1", "db2", "db3"}
+    # Whoever computes the verdict anew finds the same.
+    anew = wavetank("judge", "--json", report["directory"])
+    assert (anew.returncode, json.loads(anew.stdout)) == (0, verdict)
+    assert verdict["unfinished"] == []
+    assert verdict["forgotten"] == 0
+    spans = verdict["latency_ms"]["write"]
+    assert all(spans["before"][low] <= spans["before"][high] for low, high in (("p50", "p99"), ("p99", "max")))
     # The log has every operation.
     log = [json.loads(line) for line in (Path(report["directory"]) / "operations.jsonl").read_text().splitlines()]
     assert sum(each["kind"] == "write" and not each["error"] for each in log) == verdict["acknowledged"]
@@ -77,7 +90,9 @@ def test_an_asynchronous_source_that_dies_early_loses_exactly_what_it_had_not_se
         containers.kill(servers.topology.container(servers.topology.sources[0]))
 
     def prepare(servers: Servers, options: Options, say: Callable[[str], None]) -> OutageDrill:
-        held["drill"] = OutageDrill(servers, options, say, storm=hold_back_and_kill, cure=replace_source)
+        held["drill"] = OutageDrill(
+            servers, options, say, storm=hold_back_and_kill, cure=replace_source, promises=drill.PROMISES
+        )
         return held["drill"]
 
     monkeypatch.setattr(drill, "prepare", prepare)
@@ -91,6 +106,41 @@ def test_an_asynchronous_source_that_dies_early_loses_exactly_what_it_had_not_se
     assert len(lost) >= 50
     assert lost == {each.id for each in log if each.acknowledged and each.server == old} - held["received"]
     assert report.facts["rebuilt"] == old
+    # What this drill may lose, another one may not, and nor may it where its user says so.
+    kept = read_kept(Path(report.directory))
+    for declared in (
+        replace(kept.declared, promises=all_drills()["switchover"].PROMISES.in_force(0, own_writes=False)),
+        replace(kept.declared, thresholds=Thresholds(lost=0)),
+    ):
+        (failure,) = judge(replace(kept, declared=declared)).failures
+        assert failure.startswith(f"{len(lost)} writes (")
+
+
+def test_what_a_user_demands_beyond_that_fails_a_drill_that_is_fine_otherwise(semi_sync: str) -> None:
+    done = wavetank("drill", "switchover", "--json", INSTANCE=semi_sync, MAX_RTO="0.001", MAX_LOST=0)
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    (failure,) = report["failures"]
+    assert failure.startswith("a client was without an acknowledged write for ")
+    assert failure.endswith(" s, where at most 0.001 s was demanded")
+    again = wavetank("judge", report["directory"])
+    assert (again.returncode, f"✗ {failure}" in again.stdout.splitlines()) == (1, True)
+
+
+def test_a_failover_that_does_not_happen_leaves_its_whole_report_and_exit_1(
+    semi_sync: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UsageError("nobody is fit")
+
+    monkeypatch.setattr("wavetank.traffic.drill.fail_over", refuse)
+    with Servers(Instance(semi_sync).topology()) as servers:
+        report = run_drill("source-killed", servers, Options(), lambda _: None)
+    assert report.failures[0] == "recovery failed: nobody is fit"
+    verdict = json.loads((Path(report.directory) / "verdict.json").read_text())
+    assert verdict["failures"] == report.failures
+    assert (Path(report.directory) / "report.html").exists()
+    assert json.loads(wavetank("check", "--json", INSTANCE=semi_sync).stdout)["green"]
 
 
 def test_a_new_source_waits_for_the_receipts_that_it_can_get_and_later_for_all(semi_sync: str) -> None:
@@ -103,7 +153,7 @@ def test_a_new_source_waits_for_the_receipts_that_it_can_get_and_later_for_all(s
             containers.kill(servers.topology.container(servers.topology.sources[0]))
             change = fail_over(servers, force=True)
             assert servers[change.new].value(waits_for) == 1
-            assert f"{change.new} opened, waiting for 1 of 2 receipts" in [step.what for step in change.steps]
+            assert f"{change.new} opened, waiting for 1 of 2 acknowledgements" in [step.what for step in change.steps]
             # Nobody has fallen back to asynchronous: a receipt came for this.
             servers[change.new].execute("CREATE SCHEMA IF NOT EXISTS drill")
             status = "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = %s"

@@ -96,6 +96,51 @@ def test_a_version_comes_back_as_it_was_whatever_its_types(
     assert [ring[server].query(everything, account="admin") for server in ("db1", "db2")] == [written, written]
 
 
+# Each value of a JSON document that is of another type than it would be from text, and its neighbours.
+DOCUMENT = """
+    JSON_OBJECT(
+        'price', CAST(1.50 AS DECIMAL(10, 2)), 'debt', CAST(-12345678901234567890.000000001 AS DECIMAL(40, 9)),
+        'day', DATE '2020-01-02', 'at', TIMESTAMP '2020-01-02 03:04:05.678', 'took', TIME '-12:30:01.25',
+        'stamp', stamp, 'raw', x'ff00', 'fixed', fixed, 'picture', picture, 'flags', flags, 'unsigned', tiny,
+        'big', 5000000000, 'bigger', CAST(18446744073709551615 AS UNSIGNED), 'half', 1.5e0, 'word', '2020-01-02',
+        'none', NULL, 'list', JSON_ARRAY(1, CAST(2 AS DECIMAL(3, 1)), JSON_OBJECT('the "day" é', DATE '1000-01-01')))
+"""
+# What MySQL itself says it holds: the text, and the type of each value in the document.
+HELD = """
+    SELECT CAST(document AS CHAR) AS text, JSON_TYPE(document) AS type,
+           (SELECT JSON_ARRAYAGG(JSON_TYPE(v))
+              FROM JSON_TABLE(document, '$**.*' COLUMNS (v JSON PATH '$')) AS a) AS members,
+           (SELECT JSON_ARRAYAGG(JSON_TYPE(v))
+              FROM JSON_TABLE(document, '$**[*]' COLUMNS (v JSON PATH '$')) AS b) AS elements
+      FROM bay.documents ORDER BY id
+"""
+DOCUMENTS = """
+    CREATE TABLE bay.documents (
+        id INT PRIMARY KEY, document JSON, stamp TIMESTAMP(3) DEFAULT '2020-01-02 03:04:05.5',
+        fixed BINARY(3) DEFAULT 'a', picture BLOB DEFAULT (x'00ff'),
+        flags BIT(11) DEFAULT 5, tiny INT UNSIGNED DEFAULT 7
+    )
+"""
+
+
+def test_a_document_comes_back_with_the_types_that_its_text_does_not_say(
+    ring: Servers, settle: Settle, diverge: Diverge
+) -> None:
+    ring["db1"].execute(DOCUMENTS)
+    settle(ring)
+    rows_ = "INSERT INTO bay.documents (id, document) VALUES (1, 'null'), (2, '[]'), (3, '{}')"
+    others = "INSERT INTO bay.documents (id, document) VALUES (1, '1'), (2, '2'), (3, '3')"
+    typed = [
+        f"UPDATE bay.documents SET document = {value} WHERE id = {id_}"
+        for id_, value in ((1, DOCUMENT), (2, "CAST(DATE '2020-01-02' AS JSON)"), (3, f"JSON_ARRAY({DOCUMENT}, 1.5)"))
+    ]
+    diverge(ring, {"db1": [rows_, *typed], "db2": [others]})
+    written = ring["db1"].query(HELD, account="admin")
+    assert "DECIMAL" in written[0]["members"]
+    resolve(ring, "source-wins=db1")
+    assert [ring[server].query(HELD, account="admin") for server in ("db1", "db2")] == [written, written]
+
+
 def test_zero_dates_come_back(ring: Servers, settle: Settle, diverge: Diverge) -> None:
     allow = "SET SESSION sql_mode = ''"
     ring["db1"].execute("CREATE TABLE bay.zero (id INT PRIMARY KEY, d DATE, t DATETIME(3), s TIMESTAMP)")

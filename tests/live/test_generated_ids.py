@@ -3,6 +3,7 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 
+from wavetank.checksums import checksum
 from wavetank.node import Server, Servers
 from wavetank.topology import Node, Topology
 
@@ -13,8 +14,8 @@ INSERT = f"""
         SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < {ROWS_A_STATEMENT}
     ) SELECT @@server_id FROM counted
 """
-FOUND = """
-    SELECT origin, COUNT(*) AS n, COUNT(DISTINCT id % %(sources)s) AS classes, BIT_XOR(CRC32(id)) AS ids
+FOUND = f"""
+    SELECT origin, COUNT(*) AS n, COUNT(DISTINCT id % %(sources)s) AS classes, {checksum("SHA2(id, 256)")} AS ids
       FROM wavetank.generated_ids GROUP BY origin ORDER BY origin
 """
 

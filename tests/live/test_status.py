@@ -1,14 +1,19 @@
 """Status agrees with what each server says when it is asked directly."""
 
 import json
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import testinfra
 from commands import wavetank
-from wavetank import containers
+from wavetank import containers, instance
+from wavetank.instance import Instance
 from wavetank.node import Servers
+from wavetank.rendering import render_client_settings
 from wavetank.status import InstanceStatus, NodeStatus, collect
 from wavetank.topology import Node, Topology
 
@@ -67,6 +72,49 @@ def test_the_command_speaks_json(topology: Topology) -> None:
     read = json.loads(done.stdout)
     assert (read["instance"], read["as_declared"]) == (topology.instance, True)
     assert [node["name"] for node in read["nodes"]] == [node.name for node in topology.nodes]
+
+
+def with_mysqls_programs(topology: Topology, directory: Path) -> list[str]:
+    """Return what runs a shell beside which MySQL's own programs are, with our network and files."""
+    mounted = f"type=bind,source={directory},target={directory},readonly"
+    return ["docker", "run", "--rm", "--network=host", "--mount", mounted, "--entrypoint=sh", topology.image, "-c"]
+
+
+def said_by(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_what_it_says_of_connecting_does_connect_and_shows_no_password(
+    status: InstanceStatus, topology: Topology
+) -> None:
+    # MySQL's programs for certain, and whatever this machine has: MariaDB's, mostly.
+    secrets = list(Instance(topology.instance).directory.glob("secrets/*"))
+    shells = [with_mysqls_programs(topology, Instance(topology.instance).directory)]
+    shells += [["sh", "-c"]] if shutil.which("mysql") else []
+    commands = [
+        " ".join(status.app_command),
+        *(" ".join(parts) for each in status.proxies for _, parts in each.commands),
+    ]
+    for shell in shells:
+        answers = [said_by(*shell, f"{command} -NBe 'SELECT 1'") for command in commands]
+        assert answers == ["1"] * len(commands)
+    # What a list of processes would show of each.
+    shown = "".join(said_by("sh", "-c", f"mysql() {{ printf '%s\\n' \"$@\"; }}; {command}") for command in commands)
+    assert not [secret.name for secret in secrets if secret.read_text() in shown]
+
+
+def test_mysqls_programs_read_a_password_of_any_signs(
+    topology: Topology, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instance, "STATE", tmp_path / "it's here")
+    strange = Instance("strange")
+    strange.secret("app_rw").parent.mkdir(parents=True)
+    strange.secret("app_rw").write_text(password := r"""a #b 'c' "d" \\n\s;$x`!% end""")
+    (file := tmp_path / "client.cnf").write_text(render_client_settings(strange, "app_rw"))
+    read = said_by(*with_mysqls_programs(topology, tmp_path), f"my_print_defaults --defaults-file={file} --show client")
+    assert read.splitlines()[1:3] == [f"--password={password}", f"--ssl-ca={strange.ca}"]
 
 
 @pytest.fixture

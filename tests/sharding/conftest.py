@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import own
+from sharding.mover import Mover
 from sharding.rows import customers_of
 from wavetank.instance import Instance
 from wavetank.node import Servers
@@ -29,3 +30,10 @@ def pair(shards: Shards) -> tuple[int, int]:
     """A new customer on each shard."""
     first, second = customers_of(shards, 1), customers_of(shards, 2)
     return first, second
+
+
+@pytest.fixture
+def mover(servers: Servers) -> Iterator[Mover]:
+    mover = Mover(servers)
+    yield mover
+    mover.go_back()

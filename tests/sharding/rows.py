@@ -2,17 +2,18 @@
 
 from wavetank.node import Servers
 from wavetank.sharding.client import Session, Shards
+from wavetank.traffic import proxied
 
 INSERT = "INSERT INTO customers (customer_id, name, email, country, region) VALUES (%s, %s, %s, 'DE', 'europe')"
 RENAME = "UPDATE customers SET name = %s WHERE customer_id = %s"
 NAME = "SELECT name FROM customers WHERE customer_id = %s"
 
 
-def add(session: Session, customer: int, name: str = "new") -> None:
+def add(session: Session | proxied.Session, customer: int, name: str = "new") -> None:
     session.execute(INSERT, [customer, name, f"{customer}@example.com"])
 
 
-def new_key(shards: Shards, shard: int) -> int:
+def new_key(shards: Shards | proxied.ProxiedShards, shard: int) -> int:
     """Return an id that the map gives to a shard; nothing has it yet."""
     while shards.published.map.shard_of(key := shards.new_id()) != shard:
         pass

@@ -2,61 +2,13 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sharding.mover import Mover, wait_for_lock
 from sharding.rows import INSERT, NAME, RENAME, add, names, new_key
 from wavetank.node import Server, Servers, StatementError, query_on
-from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.client import OutdatedMapError, Shards, known
-from wavetank.sharding.gates import GATES, Gate, set_gate
-from wavetank.waiting import wait_until
-
-
-class Mover:
-    """Does to map and gates what a resharding does, and moves no rows."""
-
-    def __init__(self, servers: Servers) -> None:
-        self._servers = servers
-        self.catalogue = Catalogue(servers)
-        self.before = self.catalogue.read()
-
-    def raise_gates(self, gate: Gate, least: int, *shards: int) -> None:
-        for number in shards:
-            set_gate(self._servers[self._servers.topology.shard(number).source.name], gate, least)
-
-    def prepare(self) -> PublishedMap:
-        """Let it be known that all of shard 2 is about to move to shard 1."""
-        now = self.catalogue.read()
-        pending = self.catalogue.publish(now.map, now.map.remove(2), after=now.version)
-        for gate in GATES:
-            self.raise_gates(gate, pending.version, 1, 2)
-        return pending
-
-    def cut(self) -> int:
-        """Refuse who writes to moving keys; return the version that they wait for."""
-        version = self.catalogue.read().version + 1
-        self.raise_gates("move", version, 2)
-        return version
-
-    def arrive(self) -> None:
-        now = self.catalogue.read()
-        assert now.pending
-        self.catalogue.publish(now.pending, after=now.version)
-
-    def go_back(self) -> None:
-        now = self.catalogue.read()
-        back = self.catalogue.publish(self.before.map, after=now.version)
-        for gate in GATES:
-            self.raise_gates(gate, back.version, 1, 2)
-
-
-@pytest.fixture
-def mover(servers: Servers) -> Iterator[Mover]:
-    mover = Mover(servers)
-    yield mover
-    mover.go_back()
 
 
 def test_an_old_client_is_refused_refreshed_and_writes_where_the_key_is_now(
@@ -87,12 +39,6 @@ def test_a_cut_over_waits_for_the_transactions_of_moving_keys(shards: Shards, se
             assert not cut.done()
             assert session.execute(NAME, [moving]).value == "new"
         cut.result(timeout=20)
-
-
-def wait_for_lock(server: Server) -> None:
-    """Wait until somebody waits for a lock, which can only be the gate."""
-    waiting = "SELECT COUNT(*) FROM performance_schema.data_lock_waits"
-    wait_until("a wait for the gate", lambda: server.value(waiting, account="admin"), timeout_s=20)
 
 
 def test_who_works_on_staying_keys_does_not_hold_a_cut_over(shards: Shards, mover: Mover) -> None:

@@ -2,16 +2,21 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from commands import wavetank
 from damages import expect_green
 from damages.four_shard_proxysql import INSTANCE, OPTIONS
+from sharding.mover import Mover, wait_for_lock
+from sharding.rows import add, new_key
 from wavetank import containers
 from wavetank.errors import UnreachableError
 from wavetank.instance import Instance
 from wavetank.node import Row, Servers, StatementError, query_on
+from wavetank.sharding.client import connect
+from wavetank.traffic.proxied import HOLD, START, ProxiedShards, through_proxies
 from wavetank.waiting import wait_until
 
 WHO = "SELECT @@report_host AS name"
@@ -99,6 +104,58 @@ def test_contradictions_are_refused_and_write_nothing(
     with pytest.raises(StatementError, match=rf"^({refusal}) "):
         say(statement, schema)
     assert holders(proxied, 9_200_001) == set()
+
+
+@pytest.fixture
+def customers(proxied: Servers) -> Iterator[ProxiedShards]:
+    """The shards for an application that does what the page says."""
+    with connect(proxied.instance.name) as shards:
+        customers = through_proxies(shards, proxied.instance.name)
+        yield customers
+        customers.close()
+
+
+@pytest.fixture
+def mover(proxied: Servers) -> Iterator[Mover]:
+    mover = Mover(proxied)
+    yield mover
+    mover.go_back()
+
+
+@pytest.mark.usefixtures("say")
+def test_a_cut_over_waits_for_who_holds_the_gates(customers: ProxiedShards, proxied: Servers, mover: Mover) -> None:
+    first, second = new_key(customers, 2), new_key(customers, 2)
+    mover.prepare()
+
+    def write() -> int:
+        with customers.at(second) as session:
+            add(session, second, "p")
+            return session.shard
+
+    with ThreadPoolExecutor(2) as pool:
+        with customers.at(first) as session:
+            add(session, first, "p")
+            cut = pool.submit(mover.cut)
+            wait_for_lock(proxied["s2"])
+            assert not cut.done()
+        version = cut.result(timeout=20)
+        # Nobody comes to a moving key until the map says where it is.
+        written = pool.submit(write)
+        with pytest.raises(TimeoutError):
+            written.result(timeout=0.5)
+        mover.arrive()
+        assert written.result(timeout=20) == 1
+    assert customers.published.version == version
+    assert (holders(proxied, first), holders(proxied, second)) == ({"s2"}, {"s1"})
+
+
+def test_gates_are_held_in_a_transaction_only(proxied: Servers) -> None:
+    with contextlib.closing(proxied["proxy1"].connect("app_rw", database="shop_2")) as connection:
+        with pytest.raises(StatementError, match="START TRANSACTION comes first"):
+            query_on(connection, HOLD, [9999], node="proxy1")
+        query_on(connection, START, node="proxy1")
+        with pytest.raises(StatementError, match=r"map version \d+ is wanted, 0 is known"):
+            query_on(connection, HOLD, [0], node="proxy1")
 
 
 def test_a_failover_of_one_shard_is_followed(proxied: Servers, say: Say) -> None:

@@ -10,7 +10,8 @@ from wavetank import containers
 from wavetank.drills.reshard import held_by
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.client import connect
-from wavetank.traffic.shop import ShopTraffic, judge
+from wavetank.traffic.shop import ShopTraffic
+from wavetank.traffic.shop_verdict import judge
 
 # Of all phases, and at those moments between which something could come undone.
 MOMENTS = ("pending", "copy rows", "follow", "compare", "closed", "published", "remove rows")

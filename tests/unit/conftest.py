@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from wavetank import containers, instance, planning, rendering
+from replicating import PretendedFleet
+from wavetank import containers, instance, planning, promotion, rendering
 from wavetank.containers import ContainerState
+from wavetank.failover import collecting, detection, dry_run, run
 from wavetank.instance import Instance
 from wavetank.sizes import MIB, buffer_pool_bytes
 from wavetank.topology import Sizing, Topology, read_nodes
@@ -99,6 +101,27 @@ def make_topology() -> MakeTopology:
             sizing=Sizing(memory * MIB, buffer_pool_bytes(memory * MIB), cpus),  # type: ignore[arg-type]
             **rest,  # type: ignore[arg-type]
         )
+
+    return make
+
+
+@pytest.fixture
+def make_fleet(make_topology: MakeTopology, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PretendedFleet]:
+    """Return what makes a fleet: db1 with the replicas db2 and db3, where nothing else is said; waits are short."""
+    monkeypatch.setattr(detection, "AGREE_S", 0.05)
+    monkeypatch.setattr(collecting, "APPLY_S", 0.15)
+    monkeypatch.setattr(collecting, "SEND_S", 0.05)
+    monkeypatch.setattr(promotion, "FOLLOW_TIMEOUT_S", 0.1)
+
+    def make(hosts: Hosts | None = None, **options: object) -> PretendedFleet:
+        fleet = PretendedFleet(make_topology(hosts, **options))
+        # One instance after the other has the same directory.
+        (fleet.instance.directory / "failovers.json").unlink(missing_ok=True)
+        for module in (run, dry_run):
+            monkeypatch.setattr(module, "Servers", lambda _topology, _timeout_s: fleet)
+        monkeypatch.setattr(containers, "containers", fleet.containers)
+        monkeypatch.setattr(containers, "kill", fleet.kill)
+        return fleet
 
     return make
 

@@ -12,9 +12,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
-from wavetank import own_command
+from wavetank import own_command, proxy_images
 from wavetank.cli import DEFAULT_TOPOLOGY
-from wavetank.comparing import report, runner, settings
+from wavetank.comparing import report, runner
 from wavetank.comparing.figures import NO_END, Row, Run, middle_and_worst
 from wavetank.comparing.runner import read_run
 from wavetank.comparing.settings import Plan, Setting, make_plan
@@ -38,7 +38,7 @@ def plan(said: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan
                 raise UsageError(proxysql)
             return name
 
-        monkeypatch.setattr(settings, "find_proxysql", find)
+        monkeypatch.setattr(proxy_images, "find_proxysql", find)
         usual = {"runs": "3", "receipts": "", "ways": ""}
         return make_plan(drill, **usual | asked, plain=DEFAULT_TOPOLOGY, say=said.append)  # type: ignore[arg-type]
 
@@ -106,7 +106,8 @@ def test_of_several_runs_the_median_and_the_worst_count(values: list[float], exp
 
 
 VERDICT = {
-    "writes": {"seconds": 0.4, "began_s": 7.0}, "reads": None, "acknowledged": 900, "lost": [3, 4],
+    "writes": {"seconds": 0.4, "began_s": 7.0, "unfinished": False},
+    "reads": {"seconds": 3.0, "began_s": 7.0, "unfinished": True}, "acknowledged": 900, "lost": [3, 4],
     "before": {"writes_per_s": 198.0, "reads_per_s": 199.0},
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wavetank.conflicts.catalogue import PRIMARY, Key, Name, Reference, Table
+from wavetank.conflicts.catalogue import PRIMARY, Key, Name, Reference, Table, Weights
 from wavetank.conflicts.detect import (
     DELETE_DELETE,
     DELETE_UPDATE,
@@ -16,6 +16,8 @@ from wavetank.conflicts.detect import (
     SAME_UNIQUE_KEY,
     UPDATE_UPDATE,
     Component,
+    Conflict,
+    Effect,
     detect,
 )
 from wavetank.conflicts.history import Change, History, Order, Transaction, common_past, emptied_by
@@ -305,6 +307,148 @@ def test_a_conflict_after_one_that_is_settled_is_another_one(sea: Sea) -> None:
     sea.boat("b", "1", "b")
     assert kinds(sea) == [(UPDATE_UPDATE, ("1",))]
     assert len(kinds(sea, settled=True)) == 2
+
+
+# --- what each side did
+
+
+def conflicts_of(sea: Sea, tables: dict[Name, Table] = TABLES, weights: Weights | None = None) -> list[Conflict]:
+    found = detect(sea.changes, Order(sea.histories()), tables, weights or {})
+    return [conflict for component in found for conflict in component.conflicts]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("x", None, {("a", "update", "x"), ("b", "delete", "one")}),
+        (None, "y", {("a", "delete", "one"), ("b", "update", "y")}),
+    ],
+)
+def test_each_side_is_told_with_what_it_did_and_the_row(
+    sea: Sea, one: str | None, other: str | None, expected: set[tuple[str, str, str]]
+) -> None:
+    sea.boat("a", "1", one)
+    sea.boat("b", "1", other)
+    [conflict] = conflicts_of(sea)
+    assert {(each.change.server, each.operation, each.image["name"]) for each in conflict.effects} == expected
+    assert conflict.servers == ("a", "b")
+
+
+def test_an_insert_is_told_as_one(sea: Sea) -> None:
+    sea.boat("b", "2", "x")
+    sea.boat("a", "2", "y")
+    [conflict] = conflicts_of(sea)
+    assert {each.operation for each in conflict.effects} == {"insert"}
+    # Who came first is said by the clock, and not by who is named first.
+    assert (conflict.first.change.server, conflict.first.image["name"]) == ("b", "x")
+    assert conflict.servers == ("a", "b")
+
+
+def test_of_two_at_one_moment_the_first_is_the_one_whose_transaction_is_named_first() -> None:
+    def effect(server: str) -> Effect:
+        change = Change(server, f"{server}:1", 7, 0, "bay", "boats", None, {"id": "1", "name": server})
+        key = Key("bay", "boats", PRIMARY, ("1",))
+        return Effect(change, key, None, change.after, frozenset(), frozenset())
+
+    two = Conflict(SAME_PRIMARY_KEY, Key("bay", "boats", PRIMARY, ("1",)), (effect("b"), effect("a")), settled=False)
+    assert two.first.change.server == "a"
+
+
+def test_a_changed_primary_key_removes_one_row_and_makes_another(sea: Sea) -> None:
+    sea.sail("a", "7", "1")
+    sea.tell_all()
+    sea.move("a", "7", "8")
+    sea.sail("b", "8", "2")
+    [conflict] = conflicts_of(sea)
+    assert (conflict.kind, conflict.key.values) == (SAME_PRIMARY_KEY, ("8",))
+    made = {(each.change.server, each.operation, each.row.values) for each in conflict.effects}
+    assert made == {("a", "insert", ("8",)), ("b", "insert", ("8",))}
+
+
+def test_tables_that_are_not_known_or_have_no_primary_key_conflict_in_nothing(sea: Sea) -> None:
+    sea.boat("a", "1", "x")
+    sea.boat("b", "1", "y")
+    assert conflicts_of(sea, {}) == []
+    assert conflicts_of(sea, {BOATS.name: Table(BOATS.name, {"name": BOATS.indexes["name"]}, {})}) == []
+
+
+def test_texts_that_a_collation_takes_for_the_same_meet(sea: Sea) -> None:
+    tables = {BOATS.name: Table(BOATS.name, BOATS.indexes, {"name": "ci", "id": "ci"})}
+    sea.boat("a", "x", "Gull")
+    sea.boat("b", "y", "gull")
+    sea.boat("a", "A", "1")
+    sea.boat("b", "a", "2")
+    assert conflicts_of(sea, tables) == []
+    weights = {("ci", text): text.lower() for text in ("Gull", "gull", "A", "a")}
+    found = {(each.kind, each.key.values) for each in conflicts_of(sea, tables, weights)}
+    assert found == {(SAME_UNIQUE_KEY, ("gull",)), (SAME_PRIMARY_KEY, ("a",))}
+
+
+CREWS = Table(
+    ("bay", "crews"), {PRIMARY: (("id", None),)}, {}, (Reference(("of", "as"), ("bay", "posts"), ("boat", "post")),)
+)
+POSTS = Table(
+    ("bay", "posts"), {PRIMARY: (("id", None),), "both": (("post", None), ("boat", None)), "one": (("boat", None),)}, {}
+)
+
+
+def test_a_parent_is_found_by_the_index_over_the_columns_that_are_referred_to() -> None:
+    sea = Sea()
+    sea.write("a", "posts", "1", {"id": "1", "boat": "gull", "post": "cook"})
+    sea.tell_all()
+    sea.write("a", "posts", "1", None)
+    sea.write("b", "crews", "7", {"id": "7", "of": "gull", "as": "cook"})
+    tables = {table.name: table for table in (CREWS, POSTS)}
+    [conflict] = conflicts_of(sea, tables)
+    assert (conflict.kind, conflict.key) == (FOREIGN_KEY, Key("bay", "posts", "both", ("cook", "gull")))
+    # Another post of the boat is nobody's parent, and neither is one that is not known.
+    assert conflicts_of(sea, {CREWS.name: CREWS}) == []
+
+
+@pytest.mark.parametrize("missing", ["of", "as"])
+def test_who_refers_to_nothing_has_no_parent_to_lose(missing: str) -> None:
+    sea = Sea()
+    sea.write("a", "posts", "1", {"id": "1", "boat": "gull", "post": "cook"})
+    sea.tell_all()
+    sea.write("a", "posts", "1", None)
+    sea.write("b", "crews", "7", {"id": "7", "of": "gull", "as": "cook", missing: None})
+    assert conflicts_of(sea, {table.name: table for table in (CREWS, POSTS)}) == []
+
+
+def test_a_key_that_a_row_gave_up_is_lost_as_one_of_a_removed_row_is() -> None:
+    sea = Sea()
+    sea.write("a", "posts", "1", {"id": "1", "boat": "gull", "post": "cook"})
+    sea.tell_all()
+    sea.write("a", "posts", "1", {"id": "1", "boat": "gull", "post": "mate"})
+    sea.write("b", "crews", "7", {"id": "7", "of": "gull", "as": "cook"})
+    [conflict] = conflicts_of(sea, {table.name: table for table in (CREWS, POSTS)})
+    assert (conflict.kind, conflict.key.values) == (FOREIGN_KEY, ("cook", "gull"))
+    assert not conflict.settled
+
+
+def test_rows_come_with_what_they_refer_to_that_may_be_gone(sea: Sea) -> None:
+    boat = Key("bay", "boats", PRIMARY, ("2",))
+    sea.boat("a", "2", "same")
+    sea.sail("a", "7", "2")
+    sea.tell("a", "b")
+    sea.boat("a", "2", None)
+    sea.sail("b", "7", "1")
+    sea.boat("b", "2", "other")
+    sea.boat("b", "3", "apart")
+    [component] = sea.found()
+    rows = {versions.row.values: versions for versions in component.rows}
+    assert rows.keys() == {("2",), ("7",)}
+    assert rows["7",].base == ({"id": "7", "boat": "2"}, frozenset({boat}))
+    assert [parents for _, parents in rows["7",].candidates] == [frozenset()]
+    assert not component.settled
+
+
+def test_a_component_is_settled_when_all_its_conflicts_are() -> None:
+    assert Component().settled
+    key = Key("bay", "boats", PRIMARY, ("1",))
+    done, open_ = (Conflict(UPDATE_UPDATE, key, (), settled=settled) for settled in (True, False))
+    assert Component([done, done]).settled
+    assert not Component([done, open_]).settled
 
 
 # --- any run at all

@@ -1,20 +1,26 @@
 """The drills: found by their files, refused where they mean nothing, and what their reports say."""
 
+import html
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from histories import honest
 from wavetank import containers, drills
 from wavetank.conflicts.resolve import Strategy, read_strategy
 from wavetank.conflicts.survey import peer_names
 from wavetank.drills import DrillReport, Options, all_drills, drill_list, find_drill, run_drill
-from wavetank.errors import UsageError
+from wavetank.errors import UnreachableError, UsageError
 from wavetank.instance import HOME
+from wavetank.judging.judges import judge
+from wavetank.judging.kept import Kept, read_kept
 from wavetank.node import Servers
 from wavetank.topology import Topology
+from wavetank.traffic.promises import Promises
 
 RING = {
     "db1": {"server_id": 1, "writable": True, "replicates_from": "db2"},
@@ -76,15 +82,20 @@ def test_a_strategy_reads_back_as_it_is_written(
 class Breeze:
     """A drill that does nothing, but for what the test wants."""
 
+    breaks_with: BaseException = UsageError("the mast is gone")
+
     def __init__(self, failures: list[str], breaks: str = "") -> None:
         self.facts: dict[str, Any] = {"wind": {"from": "west", "knots": {"mean": 3, "gusts": 5}}, "boats": ["a", "b"]}
         self.calmed = False
+        self.done: list[str] = []
         self._failures = failures
         self._breaks = breaks
+        self._history = honest("switchover").operations, honest("switchover").held
 
     def _phase(self, name: str) -> None:
+        self.done.append(name)
         if name == self._breaks:
-            raise UsageError("the mast is gone")
+            raise self.breaks_with
 
     def baseline(self) -> None:
         self._phase("baseline")
@@ -95,17 +106,23 @@ class Breeze:
     def recovery(self) -> None:
         self._phase("recovery")
 
-    def verdict(self) -> list[str]:
-        return self._failures
+    def mend(self) -> None:
+        self.done.append("mended")
+        self._phase("mending")
+
+    def kept(self) -> Kept:
+        self._phase("verdict")
+        return Kept(replace(honest("switchover").declared, witnessed=tuple(self._failures)), *self._history)
 
     def files(self) -> dict[str, list[str]]:
         return {"log.txt": ["one\n", "two\n"]}
 
-    def recorded(self) -> None:
+    def recorded(self, _: object) -> None:
         pass
 
     def calm(self) -> None:
         self.calmed = True
+        self._phase("calming")
 
 
 @pytest.fixture
@@ -113,7 +130,9 @@ def breeze(monkeypatch: pytest.MonkeyPatch, make_topology: Callable[..., Topolog
     """Return a function that runs a drill of the test's own."""
 
     def run(drill: Breeze) -> DrillReport:
-        module = SimpleNamespace(STORM="A breeze.", concerns=lambda _: True, prepare=lambda *_: drill)
+        module = SimpleNamespace(
+            STORM="A breeze.", PROMISES=Promises(), concerns=lambda _: True, prepare=lambda *_: drill
+        )
         monkeypatch.setattr(drills, "all_drills", lambda: {"breeze": module})
         monkeypatch.setattr(containers, "log_since", lambda name, _: f"{name} creaks\n" if "db1" in name else "")
         return run_drill("breeze", Servers(make_topology()), Options(), lambda _: None)
@@ -124,7 +143,7 @@ def breeze(monkeypatch: pytest.MonkeyPatch, make_topology: Callable[..., Topolog
 def test_a_report_is_written_and_says_how_long_each_phase_took(breeze: Callable[[Breeze], DrillReport]) -> None:
     report = breeze(Breeze([]))
     assert report.passed
-    assert list(report.phases) == ["baseline", "storm", "recovery", "verdict"]
+    assert list(report.phases) == ["baseline", "storm", "recovery", "mending", "verdict"]
     written = json.loads((Path(report.directory) / "report.json").read_text())
     assert written["passed"]
     assert written["facts"]["boats"] == ["a", "b"]
@@ -141,7 +160,8 @@ def test_beside_a_report_lie_its_files_the_servers_logs_and_a_page_that_links_to
     report = breeze(Breeze([]))
     files = {path.name for path in Path(report.directory).iterdir()}
     logs = {"db1.log", "db2.log", "db3.log"}
-    assert files == {"report.json", "summary.txt", "log.txt", *logs, "report.html"}
+    kept = {"declared.json", "operations.jsonl", "held.jsonl", "verdict.json"}
+    assert files == {"report.json", "summary.txt", "log.txt", *logs, *kept, "report.html"}
     assert (Path(report.directory) / "db1.log").read_text() == "wavetank-sea-db1 creaks\n"
     page = Path(report.page).read_text()
     assert all(f'href="{name}"' in page for name in files - {"report.html"})
@@ -154,9 +174,65 @@ def test_a_verdict_with_a_failure_is_none_that_passed(breeze: Callable[[Breeze],
     assert list(report.lines())[-2] == "breeze of sea: failed"
 
 
-@pytest.mark.parametrize("phase", ["baseline", "storm", "recovery"])
-def test_however_a_drill_ends_its_storm_is_calmed(breeze: Callable[[Breeze], DrillReport], phase: str) -> None:
-    drill = Breeze([], breaks=phase)
+def test_a_verdict_is_that_of_the_judge_of_the_kept_files(breeze: Callable[[Breeze], DrillReport]) -> None:
+    report = breeze(Breeze(["boat b is lost"]))
+    judgement = judge(read_kept(Path(report.directory)))
+    assert list(judgement.failures) == report.failures == ["boat b is lost"]
+    assert json.loads((Path(report.directory) / "verdict.json").read_text()) == json.loads(
+        json.dumps(judgement.as_dict())
+    )
+    assert judgement.declared.drill == "breeze"
+
+
+def test_what_is_refused_before_the_storm_is_no_failed_drill(breeze: Callable[[Breeze], DrillReport]) -> None:
+    drill = Breeze([], breaks="baseline")
     with pytest.raises(UsageError, match="the mast is gone"):
         breeze(drill)
     assert drill.calmed
+    assert drill.done == ["baseline", "calming"]
+
+
+@pytest.mark.parametrize("error", [UsageError("the mast is gone"), UnreachableError("db1", "refused"), TypeError("oh")])
+@pytest.mark.parametrize("phase", ["storm", "recovery", "mending", "verdict", "calming"])
+def test_a_phase_that_fails_is_a_failure_with_a_whole_report(
+    breeze: Callable[[Breeze], DrillReport], phase: str, error: Exception
+) -> None:
+    drill = Breeze([], breaks=phase)
+    drill.breaks_with = error
+    report = breeze(drill)
+    assert drill.calmed
+    # The traffic is ended and the mending done whatever went wrong before.
+    assert "mended" in drill.done
+    assert ("recovery" in drill.done) == (phase != "storm")
+    assert len(report.failures) == 1
+    assert report.failures[0].startswith(f"{phase} failed: ")
+    assert str(error) in report.failures[0]
+    directory = Path(report.directory)
+    files = {path.name for path in directory.iterdir()}
+    assert files >= {"report.json", "report.html", "summary.txt", "traceback.txt", "db1.log"}
+    assert ("operations.jsonl" in files) == (phase != "verdict")
+    assert phase == "verdict" or list(judge(read_kept(directory)).failures) == report.failures
+    assert report.failures[0] in html.unescape((directory / "report.html").read_text())
+
+
+def test_an_error_that_nobody_expected_before_the_storm_is_a_failure_too(
+    breeze: Callable[[Breeze], DrillReport],
+) -> None:
+    drill = Breeze([], breaks="baseline")
+    drill.breaks_with = TypeError("oh")
+    report = breeze(drill)
+    assert report.failures == ["baseline failed: TypeError: oh"]
+    assert "storm" not in drill.done
+
+
+@pytest.mark.parametrize("phase", ["baseline", "storm", "recovery", "mending", "verdict"])
+def test_ctrl_c_calms_the_storm_and_leaves_no_report(
+    breeze: Callable[[Breeze], DrillReport], phase: str, state: Path
+) -> None:
+    drill = Breeze([], breaks=phase)
+    drill.breaks_with = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        breeze(drill)
+    assert drill.calmed
+    assert drill.done[-2:] == [phase, "calming"]
+    assert not list(state.rglob("report.json"))

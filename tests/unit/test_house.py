@@ -71,6 +71,8 @@ def importers(library: str) -> list[str]:
     ("library", "modules"),
     [
         ("docker", ["containers.py"]),
+        ("hdrh", ["traffic/latency.py"]),
+        ("msgspec", ["judging/kept.py"]),
         # The core, and what an application uses: the two know different errors from it.
         ("mysql.connector", ["node.py", "routing/driver.py"]),
         ("pygal", ["reporting/plots.py"]),
@@ -111,7 +113,7 @@ def test_the_core_does_not_know_of_the_libraries_for_applications() -> None:
     may = re.compile("wavetank/routing/|/sharding/(client|query)/")
     assert [name for name in importers("wavetank.routing") if not may.search(name)] == [plays_one]
     # As do the customers of the drill that moves their rows.
-    customers = ["scripts/wavetank/drills/reshard.py", "scripts/wavetank/traffic/shop.py"]
+    customers = [f"scripts/wavetank/{module}.py" for module in ("drills/reshard", "traffic/proxied", "traffic/shop")]
     assert [name for name in importers("wavetank.sharding.client") if "/sharding/client/" not in name] == customers
 
 
@@ -216,6 +218,20 @@ def test_a_task_file_fits_on_a_screen(file: Path) -> None:
 @pytest.mark.parametrize("file", sorted(PLAYBOOKS.glob("*.yml")), ids=relative)
 def test_a_playbook_fits_on_a_screen(file: Path) -> None:
     assert len(file.read_text().splitlines()) < LONGEST_TASK_FILE
+
+
+def modules_without_a_ca() -> Iterator[str]:
+    """Yield who administers a ProxySQL without the file that makes its driver verify whom it talks to."""
+    prefix = "community.proxysql."
+    defaults = {name: given for _, task in all_tasks() for name, given in task.get("module_defaults", {}).items()}
+    for file, task in all_tasks():
+        for name, arguments in task.items():
+            if name.startswith(prefix) and "config_file" not in {**defaults.get(name, {}), **arguments}:
+                yield f"{relative(file)}: {task['name']}"
+
+
+def test_a_proxysql_is_administered_by_who_knows_that_it_is_the_one() -> None:
+    assert list(modules_without_a_ca()) == []
 
 
 COMMANDS = ("command", "shell", "raw", "script", "docker_container_exec", "expect")
@@ -355,3 +371,15 @@ def test_every_make_target_with_a_help_text_is_in_the_readme(targets: list[str])
 def test_every_make_target_with_a_help_text_is_phony(targets: list[str]) -> None:
     phony = re.findall(r"^\.PHONY:(.*)$", (HOME / "Makefile").read_text(), re.MULTILINE)
     assert set(targets) <= set(" ".join(phony).split())
+
+
+# --- what apt protects us from, anywhere in the repository
+
+UNGUARDED = re.compile("Sandbox::User|Acquire::Check-|allow-(unauthenticated|insecure)|trusted=yes", re.IGNORECASE)
+
+
+def test_apt_keeps_its_guards_but_for_the_one_suite_that_expires() -> None:
+    files = [file for file in tracked(".sh", ".py", ".yml", ".j2", ".cfg") if file != Path(__file__).resolve()]
+    assert [relative(file) for file in files if UNGUARDED.search(file.read_text())] == []
+    lenient = [relative(file) for file in files if "check-valid-until" in file.read_text().lower()]
+    assert lenient == ["compose/images/mysql-from-debian.sh"]

@@ -14,7 +14,7 @@ from wavetank.accounts import ACCOUNTS
 from wavetank.errors import UsageError
 from wavetank.instance import HOME, INVENTORIES, Instance, topology_names
 from wavetank.planning import plan
-from wavetank.rendering import render_compose, render_instance, render_my_cnf
+from wavetank.rendering import render_client_settings, render_compose, render_instance, render_my_cnf
 from wavetank.sizes import MIB
 from wavetank.topology import Topology
 
@@ -385,6 +385,22 @@ def test_passwords_and_keys_are_in_private_files_only(sea: Instance) -> None:
     telling = {name: mode for name, (data, mode) in files(sea.directory).items() if any(s in data for s in secrets)}
     assert {"secrets/admin", "nodes/db1/init.sql", "nodes/db1/server-key.pem"} <= telling.keys()
     assert set(telling.values()) == {0o600}
+
+
+def test_a_client_logs_in_by_a_private_file_that_proves_who_the_server_is(sea: Instance) -> None:
+    settings = sea.client_settings("app_rw")
+    assert settings.stat().st_mode & 0o777 == 0o600
+    lines = settings.read_text().splitlines()
+    assert {
+        'user = "app_rw"', f'password = "{sea.password("app_rw")}"', f'ssl-ca = "{sea.ca}"',
+        "loose-ssl-mode = VERIFY_IDENTITY", "ssl-verify-server-cert = 1",
+    } <= set(lines)  # fmt: skip
+    assert not sea.client_settings("proxy_admin").exists()
+
+
+def test_signs_that_mean_something_in_an_option_file_are_escaped(sea: Instance) -> None:
+    sea.secret("app_rw").write_text("a #b 'c' \"d\" \\n;$x`")
+    assert 'password = "a #b \'c\' \\"d\\" \\\\n;$x`"' in render_client_settings(sea, "app_rw").splitlines()
 
 
 def test_the_files_that_a_server_reads_as_mysql_are_readable(sea: Instance) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import mysql.connector
 import pytest
 from wavetank import checks
-from wavetank.checks import Answer, Finding, Report, all_checks, ask_all
+from wavetank.checks import Answer, Finding, NotAsked, Report, Seen, all_checks, ask_all
 from wavetank.errors import UnreachableError
 from wavetank.node import Servers
 from wavetank.report import print_report, summary
@@ -23,6 +23,15 @@ SILENT = Report(
     "sea",
     0.42,
     [Answer("writable", "db1"), Answer("writable", "db3", unanswered="db3 does not answer")],
+)
+OPEN = Report(
+    "master-slave",
+    "sea",
+    0.42,
+    [Answer("writable", "db1"), Answer("data_equal", "db2", not_asked=(NotAsked("the channel does not run"),))],
+)
+MOOT = Report(
+    "four-shard", "sea", 0.42, [Answer("shard_skew", "s1", not_asked=(NotAsked("3 customers say little", moot=True),))]
 )
 
 
@@ -59,12 +68,48 @@ def test_what_could_not_be_asked_is_a_line_too() -> None:
     assert list(SILENT.lines()) == ["sea db3: 1 questions could not be asked"]
 
 
+def test_what_was_not_asked_is_a_line_with_the_reason() -> None:
+    assert list(OPEN.lines()) == ["sea db2: data_equal: not asked: the channel does not run"]
+
+
 @pytest.mark.parametrize(
-    ("report", "green"), [(GOOD, True), (RED, False), (SILENT, False)], ids=["good", "red", "silent"]
+    ("report", "green"),
+    [(GOOD, True), (RED, False), (SILENT, False), (OPEN, True), (MOOT, True)],
+    ids=["good", "red", "silent", "open", "moot"],
 )
 def test_only_a_round_where_everybody_answered_well_is_green(report: Report, green: object) -> None:
     assert report.green is green
     assert report.as_dict()["green"] is green
+
+
+@pytest.mark.parametrize(
+    ("report", "proven"),
+    [(GOOD, True), (RED, False), (SILENT, False), (OPEN, False), (MOOT, True)],
+    ids=["good", "red", "silent", "open", "moot"],
+)
+def test_what_was_not_asked_proves_nothing_unless_it_has_no_meaning(report: Report, proven: object) -> None:
+    assert report.proven is proven
+    assert report.as_dict()["proven"] is proven
+    assert report.doubts() == ([] if proven else list(report.lines()))
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (GOOD, "3 answers, all good"),
+        (RED, "2 answers, not all good"),
+        (SILENT, "2 answers, not all good"),
+        (OPEN, "2 answers, 1 not asked"),
+    ],
+)
+def test_a_report_in_a_few_words(report: Report, words: str) -> None:
+    assert report.in_words == words
+
+
+def test_a_machine_reads_what_was_not_asked_and_why() -> None:
+    told = json.loads(json.dumps(OPEN.as_dict()))
+    assert (told["green"], told["proven"]) == (True, False)
+    assert told["answers"][1]["not_asked"] == [{"reason": "the channel does not run", "moot": False}]
 
 
 def test_only_answers_with_findings_are_red() -> None:
@@ -80,6 +125,7 @@ def test_a_machine_reads_the_same() -> None:
         "node": "db2",
         "findings": [{"node": "db2", "expected": "a closed replica", "found": "an open one", "next_step": "close it"}],
         "unanswered": "",
+        "not_asked": [],
     }
 
 
@@ -111,6 +157,21 @@ def test_who_could_not_be_asked_is_not_said_to_be_good(capsys: pytest.CaptureFix
     assert printed(nobody, capsys)[0].split(maxsplit=2) == ["?", "writable", "nobody could be asked"]
 
 
+def test_what_was_not_asked_has_neither_a_tick_nor_a_cross_and_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(OPEN, capsys)
+    assert lines[1].split() == ["○", "data_equal", "db2"]
+    assert lines[2].split(maxsplit=1) == ["db2", "not asked: the channel does not run"]
+    assert lines[-1] == "sea: 1 answers good, 1 not asked in 0.4 s"
+
+
+def test_a_finding_is_red_whatever_else_was_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = Answer("data_equal", "db2", (FINDING,), not_asked=(NotAsked("db3 does not answer"),))
+    lines = printed(Report("master-slave", "sea", 1, [answer]), capsys)
+    assert lines[0].startswith("✗")
+    assert any("db3 does not answer" in line for line in lines)
+    assert lines[-1] == "sea: 1 finding in 1 answers, 1 not asked, 1.0 s"
+
+
 def test_what_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     finding = Finding("db2", "[red]x[/red]", "[ERROR] [MY-010119] [/]", "grep '[bold]'")
     lines = printed(Report("master-slave", "sea", 1, [Answer("a", "db2", (finding,))]), capsys)
@@ -133,7 +194,7 @@ def test_the_sum_counts_findings_and_not_answers() -> None:
 # --- asking
 
 
-def check(examine: Callable[[Node], Iterator[Finding]]) -> SimpleNamespace:
+def check(examine: Callable[[Node], Iterator[Seen]]) -> SimpleNamespace:
     return SimpleNamespace(
         QUESTION="?", concerns=lambda topology: topology.nodes, examine=lambda node, _servers: examine(node)
     )
@@ -157,6 +218,16 @@ def is_refused(_node: Node) -> Iterator[Finding]:
     raise mysql.connector.ProgrammingError(msg="SELECT command denied", errno=1142)
 
 
+def leaves_out(node: Node) -> Iterator[Seen]:
+    yield NotAsked(f"{node.name} is not the one")
+    yield Finding(node.name, "x", "y", "z")
+
+
+def is_slow(_node: Node) -> Iterator[Finding]:
+    yield from ()
+    raise mysql.connector.DatabaseError(msg="maximum statement execution time exceeded", errno=3024)
+
+
 def dead_db2(node: Node) -> Iterator[Finding]:
     if node.name == "db2":
         yield Finding(node.name, "an answer", "none", "docker logs")
@@ -166,7 +237,7 @@ def dead_db2(node: Node) -> Iterator[Finding]:
 def ask(make_topology: Callable[..., Topology], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Report]:
     """Return a function that asks pretended checks of a topology of three."""
 
-    def run(*, only: list[str] | None = None, **examine: Callable[[Node], Iterator[Finding]]) -> Report:
+    def run(*, only: list[str] | None = None, **examine: Callable[[Node], Iterator[Seen]]) -> Report:
         pretended = {"reachable": check(fine)} | {name: check(ask) for name, ask in examine.items()}
         monkeypatch.setattr(checks, "all_checks", lambda: pretended)
         return ask_all(Servers(make_topology()), only)
@@ -205,6 +276,18 @@ def test_a_server_that_dies_meanwhile_is_not_said_to_be_good(ask: Callable[..., 
 def test_a_question_that_the_server_refuses_is_a_finding(ask: Callable[..., Report]) -> None:
     report = ask(only=["other"], other=is_refused)
     assert all("1142" in answer.findings[0].found for answer in report.answers)
+
+
+def test_what_a_check_leaves_out_is_kept_beside_what_it_finds(ask: Callable[..., Report]) -> None:
+    for answer in ask(only=["other"], other=leaves_out).answers:
+        assert answer.not_asked == (NotAsked(f"{answer.node} is not the one"),)
+        assert [finding.node for finding in answer.findings] == [answer.node]
+
+
+def test_a_server_that_takes_long_is_not_said_to_be_silent(ask: Callable[..., Report]) -> None:
+    report = ask(only=["other"], other=is_slow)
+    assert {answer.unanswered for answer in report.answers} == {""}
+    assert {answer.findings[0].expected for answer in report.answers} == {"an answer in time"}
 
 
 def test_the_checks_of_the_house_are_found_by_themselves() -> None:

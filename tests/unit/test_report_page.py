@@ -12,8 +12,11 @@ from wavetank.reporting.recorded import Recorded
 from wavetank.reporting.series import buckets_of, counted, groups, latencies_ms, percentile, rate
 from wavetank.topology import Topology
 from wavetank.traffic.lag import Seen
-from wavetank.traffic.log import READ, WRITE, Operation, OperationLog
-from wavetank.traffic.verdict import Outage, judge
+from wavetank.traffic.load import Load
+from wavetank.traffic.log import READ, WRITE, Operation
+from wavetank.traffic.outages import Outage
+from wavetank.traffic.promises import Promises
+from wavetank.traffic.verdict import Verdict, judge
 
 Page = Callable[..., str]
 STORM_S = 100.0
@@ -30,14 +33,22 @@ WRITES = [
     if number <= 150 or number == 160 or number >= 200
 ]
 READS = [operation(READ, number, 97 + number / 50) for number in range(1, 300)]
+# From the first of them to the last.
+LOAD = Load(97.02, 102.98, 1, 50, 50)
 SEEN = [Seen(server, 97 + number / 10, number * 5) for number in range(1, 60) for server in ("db1", "db2")]
 STEPS = [Step("db1 is gone", 0.5), Step("db2 opened", 0.51), Step("db3 repointed", 0.9)]
 
 
-def recorded(held: list[int] | None = None) -> Recorded:
-    there = [each.id for each in WRITES if each.acknowledged] if held is None else held
+def judged(operations: list[Operation], held: list[int] | None = None) -> Verdict:
+    there = [each.id for each in operations if each.kind == WRITE and each.acknowledged] if held is None else held
+    return judge(operations, there, LOAD, STORM_S, STORM_S + 0.9)
+
+
+def recorded(held: list[int] | None = None, *, may_lose: bool = False) -> Recorded:
     operations = [*WRITES, *READS]
-    return Recorded(operations, SEEN, STORM_S, STORM_S + 0.9, STEPS, judge(OperationLog(operations), there, STORM_S))
+    return Recorded(
+        operations, SEEN, STORM_S, STORM_S + 0.9, STEPS, judged(operations, held), Promises(may_lose=may_lose)
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -82,10 +93,10 @@ def test_a_passed_verdict_says_so_in_words_and_figures(page: Page) -> None:
 
 def test_an_outage_without_an_end_is_called_one(page: Page) -> None:
     early = [each for each in WRITES if each.done_s < STORM_S]
-    verdict = judge(OperationLog(early), [each.id for each in early], STORM_S)
-    top = above_the_plots(page(Recorded(early, [], STORM_S, STORM_S + 1, [], verdict), ("no write any more",)))
+    seen = Recorded(early, [], STORM_S, STORM_S + 1, [], judged(early), Promises())
+    top = " ".join(above_the_plots(page(seen, ("no write any more",))).split())
     assert top.count("no end") == 2
-    assert "No write was acknowledged any more" in top
+    assert "Nobody could write for 3.000 s at least, from the last acknowledged write to the end of the traffic" in top
 
 
 def test_what_was_measured_is_escaped(page: Page) -> None:
@@ -94,7 +105,7 @@ def test_what_was_measured_is_escaped(page: Page) -> None:
 
     made = page(
         Recorded([*WRITES, operation(WRITE, 999, 101.0, nasty)], [Seen(nasty, 99.0, 1), Seen(nasty, 99.1, 1)],
-                 STORM_S, STORM_S + 1, steps, judge(OperationLog([operation(WRITE, 999, 101.0, nasty)]), [], STORM_S)),
+                 STORM_S, STORM_S + 1, steps, judged([operation(WRITE, 999, 101.0, nasty)]), Promises()),
         (nasty,),
         rebuilt=nasty,
     )  # fmt: skip
@@ -130,8 +141,7 @@ def test_every_figure_has_units_and_the_storm_and_its_steps(page: Page) -> None:
 
 def test_without_failures_there_is_no_figure_of_them(page: Page) -> None:
     fine = [each for each in WRITES if each.acknowledged]
-    verdict = judge(OperationLog(fine), [each.id for each in fine], STORM_S)
-    made = page(Recorded(fine, SEEN, STORM_S, STORM_S + 0.9, STEPS, verdict))
+    made = page(Recorded(fine, SEEN, STORM_S, STORM_S + 0.9, STEPS, judged(fine), Promises()))
     assert "Failed operations" not in made
     assert "Lag of each server" in made
 

@@ -25,7 +25,9 @@ from wavetank.sharding.reshard.rows import Column, Table, statements
 from wavetank.sharding.reshard.run import Resharded, changed_map, check_count
 from wavetank.sharding.reshard.view import progress_line
 from wavetank.shop import STATEMENT_BYTES
-from wavetank.traffic.shop import Held, Look, Write, judge, longest_wait_ms
+from wavetank.traffic.load import Load
+from wavetank.traffic.shop_log import Held, Look, Write
+from wavetank.traffic.shop_verdict import ShopVerdict, judge, longest_wait_ms, unserved
 
 UUID = "c900bfda-e4f0-11f1-9f0c-0242c0a8a003"
 
@@ -588,9 +590,58 @@ def test_a_counter_is_the_last_acknowledged_one_or_one_that_nobody_knows_of(rows
 
 def test_a_read_saw_what_was_true_while_it_was_under_way() -> None:
     looks = [Look(9, seen, 3, 5, 0.0, 0.1) for seen in (2, 3, 5, 6)]
-    verdict = judge([], [*looks, Look(9, 0, 3, 5, 0.0, 0.1, error="refused")], [], [])
+    verdict = judge([], [*looks, Look(9, 0, 3, 5, 0.0, 0.1, error="refused")], [], [(1, 9, 0)])
     assert [each.seen for each in verdict.stale] == [2, 6]
+    assert (verdict.reads, verdict.unread) == (5, 1)
     assert verdict.failures() == ["2 reads were not current: customer 9 read 2, which was to be 3 to 5"]
+
+
+def test_a_read_that_failed_is_not_current() -> None:
+    assert not Look(9, 4, 3, 5, 0.0, 0.1, error="refused").current
+
+
+def test_what_a_read_had_to_see_is_what_the_log_says_and_not_only_its_own_word() -> None:
+    doctored = Look(9, 0, 0, 5, 3.0, 3.1)
+    verdict = judge([write(1), write(2, order=2)], [doctored], [held(1, 1), held(2, 2)], [(1, 9, 2)])
+    assert [(each.seen, each.least) for each in verdict.stale] == [(0, 2)]
+
+
+def test_a_customer_of_whom_nothing_was_acknowledged_is_there_all_the_same() -> None:
+    assert judge([write(1, outcome="failed")], [], [], [(1, 9, 0)]).failures() == []
+    assert judge([write(1, outcome="failed")], [], [], []).counters == (9,)
+    assert judge([], [Look(9, 0, 0, 0, 0.0, 0.1)], [], []).counters == (9,)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "missing"),
+    [
+        (ShopVerdict(acknowledged=2000, failed=0, unknown=0, reads=2000), []),
+        # A busy machine, which serves what it is asked.
+        (ShopVerdict(acknowledged=200, failed=0, unknown=0, reads=200), []),
+        (
+            ShopVerdict(acknowledged=0, failed=2000, unknown=0, reads=2000),
+            ["only 0 writes were acknowledged of 2,000 that were offered",
+             "only 0 writes were acknowledged of 2,000 that were sent"],
+        ),
+        (
+            ShopVerdict(acknowledged=2000, failed=0, unknown=0, reads=2000, unread=2000),
+            [
+                "only 0 reads were current of 2,000 that were offered",
+                "only 0 reads were current of 2,000 that were sent",
+            ],
+        ),
+        (
+            ShopVerdict(acknowledged=1700, failed=200, unknown=100, reads=2000),
+            ["only 1,700 writes were acknowledged of 2,000 that were sent"],
+        ),
+        (
+            ShopVerdict(acknowledged=199, failed=0, unknown=0, reads=2000),
+            ["only 199 writes were acknowledged of 2,000 that were offered"],
+        ),
+    ],
+)  # fmt: skip
+def test_nothing_passes_because_nothing_was_done(verdict: ShopVerdict, missing: list[str]) -> None:
+    assert list(unserved(verdict, Load(0.0, 10.0, 4, 200, 200))) == missing
 
 
 def test_the_longest_wait_is_that_of_the_customers_and_the_time_asked_for() -> None:

@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -68,8 +67,8 @@ def dead(name: str, *declared: str, state: str = "exited") -> NodeStatus:
     )
 
 
-def sea(*nodes: NodeStatus, ca: str = "/w/ca.pem", secret: str = "") -> InstanceStatus:
-    return InstanceStatus("sea", "master-slave", nodes, ca, secret)
+def sea(*nodes: NodeStatus, client: str = "/w/clients/app_rw.cnf") -> InstanceStatus:
+    return InstanceStatus("sea", "master-slave", nodes, "/w/ca.pem", "/w/secrets/app_rw", client)
 
 
 def drawn(status: InstanceStatus, *, width: int = 80, colours: bool = False) -> list[str]:
@@ -166,17 +165,15 @@ def test_markup_in_an_error_is_text() -> None:
     assert any("error [red] in [/]" in line for line in drawn(status))
 
 
-def test_commands_are_never_broken_and_survive_a_shell(tmp_path: Path) -> None:
-    ca, secret = "/a very long path/" + "x" * 90 + "/ca.pem", tmp_path / "it's here"
-    secret.write_text("a $secret")
-    lines = drawn(sea(server("db1"), dead("db2", "db1"), ca=ca, secret=str(secret)))
+def test_commands_are_never_broken_survive_a_shell_and_hold_no_password() -> None:
+    client = "/a very long path/" + "x" * 90 + "/it's here/app_rw.cnf"
+    lines = drawn(sea(server("db1"), dead("db2", "db1"), client=client))
     assert "  docker exec -it wavetank-sea-db1 mysql" in lines
     assert "  docker exec -it wavetank-sea-db2 mysql  # exited" in lines
     start = next(at for at, line in enumerate(lines) if line.startswith("  mysql "))
     pasted = "\n".join(["mysql() { printf '%s\\n' \"$@\"; }", *lines[start:]])
     words = subprocess.run(["/bin/sh", "-c", pasted], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert words[:6] == ["-h", "127.0.0.1", "-P", "13310", "-u", "app_rw"]
-    assert words[6:] == ["--ssl-mode=VERIFY_IDENTITY", "-pa $secret", f"--ssl-ca={ca}"]
+    assert words == [f"--defaults-extra-file={client}", "-h", "127.0.0.1", "-P", "13310"]
 
 
 def test_an_application_connects_where_writes_are_taken() -> None:

@@ -12,7 +12,7 @@ from wavetank.errors import UsageError
 from wavetank.sizes import MIB
 from wavetank.traffic.lag import Seen
 from wavetank.traffic.log import READ, WRITE, Operation, OperationLog
-from wavetank.traffic.slowness import most_behind, per_second, stale_by_server, waits
+from wavetank.traffic.slowness import most_behind, per_second, stale_by_server
 
 # One write a second, from 1 s on.
 WRITES = [Operation(WRITE, 1, id_, id_ - 0.1, float(id_), "db1") for id_ in range(1, 11)]
@@ -31,16 +31,6 @@ def test_stale_reads_are_counted_for_each_server_from_the_storm_on() -> None:
 def test_a_server_was_most_behind_since_the_storm() -> None:
     seen = [Seen("db2", 3.5, 0), Seen("db2", 6.5, 5), Seen("db2", 8.5, 6), Seen("db3", 3.5, 3)]
     assert most_behind(seen, OperationLog(WRITES), from_s=5.0) == {"db2": 1.5, "db3": 0.0}
-
-
-def test_how_long_clients_waited_is_of_what_was_acknowledged_in_the_span() -> None:
-    took = [(1.0, 0.010, ""), (2.0, 0.030, ""), (2.5, 0.020, ""), (2.6, 2.0, "timed out"), (9.0, 1.0, "")]
-    sent = [Operation(WRITE, 1, 1, at_s, at_s + long_s, "db1", error) for at_s, long_s, error in took]
-    found = waits(sent, 0.0, 5.0)
-    assert found
-    assert (found.count, round(found.median_s, 3), round(found.slowest_s, 3)) == (3, 0.020, 0.030)
-    assert str(found) == "median 20 ms, 99th percentile 30 ms, slowest 30 ms"
-    assert waits(sent, 6.0, 8.0) is None
 
 
 def test_operations_a_second_are_those_acknowledged_of_a_kind() -> None:

@@ -34,7 +34,8 @@ CREATE TABLE wavetank.replication_conflicts (
 );
 
 -- What each row of a component was (an empty server, operation 'base'), and what each server last made of it.
--- Values in the images are text; bytes are {"hex": "..."}. `kept` says which version the resolution left.
+-- Values in the images are text; bytes are {"hex": "..."}, a JSON document of which text does not say all is
+-- {"json": "...", "typed": [...]}. `kept` says which version the resolution left.
 CREATE TABLE wavetank.conflict_versions (
     component CHAR(64) CHARACTER SET ascii NOT NULL,
     row_id CHAR(64) CHARACTER SET ascii NOT NULL,
@@ -55,6 +56,36 @@ CREATE TABLE wavetank.conflict_versions (
 SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES';
 DELIMITER //
 
+-- The SQL for a JSON document of which text does not say all: the text, and each value in it that is of another type
+-- than it would be from text, put in its place out of a column of that type.
+CREATE FUNCTION wavetank.DocumentLiteral(p_document JSON) RETURNS LONGTEXT CHARACTER SET utf8mb4
+DETERMINISTIC NO SQL
+SQL SECURITY INVOKER
+BEGIN
+    -- Nothing else becomes a part of a statement, whatever the record says.
+    DECLARE v_types VARCHAR(200) DEFAULT CONCAT(
+        '^(DECIMAL|BIGINT( UNSIGNED)?|DATE|TIME|DATETIME|TIMESTAMP|BIT|(VAR)?BINARY|(TINY|MEDIUM|LONG)?BLOB)',
+        '([(][0-9]+(,[0-9]+)?[)])?$'
+    );
+    DECLARE v_values LONGTEXT CHARACTER SET utf8mb4;
+
+    SELECT GROUP_CONCAT(
+        ', _utf8mb4 x''', HEX(typed.path), ''', (SELECT v FROM JSON_TABLE(JSON_ARRAY(',
+        COALESCE(CONCAT('x''', typed.hex, ''''), CONCAT('_utf8mb4 x''', HEX(typed.value), '''')),
+        '), ''$[0]'' COLUMNS (v ', COALESCE(REGEXP_SUBSTR(typed.type, v_types), 'of no type'),
+        ' PATH ''$'' ERROR ON EMPTY ERROR ON ERROR)) AS typed)'
+        ORDER BY typed.place SEPARATOR ''
+    )
+    INTO v_values
+    FROM JSON_TABLE(p_document, '$.typed[*]' COLUMNS (
+        place FOR ORDINALITY, path LONGTEXT PATH '$.path', type VARCHAR(40) PATH '$.type',
+        value LONGTEXT PATH '$.value', hex LONGTEXT PATH '$.hex'
+    )) AS typed;
+    RETURN CONCAT(
+        'JSON_SET(CAST(_utf8mb4 x''', HEX(JSON_UNQUOTE(JSON_EXTRACT(p_document, '$.json'))), ''' AS JSON)', v_values, ')'
+    );
+END //
+
 -- Put one row, as an image has it, into the temporary table wavetank.staged, whose columns are those of the
 -- table that can be written. Names come from the catalogue and are quoted; values are hexadecimal literals.
 CREATE PROCEDURE wavetank.StageRow(IN p_schema VARCHAR(64), IN p_table VARCHAR(64), IN p_image JSON)
@@ -69,6 +100,7 @@ BEGIN
         GROUP_CONCAT(IF(c.writable, c.quoted, NULL) ORDER BY c.position),
         GROUP_CONCAT(IF(c.writable, CASE
             WHEN c.value IS NULL OR JSON_TYPE(c.value) = 'NULL' THEN 'NULL'
+            WHEN JSON_CONTAINS_PATH(c.value, 'one', '$.json') THEN wavetank.DocumentLiteral(c.value)
             WHEN JSON_TYPE(c.value) = 'OBJECT' THEN CONCAT('x''', JSON_UNQUOTE(JSON_EXTRACT(c.value, '$.hex')), '''')
             ELSE CONCAT('_utf8mb4 x''', HEX(JSON_UNQUOTE(c.value)), '''')
         END, NULL) ORDER BY c.position),

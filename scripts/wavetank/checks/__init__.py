@@ -1,8 +1,9 @@
 """What a topology must prove. One question a file; asking never prints and never mends.
 
 A check is a module of this package with QUESTION (a sentence), concerns(topology) (the nodes or proxies it
-is asked of) and examine(node, servers) (yields findings). A new file here is a new check: the commands and the
-test suites find it by themselves, and tests/broken/ fails until it has been seen red.
+is asked of) and examine(node, servers), which yields what it found, and where it did not ask, why. A new file here
+is a new check: the commands and the test suites find it by themselves, and tests/broken/ fails until it has been
+seen red.
 """
 
 import functools
@@ -15,9 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
+from wavetank.checksums import TOO_LATE
 from wavetank.errors import UnreachableError
 from wavetank.node import Servers, StatementError
-from wavetank.topology import Member, Topology
+from wavetank.topology import Channel, Member, Topology
 
 # Asked first: what does not answer cannot be asked anything else.
 FIRST = frozenset({"reachable", "proxy_reachable"})
@@ -34,6 +36,26 @@ class Finding:
     next_step: str
 
 
+@dataclass(frozen=True)
+class NotAsked:
+    """Why a check did not ask its question of a node, or not all of it: what nobody looked at is not known to be good.
+
+    `moot` is a question that has no meaning there at the moment, so that nobody who relies on the answer misses it.
+    """
+
+    reason: str
+    moot: bool = False
+
+
+# What a check yields.
+Seen = Finding | NotAsked
+
+
+def of_stopped(channel: Channel) -> NotAsked:
+    """Return what a check says that asks how a channel does which does not run."""
+    return NotAsked(f"{channel.title} does not run, which replication_threads reports")
+
+
 class Check(Protocol):
     """What a module of this package offers; see the package's docstring."""
 
@@ -43,18 +65,27 @@ class Check(Protocol):
     def concerns(self, topology: Topology) -> Iterable[Member]:
         """Return the nodes, or proxies, that the question is about."""
 
-    def examine(self, node: Member, servers: Servers) -> Iterator[Finding]:
+    def examine(self, node: Member, servers: Servers) -> Iterator[Seen]:
         """Ask the question of one node."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One check's word on one node; `unanswered` says why it could not be asked."""
+    """One check's word on one node.
+
+    Attributes:
+        check: which one.
+        node: whose answer it is.
+        findings: what is not as it should be.
+        unanswered: why the node did not answer, '' where it did.
+        not_asked: what of the question was not asked, and why.
+    """
 
     check: str
     node: str
     findings: tuple[Finding, ...] = ()
     unanswered: str = ""
+    not_asked: tuple[NotAsked, ...] = ()
 
 
 @dataclass
@@ -68,8 +99,28 @@ class Report:
 
     @property
     def green(self) -> bool:
-        """Whether every question was asked and nothing was found."""
+        """Whether nothing was found, and everybody who was asked answered; see `proven`."""
         return all(not answer.findings and not answer.unanswered for answer in self.answers)
+
+    @property
+    def proven(self) -> bool:
+        """Whether it is green, and no question was left out that has a meaning: for those who rely on all answers."""
+        return self.green and all(each.moot for answer in self.answers for each in answer.not_asked)
+
+    @property
+    def open(self) -> list[Answer]:
+        """The answers to questions that were not asked, or not wholly."""
+        return [answer for answer in self.answers if answer.not_asked]
+
+    def doubts(self) -> list[str]:
+        """Return lines() where it is not proven, for those who rely on all answers; none where it is."""
+        return [] if self.proven else list(self.lines())
+
+    @property
+    def in_words(self) -> str:
+        """How many answers there are and how they are, as a line of a report says it."""
+        good = f"{len(self.open)} not asked" if self.open else "all good"
+        return f"{len(self.answers)} answers, {good if self.green else 'not all good'}"
 
     @property
     def red(self) -> list[Answer]:
@@ -77,7 +128,7 @@ class Report:
         return [answer for answer in self.answers if answer.findings]
 
     def lines(self) -> Iterator[str]:
-        """Yield the findings as people read them, one line each."""
+        """Yield what was found, who did not answer and what was not asked, as people read it, one line each."""
         for answer in self.red:
             for finding in answer.findings:
                 yield " ".join(
@@ -87,10 +138,13 @@ class Report:
         if unanswered := [answer for answer in self.answers if answer.unanswered]:
             nodes = ", ".join(sorted({answer.node for answer in unanswered}))
             yield f"{self.instance} {nodes}: {len(unanswered)} questions could not be asked"
+        for answer in self.open:
+            for each in answer.not_asked:
+                yield f"{self.instance} {answer.node}: {answer.check}: not asked: {each.reason}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON takes it."""
-        return {"green": self.green, **asdict(self)}
+        return {"green": self.green, "proven": self.proven, **asdict(self)}
 
 
 @functools.cache
@@ -104,10 +158,23 @@ def ask(name: str, node: Member, servers: Servers) -> Answer:
     """Ask one check of one node."""
     check = all_checks()[name]
     try:
-        return Answer(name, node.name, tuple(_addressed(check.examine(node, servers), servers.topology)))
+        seen = list(dict.fromkeys(check.examine(node, servers)))
+        findings = (each for each in seen if isinstance(each, Finding))
+        left_out = tuple(each for each in seen if isinstance(each, NotAsked))
+        return Answer(name, node.name, tuple(_addressed(findings, servers.topology)), not_asked=left_out)
     except UnreachableError as error:
         return Answer(name, node.name, unanswered=str(error))
     except StatementError as error:
+        if error.errno == TOO_LATE:
+            return Answer(
+                name,
+                node.name,
+                (
+                    Finding(
+                        node.name, "an answer in time", str(error.msg), "make check again, when there is less to do"
+                    ),
+                ),
+            )
         finding = Finding(node.name, "an answer", f"error {error}", "make topology-up, which mends the accounts")
         return Answer(name, node.name, (finding,))
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
-from wavetank.checks import Finding
-from wavetank.lag import lag_beyond_us
+from wavetank.checks import Finding, NotAsked, Seen, of_stopped
+from wavetank.lag import settled_lag_us
 from wavetank.node import Servers
+from wavetank.replication import channels_of, replicates
 from wavetank.topology import Node, Topology
 
 QUESTION = "Is the applier's lag behind its source, by performance_schema, within its bound?"
@@ -16,14 +17,21 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return topology.replicas
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Compare each channel's applier lag with the topology's bound."""
     bound_us = int(servers.topology.lag_bound_s * 1e6)
+    found = channels_of(servers[node.name])
     for channel in node.channels:
-        if found := lag_beyond_us(bound_us, attrgetter("hop_us"), servers[node.name], channel):
+        if not replicates(found.get(channel.name, {})):
+            yield of_stopped(channel)
+            continue
+        lag_us = settled_lag_us(bound_us, attrgetter("hop_us"), servers[node.name], channel)
+        if lag_us is None:
+            yield NotAsked(f"{channel.title} has applied nothing")
+        elif lag_us > bound_us:
             yield Finding(
                 node.name,
                 f"at most {bound_us} us behind {channel.source}",
-                found,
+                f"{lag_us} us",
                 "make status, then performance_schema.replication_applier_status_by_worker",
             )

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import Server, Servers, StatementError
 from wavetank.replication import channels_of, replicates
@@ -26,17 +26,19 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return topology.sources
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Write a random token to the source and look for it on each replica, within the lag bound.
 
     One cause is one finding: a closed source, a replica that does not answer and one that does not
-    replicate are other checks' findings, and are passed over here, with all that is behind them.
+    replicate are other checks' findings; nothing is asked of them here, nor of what is behind them.
     """
     token = secrets.token_bytes(16)
     try:
         servers[node.name].query(WRITE, [token])
     except StatementError as error:
-        if error.errno != CLOSED:
+        if error.errno == CLOSED:
+            yield NotAsked("the source takes no writes, which writable reports")
+        else:
             yield Finding(node.name, "a source that takes a write", str(error), "make topology-up")
         return
     written = time.monotonic()
@@ -45,7 +47,14 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
         budget_s = max(0.0, servers.topology.lag_bound_s - (time.monotonic() - written))
         if all(channel.source in cut for channel in replica.channels) or not _replicates(servers[replica.name]):
             cut.add(replica.name)
-        elif not _arrives(servers[replica.name], token, budget_s):
+            yield NotAsked(f"{replica.name} does not replicate, or does not answer, or is behind such a one")
+            continue
+        try:
+            arrived = _arrives(servers[replica.name], token, budget_s)
+        except UnreachableError as error:
+            yield NotAsked(str(error))
+            continue
+        if not arrived:
             yield Finding(
                 replica.name,
                 f"a row of {node.name} within {servers.topology.lag_bound_s:g} s",
@@ -65,8 +74,6 @@ def _replicates(replica: Server) -> bool:
 def _arrives(replica: Server, token: bytes, budget_s: float) -> bool:
     try:
         wait_until("the canary", lambda: replica.value(READ, [token]), timeout_s=budget_s, interval_s=0.005)
-    except UnreachableError:
-        return True
     except UsageError:
         return False
     return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers
 from wavetank.replication import channel_deviations, channels_of
 from wavetank.topology import Node, Topology
@@ -15,11 +15,12 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return topology.replicas
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Compare what the server says of each declared channel with the inventory."""
     found = channels_of(servers[node.name])
     for channel in node.channels:
         if channel.name not in found:
-            continue  # replication_threads reports it
+            yield NotAsked(f"there is no {channel.title}, which replication_threads reports")
+            continue
         for name, (expected, actual) in channel_deviations(found[channel.name], channel).items():
             yield Finding(node.name, f"{name} {expected} of {channel.title}", str(actual), "make topology-up")

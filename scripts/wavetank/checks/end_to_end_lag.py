@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
-from wavetank.checks import Finding
-from wavetank.lag import lag_beyond_us
+from wavetank.checks import Finding, NotAsked, Seen, of_stopped
+from wavetank.lag import settled_lag_us
 from wavetank.node import Servers
+from wavetank.replication import channels_of, replicates
 from wavetank.topology import Channel, Node, Topology
 
 QUESTION = "Behind a relay: is the lag from the first commit to here, over all hops, within its bound?"
@@ -16,17 +17,24 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return [node for node in topology.replicas if any(_is_relay(topology, channel) for channel in node.channels)]
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Compare the end-to-end lag of each channel behind a relay with the topology's bound."""
     bound_us = int(servers.topology.lag_bound_s * 1e6)
+    found = channels_of(servers[node.name])
     for channel in node.channels:
         if not _is_relay(servers.topology, channel):
             continue
-        if found := lag_beyond_us(bound_us, attrgetter("end_to_end_us"), servers[node.name], channel):
+        if not replicates(found.get(channel.name, {})):
+            yield of_stopped(channel)
+            continue
+        lag_us = settled_lag_us(bound_us, attrgetter("end_to_end_us"), servers[node.name], channel)
+        if lag_us is None:
+            yield NotAsked(f"{channel.title} has applied nothing")
+        elif lag_us > bound_us:
             yield Finding(
                 node.name,
                 f"at most {bound_us} us from the first commit, by way of {channel.source}",
-                found,
+                f"{lag_us} us",
                 "make status shows the lag of each hop",
             )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, Seen, of_stopped
 from wavetank.gtid import is_hole
 from wavetank.node import Servers
 from wavetank.replication import channels_of, replicates
@@ -16,15 +16,16 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return topology.replicas
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Wait for each source's GTID set on the replica, within the lag bound.
 
-    A channel that does not run is the finding of replication_threads, and passed over here.
+    A channel that does not run is the finding of replication_threads: nothing is asked of it here.
     """
     server = servers[node.name]
     found = channels_of(server)
     for channel in node.channels:
         if channel.name not in found or not replicates(found[channel.name]):
+            yield of_stopped(channel)
             continue
         theirs = servers[channel.source].value("SELECT @@GLOBAL.gtid_executed")
         bound_s = servers.topology.lag_bound_s

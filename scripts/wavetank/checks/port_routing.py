@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 from wavetank.accounts import APP_ACCOUNT
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers, query_on
 from wavetank.proxies import Proxy, routers
 from wavetank.topology import Topology
@@ -20,7 +20,7 @@ def concerns(topology: Topology) -> Iterable[Proxy]:
     return routers(topology.proxies)
 
 
-def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
+def examine(proxy: Proxy, servers: Servers) -> Iterator[Seen]:
     """Connect to both ports, often enough to meet every server, and ask who answers."""
     replicas = {node.name for node in servers.topology.nodes if not node.is_source}
     often = _ROUNDS * len(servers.topology.nodes)
@@ -33,6 +33,8 @@ def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
         if not row["closed"]:
             yield Finding(proxy.name, f"closed servers behind {proxy.side_port}", f"{name}, which takes writes", step)
     silent = {name for name in replicas if servers[name].given_up}
+    for name in sorted(silent):
+        yield NotAsked(f"{name} does not answer, which reachable reports, so that it need not be met")
     if missing := replicas - reached.keys() - silent:
         yield Finding(
             proxy.name, f"every replica behind {proxy.side_port}", f"never {', '.join(sorted(missing))}", step

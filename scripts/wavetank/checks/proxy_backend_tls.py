@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from wavetank.accounts import APP_ACCOUNT
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers
 from wavetank.proxies import Proxy
 from wavetank.topology import Topology
@@ -22,12 +22,13 @@ def concerns(topology: Topology) -> Iterable[Proxy]:
     return topology.proxies
 
 
-def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
+def examine(proxy: Proxy, servers: Servers) -> Iterator[Seen]:
     """Ask every server how it is spoken to from the address from which the proxy's statements come."""
     address = servers[proxy.name].value(_ADDRESS, account=APP_ACCOUNT)
     for node in servers.topology.nodes:
         if servers[node.name].given_up:
-            continue  # reachable reports it
+            yield NotAsked(f"{node.name} does not answer, which reachable reports")
+            continue
         for row in servers[node.name].query(_CONNECTIONS, [address]):
             yield Finding(
                 proxy.name,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.hostgroups import meaning
 from wavetank.node import Servers
 from wavetank.proxies import Proxy, proxysqls
@@ -18,9 +18,11 @@ def concerns(topology: Topology) -> Iterable[Proxy]:
     return proxysqls(topology.proxies)
 
 
-def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
+def examine(proxy: Proxy, servers: Servers) -> Iterator[Seen]:
     """Read its logs and the states of its servers; one that does not answer us either is another check's."""
     silent = {node.name for node in servers.topology.nodes if servers[node.name].given_up}
+    for name in sorted(silent):
+        yield NotAsked(f"{name} does not answer, which reachable reports: what the monitor makes of that is left out")
     for log, hostname, error in monitor_errors(servers, proxy):
         if hostname not in silent:
             yield Finding(

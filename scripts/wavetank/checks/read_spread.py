@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from wavetank.accounts import APP_ACCOUNT
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.hostgroups import Pair, pairs_of
 from wavetank.node import Servers, query_on
 from wavetank.proxies import ADMIN, Proxy, proxysqls
@@ -26,19 +26,22 @@ def concerns(topology: Topology) -> Iterable[Proxy]:
     return proxysqls(topology.proxies)
 
 
-def examine(proxy: Proxy, servers: Servers) -> Iterator[Finding]:
+def examine(proxy: Proxy, servers: Servers) -> Iterator[Seen]:
     """Read through one connection a shard, and count who answered; a replica left out is proxy_monitor's."""
     for pair in pairs_of(servers.topology, proxy):
         yield from _examine(proxy, servers, pair)
 
 
-def _examine(proxy: Proxy, servers: Servers, pair: Pair) -> Iterator[Finding]:
+def _examine(proxy: Proxy, servers: Servers, pair: Pair) -> Iterator[Seen]:
     rows = servers[proxy.side].query(_ONLINE.format(group=pair.reader), account=ADMIN)
     online = {row["hostname"] for row in rows}
     replicas = [
         node for node in pair.nodes
         if not node.is_source and node.name in online and not servers[node.name].given_up
     ]  # fmt: skip
+    silent = [node.name for node in pair.nodes if not node.is_source and node not in replicas]
+    if silent:
+        yield NotAsked(f"{', '.join(silent)} cannot get reads: proxy_monitor or reachable reports why")
     if not replicas:
         return
     # A connection of its own: one that has asked for a variable stays with one server.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.errors import UnreachableError
 from wavetank.node import Servers
 from wavetank.topology import Node, Topology
@@ -16,7 +16,7 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return topology.nodes
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Compare the server's id with the declared one, and id and UUID with those of the nodes before it."""
     mine = servers[node.name].query(IDENTITY)[0]
     if mine["server_id"] != node.server_id:
@@ -25,7 +25,8 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
         try:
             theirs = servers[other.name].query(IDENTITY)[0]
         except UnreachableError:
-            continue  # that is the finding of another check
+            yield NotAsked(f"{other.name}, which does not answer, may have the same")
+            continue
         for name, value in mine.items():
             if theirs[name] == value:
                 yield Finding(

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers
 from wavetank.sharding.maps import DirectoryMap
-from wavetank.sharding.placement import known_moment
+from wavetank.sharding.placement import known_moment, why_unsettled
 from wavetank.topology import Node, Topology
 
 QUESTION = "Do directory, mapping and shard map agree?"
@@ -26,10 +26,11 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return (shard.source for shard in topology.shards[:1] if topology.shard_by == DirectoryMap.kind)
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Count the customers of each shard; look for shards that the directory or the map does not have."""
     moment = known_moment(servers, [])
     if not moment:
+        yield NotAsked(why_unsettled(moment))
         return
     newest = moment.newest
     rows = servers[node.name].query(_COUNTS, account="admin")

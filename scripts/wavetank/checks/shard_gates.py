@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers
 from wavetank.sharding.gates import bounds, read_gates
-from wavetank.sharding.placement import known_moment, last_prepared
+from wavetank.sharding.placement import known_moment, last_prepared, why_unsettled
 from wavetank.topology import Node, Topology
 
 QUESTION = "Do the shard's gates agree with the version of the map?"
@@ -16,11 +16,15 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return (shard.source for shard in topology.shards)
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Compare each gate with what the catalogue allows; a shard outside the map has none to guard."""
     shard = servers.topology.shard(node.shard)
     moment = known_moment(servers, [shard])
-    if not moment or shard.number not in moment.newest.map.shards:
+    if not moment:
+        yield NotAsked(why_unsettled(moment))
+        return
+    if shard.number not in moment.newest.map.shards:
+        yield NotAsked(f"shard {shard.number} is not in the map", moot=True)
         return
     found = read_gates(servers[node.name])
     allowed = bounds(moment.newest.version, last_prepared(servers), under_way=moment.under_way)

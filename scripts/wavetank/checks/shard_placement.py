@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers
-from wavetank.sharding.placement import known_moment, misplaced
+from wavetank.sharding.placement import MOVING, known_moment, misplaced, why_unsettled
 from wavetank.topology import Node, Topology
 
 QUESTION = "Does every customer lie on the shard that the map names?"
@@ -15,12 +15,18 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return (shard.source for shard in topology.shards)
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Let the server compute the map for all its customers; while rows move, two maps are right."""
     shard = servers.topology.shard(node.shard)
     moment = known_moment(servers, [shard])
-    wrong = misplaced(servers, shard, moment) if moment else None
-    if moment and wrong:
+    if not moment:
+        yield NotAsked(why_unsettled(moment))
+        return
+    if moment.without_trace:
+        yield NotAsked(f"{MOVING}, and the directory does not know any more whence")
+        return
+    wrong = misplaced(servers, shard, moment)
+    if wrong:
         some = ", ".join(
             f"customer {customer} ({f'of shard {owner}' if owner else 'not in the directory'})"
             for customer, owner in wrong.examples

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers
-from wavetank.sharding.placement import known_moment, without_parent
+from wavetank.sharding.placement import known_moment, why_unsettled, without_parent
 from wavetank.topology import Node, Topology
 
 QUESTION = "Is every order on the same shard as its customer, and every item as its order?"
@@ -21,11 +21,12 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return (shard.source for shard in topology.shards)
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Look for children without parents, by sets of ids; while rows move, one may come before the other."""
     shard = servers.topology.shard(node.shard)
     moment = known_moment(servers, [shard])
     if not moment or moment.under_way:
+        yield NotAsked(why_unsettled(moment))
         return
     for table, column, parent, title in _RELATIONS:
         for value in without_parent(servers, shard, table, column, parent)[:1]:

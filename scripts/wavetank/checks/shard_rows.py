@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers
 from wavetank.sharding.loading import states_of
-from wavetank.sharding.placement import Moment, known_moment, loaded_rows, shards_of
+from wavetank.sharding.placement import MOVING, Moment, known_moment, loaded_rows, shards_of, why_unsettled
 from wavetank.shop import customers_of
 from wavetank.topology import Node, Topology
 
@@ -17,15 +17,20 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return (shard.source for shard in topology.shards[:1])
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Count the loaded rows where the map puts them; while a load or a cut-over passes, there is nothing to count."""
     moment = known_moment(servers, servers.topology.shards)
     if not moment:
+        yield NotAsked(why_unsettled(moment))
         return
     states = set(states_of(servers, shards_of(servers.topology, moment.newest.map)).values())
     orders = max(state.orders for state in states)
-    found = loaded_rows(servers, moment, customers_of(orders), orders) if len(states) == 1 else None
+    if len(states) > 1:
+        yield NotAsked("some shards are loaded further than others: make load again goes on")
+        return
+    found = loaded_rows(servers, moment, customers_of(orders), orders)
     if found is None or not _unchanged(servers, moment):
+        yield NotAsked(MOVING)
         return
     for table, count, expected in zip(("customers", "orders"), found, (customers_of(orders), orders), strict=True):
         if count < expected:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers
-from wavetank.sharding.placement import SKEW_BOUND, SKEW_CUSTOMERS, count_rows, known_moment
+from wavetank.sharding.placement import SKEW_BOUND, SKEW_CUSTOMERS, count_rows, known_moment, why_unsettled
 from wavetank.topology import Node, Topology
 
 QUESTION = "Does no shard hold more than twice its even share of customers?"
@@ -15,16 +15,21 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return (shard.source for shard in topology.shards[:1])
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Count the customers; a few say nothing, and while rows move there are too many."""
     moment = known_moment(servers, servers.topology.shards)
     if not moment or moment.under_way:
+        yield NotAsked(why_unsettled(moment))
         return
     shards = moment.newest.map.shards
     counts = {number: customers for number, (customers, _) in count_rows(servers).items() if number in shards}
     even = sum(counts.values()) / len(shards)
     largest = max(counts, key=lambda number: counts[number])
-    if sum(counts.values()) >= SKEW_CUSTOMERS and counts[largest] > SKEW_BOUND * even:
+    if sum(counts.values()) < SKEW_CUSTOMERS:
+        yield NotAsked(
+            f"{sum(counts.values())} customers say little: it is asked from {SKEW_CUSTOMERS:,} on", moot=True
+        )
+    elif counts[largest] > SKEW_BOUND * even:
         source = servers.topology.shard(largest).source.name
         yield Finding(
             source, f"at most {SKEW_BOUND:g} times {even:.0f} customers", f"{counts[largest]} on shard {largest}",

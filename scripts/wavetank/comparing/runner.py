@@ -60,7 +60,8 @@ def _instance(plan: Plan, receipts: int, say: Say) -> contextlib.AbstractContext
     """Lend an instance of the comparison's own, which is gone afterwards, also after Ctrl-C."""
     name = f"{PREFIX}semi-sync-{receipts}" if receipts else f"{PREFIX}async"
     say(f"{name}: bringing a source and {plan.replicas} replicas up")
-    return lent_instance(name, say, TOPOLOGY=plan.topology, REPLICAS=str(plan.replicas), SEMI_SYNC=str(receipts))
+    options = {"TOPOLOGY": plan.topology, "REPLICAS": str(plan.replicas), "SEMI_SYNC": str(receipts)}
+    return lent_instance(name, say, options)
 
 
 def _run(plan: Plan, setting: Setting, instance: str, directory: Path) -> Run:
@@ -74,7 +75,9 @@ def _run(plan: Plan, setting: Setting, instance: str, directory: Path) -> Run:
         run_command("up", UP_TIMEOUT_S, options={"INSTANCE": instance})
         return Run(passed=False, failures=(last_line(done),))
     shutil.copytree(report["directory"], directory)
-    verdict = json.loads((directory / "verdict.json").read_text())
+    if not (file := directory / "verdict.json").exists():
+        return Run(passed=False, failures=tuple(report["failures"]))
+    verdict = json.loads(file.read_text())
     return read_run(report, verdict, f"runs/{directory.name}/{PAGE}")
 
 
@@ -92,8 +95,8 @@ def read_run(report: Mapping[str, Any], verdict: Mapping[str, Any], page: str) -
     )
 
 
-def _seconds(outage: Mapping[str, float] | None) -> float:
-    return outage["seconds"] if outage else NO_END
+def _seconds(outage: Mapping[str, float]) -> float:
+    return NO_END if outage["unfinished"] else outage["seconds"]
 
 
 def _in_words(run: Run) -> str:

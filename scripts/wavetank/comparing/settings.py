@@ -1,19 +1,15 @@
 """The settings that are compared: how many receipts a commit waits for, and which way clients come."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-import yaml
-
 from wavetank.drills import all_drills, find_drill
 from wavetank.errors import UsageError
-from wavetank.instance import INVENTORIES
 from wavetank.inventory import declared_topology
 from wavetank.planning import FIRST_PORT
 from wavetank.proxies import PROXYSQL
-from wavetank.proxy_images import find_proxysql
+from wavetank.proxy_images import why_no_proxysql
 from wavetank.traffic.ways import all_ways
 
 RECEIPTS = (0, 1, 2)
@@ -105,7 +101,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say of a comparison, and how
     if unknown := [name for name in names if name not in all_ways()]:
         raise UsageError(f"via={unknown[0]} is no way to the servers; there are: {', '.join(all_ways())}")
     left_out = ""
-    if PROXYSQL in names and (reason := _why_no_proxysql()):
+    if PROXYSQL in names and (reason := why_no_proxysql()):
         names = tuple(name for name in names if name != PROXYSQL)
         if not names:
             raise UsageError(reason)
@@ -133,14 +129,3 @@ def _numbers(text: str) -> tuple[int, ...]:
         if not part.isdecimal() or int(part) > MOST_RECEIPTS:
             raise UsageError(f"semi_sync={part} is not a number of receipts from 0 to {MOST_RECEIPTS}")
     return tuple(sorted({int(part) for part in _split(text)})) or RECEIPTS
-
-
-def _why_no_proxysql() -> str:
-    """Return why there is no ProxySQL to be had, '' where there is one."""
-    named = os.environ.get("PROXYSQL_IMAGE")
-    settings = yaml.safe_load((INVENTORIES / "group_vars" / f"{PROXYSQL}.yml").read_text())
-    try:
-        find_proxysql(named or settings[PROXYSQL]["image"])
-    except UsageError as refusal:
-        return str(refusal)
-    return ""

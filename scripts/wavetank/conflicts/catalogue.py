@@ -102,7 +102,7 @@ class Table:
 
 
 def _cut(value: Value, length: int | None) -> Value:
-    return value[:length] if value is not None else None
+    return value[:length] if isinstance(value, str | bytes) else value
 
 
 def read_tables(server: Server, names: Collection[Name]) -> dict[Name, Table]:

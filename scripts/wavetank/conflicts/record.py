@@ -9,8 +9,9 @@ from typing import Any
 
 from wavetank.conflicts.catalogue import Key, Name, Table
 from wavetank.conflicts.detect import Component, Conflict, Effect
+from wavetank.conflicts.documents import Document
 from wavetank.conflicts.survey import Survey, recorder
-from wavetank.conflicts.values import Image
+from wavetank.conflicts.values import Image, Value
 from wavetank.node import Row, Server, Servers, query_on
 
 OPEN, SUPERSEDED = "open", "superseded"
@@ -90,7 +91,10 @@ class RecordedVersion:
 def shown(image: Mapping[str, Any]) -> str:
     """Return a recorded row, or a part of it, as a sentence names it: id=5, photo=x'ff'."""
     return ", ".join(
-        f"{name}=x'{value['hex']}'" if isinstance(value, dict) else f"{name}={value}" for name, value in image.items()
+        f"{name}=x'{value['hex']}'"
+        if isinstance(value, dict) and "hex" in value
+        else f"{name}={value['json'] if isinstance(value, dict) else value}"
+        for name, value in image.items()
     )
 
 
@@ -210,11 +214,16 @@ def _row_ids(rows: Iterable[Key]) -> str:
 
 
 def _json(image: Image | None) -> str | None:
-    """Return a row as JSON of text; bytes, which JSON does not have, as an object."""
+    """Return a row as JSON of text; bytes, and documents of which text does not say all, as an object."""
     if image is None:
         return None
-    plain = {name: {"hex": value.hex()} if isinstance(value, bytes) else value for name, value in image.items()}
-    return json.dumps(plain, ensure_ascii=False)
+    return json.dumps({name: _plain(value) for name, value in image.items()}, ensure_ascii=False)
+
+
+def _plain(value: Value) -> object:
+    if isinstance(value, bytes):
+        return {"hex": value.hex()}
+    return value.as_dict() if isinstance(value, Document) else value
 
 
 def read_records(server: Server, *, state: str = "") -> list[Recorded]:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from wavetank.checks import Finding, ask_all
+from wavetank.checks import Answer, Finding, ask_all
 from wavetank.conflicts.record import OPEN, Recorded, read_records, record, set_examined
 from wavetank.conflicts.survey import peer_names, recorder, survey
 from wavetank.effective import rendered_settings
@@ -134,8 +134,15 @@ def resolve(servers: Servers, strategy: Strategy, say: Callable[[str], None]) ->
     decided = {conflict.identity for conflict in still_open}
     done.resolved = [each for each in read_records(server) if each.identity in decided and each.state != OPEN]
     report = ask_all(servers, ["reachable", "replication_threads", "data_equal"])
-    done.left = [finding for answer in report.answers for finding in answer.findings]
+    done.left = [left for answer in report.answers for left in _left(answer)]
     return done
+
+
+def _left(answer: Answer) -> Iterator[Finding]:
+    """Yield what an answer leaves to do: what it found, and what it could not tell."""
+    yield from answer.findings
+    for reason in filter(None, (answer.unanswered, *(each.reason for each in answer.not_asked))):
+        yield Finding(answer.node, f"an answer to {answer.check}", reason, "make check")
 
 
 def _everywhere(servers: Servers, names: list[str], act: Callable[[Server], object]) -> None:

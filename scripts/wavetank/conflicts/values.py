@@ -6,18 +6,18 @@ type and mysys/my_time.cc.
 """
 
 import datetime as dt
-import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pymysqlreplication.constants import FIELD_TYPE
-from pymysqlreplication.json_binary import parse_json
 from pymysqlreplication.row_event import RowsEvent
 
+from wavetank.conflicts.documents import Document, read_document
+from wavetank.conflicts.packed import Buffer, decimal_text
 from wavetank.errors import UsageError
 
-Value = str | bytes | None
+Value = str | bytes | Document | None
 Image = Mapping[str, Value]
 
 _INTEGER_BYTES = {
@@ -27,34 +27,6 @@ _INTEGER_BYTES = {
     FIELD_TYPE.LONG: 4,
     FIELD_TYPE.LONGLONG: 8,
 }
-_DIGITS_A_WORD = 9
-_BYTES_OF_DIGITS = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
-
-
-class Buffer:
-    """The bytes of a row event, read from front to back."""
-
-    def __init__(self, data: bytes) -> None:
-        """Start at the first byte."""
-        self._data = data
-        self._at = 0
-
-    def __bool__(self) -> bool:
-        """Whether there is anything left."""
-        return self._at < len(self._data)
-
-    def take(self, count: int) -> bytes:
-        """Return the next `count` bytes."""
-        self._at += count
-        return self._data[self._at - count : self._at]
-
-    def little(self, count: int, *, signed: bool = False) -> int:
-        """Return the next bytes as a little-endian number."""
-        return int.from_bytes(self.take(count), "little", signed=signed)
-
-    def big(self, count: int) -> int:
-        """Return the next bytes as a big-endian number."""
-        return int.from_bytes(self.take(count), "big")
 
 
 def decode_rows(data: bytes, columns: Sequence[Any], images: int) -> list[tuple[Image, ...]]:
@@ -165,33 +137,11 @@ def _fraction(buffer: Buffer, column: Any) -> str:  # noqa: ANN401
 
 
 def _decimal(buffer: Buffer, column: Any) -> Value:  # noqa: ANN401
-    words, digits = divmod(column.precision - column.decimals, _DIGITS_A_WORD)
-    more_words, more_digits = divmod(column.decimals, _DIGITS_A_WORD)
-    groups = [digits, *[_DIGITS_A_WORD] * (words + more_words), more_digits]
-    data = bytearray(buffer.take(sum(_BYTES_OF_DIGITS[group] for group in groups)))
-    negative = not data[0] & 0x80
-    data[0] ^= 0x80
-    if negative:
-        data = bytearray(byte ^ 0xFF for byte in data)
-    packed = Buffer(bytes(data))
-    text = "".join(f"{packed.big(_BYTES_OF_DIGITS[group]):0{group}d}" for group in groups if group)
-    point = len(text) - column.decimals
-    return f"{'-' * negative}{text[:point].lstrip('0') or '0'}{'.' * bool(column.decimals)}{text[point:]}"
+    return decimal_text(buffer, column.precision, column.decimals)
 
 
 def _json(buffer: Buffer, column: Any) -> Value:  # noqa: ANN401
-    data = buffer.take(buffer.little(column.length_size))
-    # What JSON text cannot say, such as a date, becomes a string.
-    return json.dumps(_plain(parse_json(data[0], data[1:])) if data else None, ensure_ascii=False, default=str)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Return a JSON value with its texts as such; the library leaves them bytes."""
-    if isinstance(value, dict):
-        return {key.decode(): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value.decode() if isinstance(value, bytes) else value
+    return read_document(buffer.take(buffer.little(column.length_size)))
 
 
 _DECODERS: Mapping[int, Callable[[Buffer, Any], Value]] = {

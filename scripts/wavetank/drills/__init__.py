@@ -1,7 +1,7 @@
 """Storms on purpose. One a file; each has the same shape, and ends with a verdict and a report.
 
-A drill is a module of this package with STORM (a sentence), concerns(topology), and prepare(servers, options,
-say), which returns a Drill. A new file here is a new drill: the commands find it by themselves.
+A drill is a module of this package with STORM (a sentence), PROMISES, concerns(topology), and prepare(servers,
+options, say), which returns a Drill. A new file here is a new drill: the commands find it by themselves.
 """
 
 import functools
@@ -9,22 +9,26 @@ import importlib
 import json
 import pkgutil
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from wavetank import containers
 from wavetank.checks import ask_all
-from wavetank.errors import UsageError, WaitedInVain
+from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.files import write_if_changed
 from wavetank.instance import Instance, topology_names
 from wavetank.inventory import declared_topology
+from wavetank.judging.judges import Judgement, judge, said
+from wavetank.judging.kept import Kept
 from wavetank.node import Servers
 from wavetank.planning import FIRST_PORT
 from wavetank.reporting.page import drill_page
 from wavetank.reporting.recorded import Recorded
 from wavetank.topology import Topology
+from wavetank.traffic.promises import Promises, Thresholds
 from wavetank.waiting import wait_until
 
 Say = Callable[[str], None]
@@ -43,16 +47,18 @@ class Options:
         operations: how many harmless operations the storm is mixed with.
         strategy: how conflicts are resolved.
         via: by which way clients come to the servers, '' for the usual one; see wavetank.traffic.ways.
+        thresholds: what is demanded beyond what the drill promises.
     """
 
     seed: int = 1
     operations: int = 5000
     strategy: str = "latest-wins"
     via: str = ""
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
 
 class Drill(Protocol):
-    """One storm, in four phases; `facts` is what the report says of it."""
+    """One storm, in phases; `facts` is what the report says of it, beside what is judged."""
 
     facts: dict[str, Any]
 
@@ -67,15 +73,18 @@ class Drill(Protocol):
         """Do the damage."""
 
     def recovery(self) -> None:
-        """Do what mends it."""
+        """Do what mends it, while the traffic goes on."""
 
-    def verdict(self) -> list[str]:
-        """Return what is not as it should be, a sentence each; nothing is good."""
+    def mend(self) -> None:
+        """End the traffic, and mend what is left; done whatever went wrong before."""
+
+    def kept(self) -> Kept:
+        """Return all that the verdict is computed from, as far as it can be had."""
 
     def files(self) -> Mapping[str, Iterable[str]]:
-        """Return what is kept beside the report: lines by the file's name."""
+        """Return what lies beside the report that nothing is judged by: lines by the file's name."""
 
-    def recorded(self) -> Recorded | None:
+    def recorded(self, judgement: Judgement) -> Recorded | None:
         """Return what its traffic saw, for the plots; None for a drill without any."""
 
     def calm(self) -> None:
@@ -86,6 +95,7 @@ class DrillModule(Protocol):
     """What a module of this package offers; see the package's docstring."""
 
     STORM: str
+    PROMISES: Promises
 
     def concerns(self, topology: Topology) -> bool:
         """Return whether the storm means anything to such a topology."""
@@ -119,23 +129,11 @@ class DrillReport:
 
     def lines(self) -> Iterator[str]:
         """Yield the report as people read it."""
-        for name, value in self.facts.items():
-            if isinstance(value, dict):
-                yield f"{name}:"
-                yield from (f"  {key:<16} {_inline(inner)}" for key, inner in value.items())
-            elif isinstance(value, list):
-                yield f"{name}:"
-                yield from (f"  {inner}" for inner in value)
-            else:
-                yield f"{name}: {value}"
+        yield from said(self.facts)
         yield ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.phases.items())
         yield from (f"✗ {failure}" for failure in self.failures)
         yield f"{self.drill} of {self.instance}: {'passed' if self.passed else 'failed'}"
         yield f"report: {self.page}"
-
-
-def _inline(value: object) -> str:
-    return ", ".join(f"{key} {inner}" for key, inner in value.items()) if isinstance(value, dict) else str(value)
 
 
 @functools.cache
@@ -171,16 +169,16 @@ def find_drill(name: str, topology: Topology) -> DrillModule:
 
 
 def demand_green(servers: Servers) -> None:
-    """Demand that every check is green before a storm, within IN_ORDER_S.
+    """Demand that every check is asked and green before a storm, within IN_ORDER_S.
 
     Raises:
         UsageError: one is not; the message says which, the first of them.
     """
     seen = ask_all(servers)
-    if seen.green:
+    if seen.proven:
         return
     try:
-        wait_until("every check to be green", lambda: ask_all(servers).green, timeout_s=IN_ORDER_S)
+        wait_until("every check to be green", lambda: ask_all(servers).proven, timeout_s=IN_ORDER_S)
     except WaitedInVain:
         # What was seen first is nearest to the cause: more follows from it while one waits.
         raise UsageError(
@@ -188,33 +186,107 @@ def demand_green(servers: Servers) -> None:
         ) from None
 
 
+def after_the_storm(servers: Servers) -> tuple[str, list[str]]:
+    """Ask every check; return what the report says of them, and what is not as it should be, a sentence each."""
+    report = ask_all(servers)
+    return report.in_words, report.doubts()
+
+
 def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillReport:
     """Run a drill, write its report into the instance's directory, and return it.
 
+    What goes wrong from the storm on is what the drill is for: it is in the report, and the drill has failed.
+
     Raises:
-        UsageError: there is no such drill, or the instance is not in order.
-        UnreachableError: a server does not answer where the drill had not meant it to.
+        UsageError: there is no such drill, or the instance is not in order before the storm.
+        UnreachableError: a server does not answer before the storm.
     """
     started = datetime.now(UTC)
     topology = servers.topology
     drill = find_drill(name, servers.topology).prepare(servers, options, say)
     report = DrillReport(name, servers.topology.instance, started.isoformat(timespec="seconds"), options)
+    run = _Run(drill, report, say)
     try:
-        for phase in ("baseline", "storm", "recovery", "verdict"):
-            say(f"{phase}")
-            begun = time.monotonic()
-            failures = getattr(drill, phase)()
-            report.phases[phase] = round(time.monotonic() - begun, 3)
-            report.failures += failures or []
-    finally:
+        kept = run.through()
+    except BaseException:
         drill.calm()
-    report.facts = drill.facts
-    _write(report, drill, topology, started)
+        raise
+    run.guarded("calming", drill.calm)
+    run.judge(kept)
+    _write(run, topology, started)
     return report
 
 
-def _write(report: DrillReport, drill: Drill, topology: Topology, started: datetime) -> None:
+class _Run:
+    """One run of a drill: phase after phase, and what went wrong in them."""
+
+    def __init__(self, drill: Drill, report: DrillReport, say: Say) -> None:
+        self.drill = drill
+        self.report = report
+        self.judgement: Judgement | None = None
+        self._say = say
+        self._wrong: list[str] = []
+        self._traces: list[str] = []
+        self._kept: Kept | None = None
+
+    def through(self) -> Kept | None:
+        """Go through all phases; where one fails, to what ends the traffic and mends, and to the verdict."""
+        drill = self.drill
+        self._phase("baseline", drill.baseline, refusals=(UsageError, UnreachableError))
+        for name, phase in (("storm", drill.storm), ("recovery", drill.recovery)):
+            if not self._wrong:
+                self._phase(name, phase)
+        self._phase("mending", drill.mend)
+        self._phase("verdict", self._keep)
+        return self._kept
+
+    def _keep(self) -> None:
+        self._kept = self.drill.kept()
+
+    def _phase(self, name: str, phase: Callable[[], None], refusals: tuple[type[Exception], ...] = ()) -> None:
+        self._say(name)
+        begun = time.monotonic()
+        try:
+            self.guarded(name, phase, refusals)
+        finally:
+            self.report.phases[name] = round(time.monotonic() - begun, 3)
+
+    def guarded(self, name: str, phase: Callable[[], None], refusals: tuple[type[Exception], ...] = ()) -> None:
+        """Do it, and note what goes wrong, other than a refusal."""
+        try:
+            phase()
+        except refusals:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the report is what a person needs now
+            kind = "" if isinstance(error, UsageError | UnreachableError) else f"{type(error).__name__}: "
+            self._wrong.append(f"{name} failed: {kind}{' '.join(str(error).split())}")
+            self._traces.append(traceback.format_exc())
+            self._say(self._wrong[-1])
+
+    def judge(self, kept: Kept | None) -> None:
+        """Judge what was kept, and put what is found into the report."""
+        if kept is not None:
+            self._kept = self._completed(kept)
+            self.judgement = judge(self._kept)
+        self.report.failures = list(self.judgement.failures if self.judgement else self._wrong)
+        self.report.facts = {**self.drill.facts, **(self.judgement.facts if self.judgement else {})}
+
+    def _completed(self, kept: Kept) -> Kept:
+        witnessed = (*self._wrong, *kept.declared.witnessed)
+        return replace(kept, declared=replace(kept.declared, drill=self.report.drill, witnessed=witnessed)).counted()
+
+    def files(self) -> Mapping[str, Iterable[str]]:
+        """Return what lies beside the report, by the file's name: what is judged, and what is found."""
+        files = dict(self.drill.files())
+        if self._kept and self.judgement:
+            files |= self._kept.files()
+            files["verdict.json"] = [json.dumps(self.judgement.as_dict(), indent=2) + "\n"]
+        return files | ({"traceback.txt": self._traces} if self._traces else {})
+
+
+def _write(run: _Run, topology: Topology, started: datetime) -> None:
     """Write the report's directory: its page last, so that where there is one, all is there that it links to."""
+    report = run.report
     directory = Instance(report.instance).directory / "reports" / f"{report.drill}-{started:%Y%m%dT%H%M%S}"
     page = directory / PAGE
     report.directory, report.page = str(directory), str(page)
@@ -224,10 +296,11 @@ def _write(report: DrillReport, drill: Drill, topology: Topology, started: datet
     files = {
         "report.json": [json.dumps(report.as_dict(), indent=2) + "\n"],
         "summary.txt": [f"{line}\n" for line in report.lines()],
-        **drill.files(),
+        **run.files(),
         **{name: [log] for name, log in logs.items()},
     }
     for name, lines in files.items():
         write_if_changed(directory / name, "".join(lines))
     storm = all_drills()[report.drill].STORM
-    write_if_changed(page, drill_page(report.as_dict(), storm, topology, drill.recorded(), list(files)))
+    recorded = run.drill.recorded(run.judgement) if run.judgement else None
+    write_if_changed(page, drill_page(report.as_dict(), storm, topology, recorded, list(files)))

@@ -2,29 +2,32 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import combinations
 from typing import Any
 
 from wavetank import network
-from wavetank.checks import ask_all
 from wavetank.conflicts.record import Recorded
 from wavetank.conflicts.resolve import MANUAL, look, read_strategy, resolve
 from wavetank.conflicts.survey import peer_names, recorder
 from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, make_workload
-from wavetank.drills import Drill, Options, Say, demand_green
-from wavetank.errors import UsageError
-from wavetank.node import Server, Servers, query_on
+from wavetank.drills import Drill, Options, Say, after_the_storm, demand_green
+from wavetank.errors import UnreachableError, UsageError
+from wavetank.judging.declared import CONFLICTS, Declared
+from wavetank.judging.judges import Judgement
+from wavetank.judging.kept import Kept
+from wavetank.judging.records import Harmless, Labelled, Told
+from wavetank.node import Server, Servers, StatementError, query_on
 from wavetank.replication import applier_error, channels_of, replicates
 from wavetank.topology import Topology
+from wavetank.traffic.promises import Promises
 from wavetank.waiting import wait_until
 
 STORM = "The network between all sources breaks while each of them takes writes, some to the same rows."
+PROMISES = Promises()
 SETTLE_S = 60.0
-# How many examples of a kind a verdict names.
-_MOST_NAMED = 3
 
 
 def concerns(topology: Topology) -> bool:
@@ -47,8 +50,13 @@ class ConflictDrill:
         self._say = say
         self._peers = peer_names(servers)
         self._workload = make_workload(self._peers, options.seed, options.operations)
+        if options.thresholds.rto_s is not None:
+            raise UsageError("max_rto is for drills with clients; conflict measures no time without writes")
+        self._thresholds = options.thresholds
         self._found: list[Recorded] = []
-        self._refused: list[str] | None = None
+        self._told: list[Told] = []
+        self._resolved = False
+        self._wrong: list[str] = []
         self.facts: dict[str, Any] = {"seed": options.seed, "strategy": str(self._strategy)}
 
     @property
@@ -83,9 +91,14 @@ class ConflictDrill:
 
     def _write(self, name: str) -> None:
         with closing(self._servers[name].connect("admin")) as connection:
-            for transaction in self._workload.scripts[name]:
-                for statement, values in [("START TRANSACTION", ()), *transaction, ("COMMIT", ())]:
-                    query_on(connection, statement, values, node=name)
+            for number, transaction in enumerate(self._workload.scripts[name], start=1):
+                try:
+                    for statement, values in [("START TRANSACTION", ()), *transaction, ("COMMIT", ())]:
+                        query_on(connection, statement, values, node=name)
+                except (UnreachableError, StatementError) as error:
+                    self._told.append(Told(name, number, " ".join(str(error).split())))
+                    raise
+                self._told.append(Told(name, number))
 
     def recovery(self) -> None:
         """See what replication makes of it, find and record the conflicts, and resolve them."""
@@ -99,7 +112,8 @@ class ConflictDrill:
             return
         started = time.monotonic()
         done = resolve(self._servers, self._strategy, self._say)
-        self._refused = [f"{conflict.where} could not be decided: {why}" for conflict, why in done.refused]
+        self._resolved = True
+        self._wrong += [f"{conflict.where} could not be decided: {why}" for conflict, why in done.refused]
         winners = Counter(str(conflict.winner) for conflict in done.resolved)
         self.facts["resolution"] = {
             "decided": f"{len(done.resolved)} in {time.monotonic() - started:.3f} s",
@@ -135,53 +149,54 @@ class ConflictDrill:
                 return False
         return True
 
-    def verdict(self) -> list[str]:
-        """Compare what was found with what was planned, and the servers with each other."""
-        found = Counter(self._as_planned(conflict) for conflict in self._found)
-        planned = Counter(self._workload.planned.keys())
-        self.facts["conflicts"] = {
-            kind: {
-                "planned": sum(each.kind == kind for each in planned),
-                "found": sum(count for each, count in found.items() if each.kind == kind),
-            }
-            for kind in sorted({each.kind for each in planned | found})
-        }
-        failures = [
-            *self._named("planned and not found", planned - found),
-            *self._named("found and not planned", found - planned),
-        ]
-        if self._refused is not None:
-            failures += [*self._refused, *self._wrong_rows()]
-            report = ask_all(self._servers)
-            failures += [] if report.green else report.lines()
-            self.facts["checks"] = f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}"
-        return failures
+    def mend(self) -> None:
+        """Heal the network, also where the storm did not come so far."""
+        network.heal(self._containers)
+
+    def kept(self) -> Kept:
+        """Return what was planned and told, and what was found and is held by each source."""
+        workload = self._workload
+        harmless = [Harmless(code, label) for code, label in workload.harmless.items()]
+        try:
+            held: list[object] | None = [*map(self._as_planned, self._found), *self._rows()]
+            self._ask_checks()
+        except (UnreachableError, StatementError) as error:
+            held = None
+            self._wrong.append(f"asking what is held failed: {' '.join(str(error).split())}")
+        declared = Declared(
+            instance=self._servers.topology.instance,
+            kind=CONFLICTS,
+            promises=PROMISES,
+            thresholds=self._thresholds,
+            transactions={name: len(script) for name, script in workload.scripts.items()},
+            resolved=self._resolved,
+            witnessed=tuple(self._wrong),
+        )
+        return Kept(declared, [*self._told, *workload.planned, *harmless], held)
+
+    def _ask_checks(self) -> None:
+        # Conflicts that are left to a person leave sources that differ.
+        if self._resolved:
+            self.facts["checks"], wrong = after_the_storm(self._servers)
+            self._wrong += wrong
+
+    def _rows(self) -> Iterator[Labelled]:
+        """Yield the harmless rows as each source holds them; whatever else is there, is in conflict."""
+        for name in self._peers if self._resolved else ():
+            for row in self._servers[name].query(f"SELECT code, label FROM {SCHEMA}.items", account="admin"):
+                if row["code"] in self._workload.harmless:
+                    yield Labelled(name, row["code"], row["label"])
 
     def _as_planned(self, conflict: Recorded) -> Planned:
         return Planned(
             conflict.kind, conflict.table_name, tuple(str(value).lower() for value in conflict.key_values.values())
         )
 
-    def _named(self, what: str, conflicts: Counter[Planned]) -> list[str]:
-        named = [f"{each.kind} at {each.table} {', '.join(each.key)}" for each in list(conflicts)[:_MOST_NAMED]]
-        return [f"{conflicts.total()} {what}: {'; '.join(named)}"] if named else []
-
-    def _wrong_rows(self) -> list[str]:
-        """Return how many harmless writes are not there, and how many rows are none of the versions written."""
-        server = self._servers[self._peers[-1]]
-        labels = {
-            row["code"]: row["label"]
-            for row in server.query(f"SELECT code, label FROM {SCHEMA}.items", account="admin")
-        }
-        lost = [code for code, label in self._workload.harmless.items() if labels.get(code) != label]
-        self.facts["harmless writes lost"] = len(lost)
-        return [f"{len(lost)} harmless writes are not there: {', '.join(lost[:_MOST_NAMED])}"] if lost else []
-
     def files(self) -> Mapping[str, Iterable[str]]:
         """Keep nothing beside the report: the tables have it all."""
         return {}
 
-    def recorded(self) -> None:
+    def recorded(self, _: Judgement) -> None:
         """Have nothing for plots: the storm is about rows, not about time."""
 
     def calm(self) -> None:

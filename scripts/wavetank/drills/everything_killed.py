@@ -4,12 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from wavetank import containers
 from wavetank.drills import Drill, Options, Say
+from wavetank.errors import UsageError
 from wavetank.node import Servers
 from wavetank.promotion import Step, Timeline
 from wavetank.topology import Topology
 from wavetank.traffic.drill import OutageDrill, bring_up
+from wavetank.traffic.promises import Promises
 
 STORM = "All servers and proxies are killed (SIGKILL) at once under load, as by a power failure, and started again."
+PROMISES = Promises()
 
 
 def concerns(topology: Topology) -> bool:
@@ -19,7 +22,7 @@ def concerns(topology: Topology) -> bool:
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Kill every container."""
-    return OutageDrill(servers, options, say, storm=kill_all, cure=start_all)
+    return OutageDrill(servers, options, say, storm=kill_all, cure=start_all, promises=PROMISES)
 
 
 def kill_all(servers: Servers) -> None:
@@ -30,8 +33,13 @@ def kill_all(servers: Servers) -> None:
 
 
 def start_all(servers: Servers) -> tuple[Step, ...]:
-    """Bring the instance up, as a person would."""
+    """Bring the instance up, as a person would.
+
+    Raises:
+        UsageError: topology-up says that it has not.
+    """
     timeline = Timeline()
-    bring_up(servers.topology.instance)
-    timeline.add("topology-up is through")
+    if complaint := bring_up(servers.topology.instance):
+        raise UsageError(f"topology-up did not bring back what was killed: {complaint}")
+    timeline.add("topology-up has ended with exit code 0")
     return tuple(timeline.steps)

@@ -7,8 +7,10 @@ from wavetank.node import Servers
 from wavetank.proxies import proxysqls
 from wavetank.topology import Topology
 from wavetank.traffic.drill import OutageDrill
+from wavetank.traffic.promises import Promises
 
 STORM = "One of two ProxySQL (PROXIES=2 at topology-up) is killed (SIGKILL) under load; clients reconnect to the other."
+PROMISES = Promises()
 
 
 def concerns(topology: Topology) -> bool:
@@ -18,7 +20,7 @@ def concerns(topology: Topology) -> bool:
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Kill the first proxy; topology-up starts it again when the traffic is over."""
-    return OutageDrill(servers, options, say, storm=kill_proxy, cure=leave_it_dead)
+    return OutageDrill(servers, options, say, storm=kill_proxy, cure=leave_it_dead, promises=PROMISES)
 
 
 def kill_proxy(servers: Servers) -> None:

@@ -6,8 +6,10 @@ from wavetank.node import Servers
 from wavetank.promotion import Step
 from wavetank.topology import Topology
 from wavetank.traffic.drill import OutageDrill
+from wavetank.traffic.promises import Promises
 
 STORM = "A replica is killed (SIGKILL) under load; its clients read from the others."
+PROMISES = Promises()
 
 
 def concerns(topology: Topology) -> bool:
@@ -17,7 +19,7 @@ def concerns(topology: Topology) -> bool:
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Kill the first replica; nothing is done about it as long as the traffic lasts."""
-    return OutageDrill(servers, options, say, storm=kill_replica, cure=leave_it_dead)
+    return OutageDrill(servers, options, say, storm=kill_replica, cure=leave_it_dead, promises=PROMISES)
 
 
 def kill_replica(servers: Servers) -> None:

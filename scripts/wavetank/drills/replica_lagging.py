@@ -7,19 +7,21 @@ from wavetank.drills import Drill, Options, Say
 from wavetank.drills.source_killed import concerns
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.failover import ask_witnesses, choose
-from wavetank.node import Server, Servers
+from wavetank.node import Servers
 from wavetank.promotion import Step, Timeline
-from wavetank.replication import channels_of
+from wavetank.replication import channels_of, set_delay
 from wavetank.topology import Node, Topology
 from wavetank.traffic.drill import DETECT_S, OutageDrill
 from wavetank.traffic.lag import Lag, lags
 from wavetank.traffic.log import WRITE
+from wavetank.traffic.promises import Promises
 from wavetank.traffic.slowness import most_behind, stale_by_server
 from wavetank.waiting import wait_until
 
-__all__ = ["STORM", "concerns", "prepare"]
+__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = "A replica applies late under load, and its readers see the past; it catches up when it is let."
+PROMISES = Promises()
 # By how many seconds the replica is made late.
 DELAY_S = 5
 # How long it stays so late, once it is.
@@ -52,11 +54,17 @@ class LaggingReplica(OutageDrill):
         self._chosen = ""
         self._calm_s = 0.0
         super().__init__(
-            servers, options, say, storm=self._hold_back, cure=self._let_go, undo=partial(hurry, servers, self._node)
+            servers,
+            options,
+            say,
+            storm=self._hold_back,
+            cure=self._let_go,
+            promises=PROMISES,
+            undo=partial(hurry, servers, self._node),
         )
 
     def _hold_back(self, servers: Servers) -> None:
-        delay(servers[self._node.name], DELAY_S)
+        set_delay(servers[self._node.name], DELAY_S)
 
     def _let_go(self, servers: Servers) -> tuple[Step, ...]:
         """Keep the replica late, ask who would become the source, then let it apply at once."""
@@ -69,7 +77,7 @@ class LaggingReplica(OutageDrill):
         self._chosen = candidate(servers)
         timeline.add(f"a failover now would take {self._chosen or 'nobody'}")
         self._rest(LAST_S)
-        delay(servers[self._node.name], 0)
+        set_delay(servers[self._node.name], 0)
         timeline.add(f"{self._node.name} applies at once again")
         self._calm_s = time.monotonic()
         wait_until(
@@ -88,13 +96,12 @@ class LaggingReplica(OutageDrill):
     def _behind_s(self) -> float:
         return max((lag.behind_s for lag in self._lags(self._node.name, self._storm_s)[-1:]), default=0.0)
 
-    def verdict(self) -> list[str]:
-        """Judge as every outage is judged, and the replica's lag by what it held and what its readers saw."""
-        found = super().verdict()
+    def shortcomings(self) -> list[str]:
+        """Return what of the replica's lag is not as it should be, by what it held and what its readers saw."""
         late = self._lags(self._node.name, self._storm_s)
         behind = most_behind(self._lag.seen, self._traffic.log, self._storm_s)
         worst_s = behind.get(self._node.name, 0.0)
-        after = [lag.behind_s for lag in late if lag.at_s >= self._calm_s]
+        after = [lag.behind_s for lag in late if lag.at_s >= self._calm_s > 0]
         self.facts |= {
             "candidate": self._chosen or "nobody",
             f"lag of {self._node.name}": self._over_time(late),
@@ -104,7 +111,7 @@ class LaggingReplica(OutageDrill):
                 for server, (answered, stale, oldest_s) in stale_by_server(self._traffic.log, self._storm_s).items()
             },
         }
-        return [*found, *unlike_a_late_replica(self._node.name, worst_s, after, self._chosen)]
+        return unlike_a_late_replica(self._node.name, worst_s, after, self._chosen)
 
     def _over_time(self, late: list[Lag]) -> list[str]:
         """Return its lag about once in EVERY_S, in seconds since the storm."""
@@ -144,21 +151,11 @@ def candidate(servers: Servers) -> str:
         return ""
 
 
-def delay(server: Server, seconds: int) -> None:
-    """Let a server apply each transaction so many seconds after its commit on the source; what it receives is kept."""
-    for channel in channels_of(server):
-        server.execute(
-            f"STOP REPLICA SQL_THREAD FOR CHANNEL '{channel}'",
-            f"CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {seconds} FOR CHANNEL '{channel}'",
-            f"START REPLICA SQL_THREAD FOR CHANNEL '{channel}'",
-        )
-
-
 def hurry(servers: Servers, node: Node) -> None:
     """Let a replica apply at once, unless it does; one that does not answer is topology-up's."""
     server = servers[node.name]
     try:
         if any(row["DELAY_S"] or row["applier"] == "OFF" for row in channels_of(server).values()):
-            delay(server, 0)
+            set_delay(server, 0)
     except UnreachableError:
         return

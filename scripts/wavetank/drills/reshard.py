@@ -6,28 +6,35 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavetank.checks import ask_all
-from wavetank.drills import Drill, Options, Say
+from wavetank.drills import Drill, Options, Say, after_the_storm
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.instance import HOME, Instance
+from wavetank.judging.declared import CUSTOMERS, Declared
+from wavetank.judging.judges import Judgement
+from wavetank.judging.kept import Kept
 from wavetank.node import Servers, StatementError
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.client import connect
 from wavetank.sharding.reshard.growing import with_servers_for
 from wavetank.topology import Topology
-from wavetank.traffic.shop import Held, ShopTraffic, judge, longest_wait_ms
+from wavetank.traffic.promises import Promises
+from wavetank.traffic.proxied import refuse_way, through_proxies
+from wavetank.traffic.shop import ShopTraffic
+from wavetank.traffic.shop_log import Counted, Held
+from wavetank.traffic.shop_verdict import longest_wait_ms
 from wavetank.waiting import wait_until
 
 if TYPE_CHECKING:
     from wavetank.sharding.client import Shards
-    from wavetank.traffic.shop import ShopVerdict
 
 STORM = "A shard is added and taken away again while customers order, change and cancel."
+# A read sees what is true while it is under way, whatever moves.
+PROMISES = Promises(own_writes=True)
 # How long the customers order before, between and after.
 REST_S = 3.0
 MOST_S = 3600.0
@@ -39,7 +46,13 @@ def concerns(topology: Topology) -> bool:
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
-    """Know how many shards there are; the seed says who orders what."""
+    """Know how many shards there are; the seed says who orders what.
+
+    Raises:
+        UsageError: customers come neither by the client library nor through a ProxySQL.
+    """
+    if options.via:
+        refuse_way(options.via, servers.topology)
     return ReshardDrill(servers, options, say)
 
 
@@ -53,14 +66,16 @@ class ReshardDrill:
         self._say = say
         self._shards: Shards | None = None
         self._traffic: ShopTraffic | None = None
-        self._verdict: ShopVerdict | None = None
         self._count = 0
+        self._semi_sync = servers.topology.semi_sync
+        self._storm_s = 0.0
+        self._mended_s = 0.0
         self.facts: dict[str, Any] = {"seed": options.seed}
 
     def baseline(self) -> None:
         """Demand a green instance, have the servers ready, and let the customers begin."""
         with Servers(Instance(self._instance).topology()) as servers:
-            if not ask_all(servers).green:
+            if not ask_all(servers).proven:
                 raise UsageError(
                     "the instance is not in order before the storm: make check says how, make topology-up mends"
                 )
@@ -73,30 +88,33 @@ class ReshardDrill:
         with_servers_for(Instance(self._instance), self._count + 1, quiet=True)
         self.facts["orders"] = f"{self._rows():,} on {self._count} shards, by {published.map.kind}"
         self._shards = connect(self._instance)
-        self._traffic = ShopTraffic(self._shards, self._options.seed)
+        proxied = through_proxies(self._shards, self._instance) if self._options.via else None
+        self._traffic = ShopTraffic(proxied or self._shards, self._options.seed, across=proxied is None)
         self._traffic.open()
         self._traffic.start()
         self._rest(REST_S)
-        traffic = self._traffic
-        self.facts["before"] = (
-            f"{len(traffic.writes) / REST_S:.0f} writes and {len(traffic.looks) / REST_S:.0f} reads a second"
-        )
 
     def storm(self) -> None:
         """Add a shard."""
+        self._storm_s = time.monotonic()
         self._reshard(self._count + 1)
         self._rest(REST_S)
 
     def recovery(self) -> None:
         """Take it away again, and let the customers come to their end."""
         self._reshard(self._count)
+        self._mended_s = time.monotonic()
         self._rest(REST_S)
         traffic = self._running
         wait_until(
             f"{self._options.operations} writes", lambda: len(traffic.writes) >= self._options.operations,
             timeout_s=MOST_S, interval_s=0.1,
         )  # fmt: skip
-        traffic.stop()
+
+    def mend(self) -> None:
+        """End the traffic; what a resharding that failed has left, the checks say."""
+        if self._traffic:
+            self._traffic.stop()
 
     @property
     def _running(self) -> ShopTraffic:
@@ -135,32 +153,39 @@ class ReshardDrill:
             found = catalogue.read().map
             return {each.customer: found.shard_of(each.key) for each in self._running.buyers}
 
-    def verdict(self) -> list[str]:
-        """Judge by the log and by what the servers hold."""
+    def kept(self) -> Kept:
+        """Return what the customers asked for, and what the shards hold of it."""
         traffic = self._running
-        with Servers(Instance(self._instance).topology()) as servers:
-            held, counters = held_by(servers, [each.customer for each in traffic.buyers])
-            self._verdict = judge(traffic.writes, traffic.looks, held, counters)
-            traffic.close()
-            report = ask_all(servers)
-        verdict = self._verdict
-        errors = Counter(each.error for each in traffic.writes) + Counter(each.error for each in traffic.looks)
-        del errors[""]
-        self.facts |= {
-            "writes": f"{verdict.acknowledged:,} acknowledged, {verdict.failed} failed, {verdict.unknown} unknown; "
-            f"lost {len(verdict.lost)}, twice {len(verdict.twice)}, wrong {len(verdict.wrong)}, "
-            f"cancelled and there {len(verdict.undead)}",
-            "reads": f"{verdict.reads:,}, not current {len(verdict.stale)}",
-            "errors": dict(errors) or "none",
-            "checks": f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}",
-        }
-        return [*verdict.failures(), *([] if report.green else report.lines())]
+        wrong: list[str] = []
+        held: list[object] | None = None
+        try:
+            with Servers(Instance(self._instance).topology()) as servers:
+                orders, counters = held_by(servers, [each.customer for each in traffic.buyers])
+                held = [*orders, *(Counted(*each) for each in counters)]
+                traffic.close()
+                self.facts["checks"], wrong = after_the_storm(servers)
+        except (UsageError, UnreachableError, StatementError) as error:
+            wrong.append(f"asking what is held failed: {' '.join(str(error).split())}")
+        load = traffic.load
+        declared = Declared(
+            instance=self._instance,
+            kind=CUSTOMERS,
+            promises=PROMISES.in_force(self._semi_sync, own_writes=PROMISES.own_writes),
+            thresholds=self._options.thresholds,
+            via=(self._options.via or "wavetank.sharding",),
+            semi_sync=self._semi_sync,
+            load=load,
+            storm_s=self._storm_s or load.ended_s,
+            mended_s=self._mended_s or load.ended_s,
+            witnessed=(*traffic.faults, *wrong),
+        )
+        return Kept(declared, [*traffic.writes, *traffic.looks], held)
 
     def files(self) -> Mapping[str, Iterable[str]]:
-        """Return every write and read, a line each."""
-        return {"operations.jsonl": self._running.json_lines()}
+        """Keep nothing but what is judged."""
+        return {}
 
-    def recorded(self) -> None:
+    def recorded(self, _: Judgement) -> None:
         """Leave no plot: the log of its customers is of another shape."""
 
     def calm(self) -> None:

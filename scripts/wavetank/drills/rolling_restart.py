@@ -10,19 +10,21 @@ from wavetank.replication import is_replicating
 from wavetank.switchover import switch_over
 from wavetank.topology import Node
 from wavetank.traffic.drill import OutageDrill
+from wavetank.traffic.promises import Promises
 from wavetank.waiting import wait_until
 
-__all__ = ["STORM", "concerns", "prepare"]
+__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = (
     "Every server is restarted under load, replicas first; a replica takes the source's place before its turn comes."
 )
+PROMISES = Promises()
 START_S = 60
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Restart all of them; nothing breaks before."""
-    return OutageDrill(servers, options, say, storm=lambda _: None, cure=restart_all)
+    return OutageDrill(servers, options, say, storm=lambda _: None, cure=restart_all, promises=PROMISES)
 
 
 def restart_all(servers: Servers) -> tuple[Step, ...]:

@@ -5,15 +5,18 @@ from wavetank.drills import Drill, Options, Say
 from wavetank.drills.source_killed import concerns
 from wavetank.node import Servers
 from wavetank.traffic.drill import OutageDrill, replace_source
+from wavetank.traffic.promises import Promises
 
-__all__ = ["STORM", "concerns", "prepare"]
+__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = "The source freezes under load: connections hang instead of being refused. The best replica takes its place."
+# The source is given up with what its replicas have not received.
+PROMISES = Promises(may_lose=True)
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Pause the source's container; the failover kills it before another one opens."""
-    return OutageDrill(servers, options, say, storm=freeze_source, cure=replace_source)
+    return OutageDrill(servers, options, say, storm=freeze_source, cure=replace_source, promises=PROMISES)
 
 
 def freeze_source(servers: Servers) -> None:

@@ -5,8 +5,11 @@ from wavetank.drills import Drill, Options, Say
 from wavetank.node import Servers
 from wavetank.topology import Topology
 from wavetank.traffic.drill import OutageDrill, replace_source
+from wavetank.traffic.promises import Promises
 
 STORM = "The source is killed (SIGKILL) under load, and the best replica takes its place."
+# The source is given up with what its replicas have not received.
+PROMISES = Promises(may_lose=True)
 
 
 def concerns(topology: Topology) -> bool:
@@ -16,7 +19,7 @@ def concerns(topology: Topology) -> bool:
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Kill the source's container."""
-    return OutageDrill(servers, options, say, storm=kill_source, cure=replace_source)
+    return OutageDrill(servers, options, say, storm=kill_source, cure=replace_source, promises=PROMISES)
 
 
 def kill_source(servers: Servers) -> None:

@@ -9,15 +9,18 @@ from wavetank.failover import ask_witnesses
 from wavetank.node import Servers
 from wavetank.promotion import Step, Timeline
 from wavetank.traffic.drill import DETECT_S, OutageDrill, replace_source
+from wavetank.traffic.promises import Promises
 from wavetank.traffic.ways import DIRECT
 from wavetank.waiting import wait_until
 
-__all__ = ["STORM", "concerns", "prepare"]
+__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = (
     "The source is cut from replicas and proxies while some clients still reach it; it is fenced, and the best replica "
     "takes over."
 )
+# The source is given up with what its replicas have not received.
+PROMISES = Promises(may_lose=True)
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
@@ -31,6 +34,7 @@ def prepare(servers: Servers, options: Options, say: Say) -> Drill:
         say,
         storm=cut_source_off,
         cure=replace_unheard_source,
+        promises=PROMISES,
         undo=partial(heal, servers),
         beside=[DIRECT],
     )

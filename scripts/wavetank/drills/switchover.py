@@ -6,15 +6,17 @@ from wavetank.node import Servers
 from wavetank.promotion import Step
 from wavetank.switchover import switch_over
 from wavetank.traffic.drill import OutageDrill
+from wavetank.traffic.promises import Promises
 
-__all__ = ["STORM", "concerns", "prepare"]
+__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = "The first replica takes its source's place under load, in order."
+PROMISES = Promises()
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Switch over; nothing breaks before."""
-    return OutageDrill(servers, options, say, storm=lambda _: None, cure=switch_to_first_replica)
+    return OutageDrill(servers, options, say, storm=lambda _: None, cure=switch_to_first_replica, promises=PROMISES)
 
 
 def switch_to_first_replica(servers: Servers) -> tuple[Step, ...]:

@@ -91,7 +91,8 @@ class Drawing:
             "Latency of acknowledged operations",
             lines,
             self._draw(lines, "milliseconds", logarithmic=True),
-            "Each step of the scale is ten times the one before. Where nothing was acknowledged there is no line.",
+            "From when an operation was due, not from when it was sent. Each step of the scale is ten times "
+            "the one before. Where nothing was acknowledged there is no line.",
         )
 
     def _lag(self) -> Figure:
@@ -124,9 +125,9 @@ class Drawing:
     def _bands(self) -> Iterator[Band]:
         recorded = self._recorded
         yield Band(0.0, recorded.mended_s - recorded.storm_s, "storm")
-        if outage := recorded.verdict.writes:
-            began_s = outage.began_s - recorded.storm_s
-            yield Band(began_s, began_s + outage.seconds, "outage")
+        outage = recorded.verdict.writes
+        began_s = outage.began_s - recorded.storm_s
+        yield Band(began_s, began_s + outage.seconds, "outage")
 
     def _marks(self) -> Iterator[Mark]:
         """Yield the storm's beginning and the steps, those by one number or range that are too near for two."""

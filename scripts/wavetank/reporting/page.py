@@ -12,7 +12,10 @@ from wavetank.topology import Node, Topology
 
 TEMPLATES = Path(__file__).parent
 # Facts that the page shows in a way of their own.
-_SHOWN_OTHERWISE = ("steps", "errors", "lost", "writes", "reads", "acknowledged", "before", "checks")
+_SHOWN_OTHERWISE = (
+    "steps", "errors", "lost", "writes", "reads", "one client", "acknowledged", "before", "checks",
+    "latency of writes", "latency of reads",
+)  # fmt: skip
 
 
 def rendered(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the template asks for

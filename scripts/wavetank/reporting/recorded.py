@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wavetank.promotion import Step
 from wavetank.traffic.lag import Seen
 from wavetank.traffic.log import Operation
+from wavetank.traffic.promises import Promises
 from wavetank.traffic.verdict import Verdict
 
 
@@ -20,6 +21,7 @@ class Recorded:
         mended_s: when what mends it was through, with the traffic still going on.
         steps: what mended it, each in seconds since the storm.
         verdict: the judgement.
+        promises: what was promised.
     """
 
     operations: Sequence[Operation]
@@ -28,6 +30,7 @@ class Recorded:
     mended_s: float
     steps: Sequence[Step]
     verdict: Verdict
+    promises: Promises
 
     def operations_of(self, kind: str) -> list[Operation]:
         """Return the writes or the reads."""

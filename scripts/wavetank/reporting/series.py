@@ -80,7 +80,7 @@ def latencies_ms(
     """Return percentiles of how long the operations that ended in each bucket took, in milliseconds."""
     took_ms: dict[int, list[float]] = defaultdict(list)
     for each in operations:
-        took_ms[buckets.of(each.done_s - storm_s)].append((each.done_s - each.sent_s) * 1000)
+        took_ms[buckets.of(each.done_s - storm_s)].append(each.took_s * 1000)
     return {
         percent: [(at_s, percentile(took_ms[at], percent)) for at, at_s in enumerate(buckets.middles_s)]
         for percent in percentiles

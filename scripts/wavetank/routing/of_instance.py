@@ -6,7 +6,6 @@ from dataclasses import replace
 from wavetank.errors import UsageError
 from wavetank.instance import Instance
 from wavetank.lag import HEARTBEAT_AGE
-from wavetank.node import trust_no_system_certificates
 from wavetank.routing.router import Router
 from wavetank.routing.settings import Access, Account, Bounds, Endpoint, PoolSize
 
@@ -29,7 +28,6 @@ def router_of(  # noqa: PLR0913 - all but the first are named
     Raises:
         UsageError: there is no such instance or node, or its sources do not hold the same data.
     """
-    trust_no_system_certificates()
     topology = instance.topology()
     chosen = [topology.node(name) for name in nodes] or list(topology.nodes)
     first = next((node for node in topology.sources if node in chosen), chosen[0])

@@ -49,6 +49,12 @@ class Moment:
     under_way: bool = False
 
     @property
+    def without_trace(self) -> bool:
+        """Whether customers are being removed of whom a directory no longer knows where they came from."""
+        by_directory = any(each.sql_shard(each.column) is None for each in self.maps)
+        return by_directory and self.under_way and self.newest.pending is None
+
+    @property
     def maps(self) -> tuple[ShardMap, ...]:
         """Every map by which a row may lie where it does."""
         return (self.newest.map, *self.others)
@@ -98,6 +104,14 @@ def known_moment(servers: Servers, shards: Sequence[Shard]) -> Moment | None:
         shards_of(servers.topology, moment.newest.map)
         return moment
     return None
+
+
+MOVING = "rows are on their way between shards"
+
+
+def why_unsettled(moment: Moment | None) -> str:
+    """Return why what known_moment() returned is none in which each row has one place."""
+    return MOVING if moment else "there is no shard map, or a table is missing, which shard_map or shard_schema reports"
 
 
 # --- one customer
@@ -310,11 +324,14 @@ EXAMPLES = 5
 
 
 def misplaced(servers: Servers, shard: Shard, moment: Moment) -> Misplaced | None:
-    """Return the customers on `shard` that no map of the moment puts there, None where there are none."""
+    """Return the customers on `shard` that no map of the moment puts there, None where there are none.
+
+    Of a moment without_trace, nobody can tell.
+    """
     server = servers[shard.source.name]
     owners = [each.sql_shard(each.column) for each in moment.maps]
     if any(owner is None for owner in owners):
-        return _misplaced_by_directory(servers, shard, moment)
+        return _misplaced_by_directory(servers, shard)
     wrong = " AND ".join(f"{owner} <> {shard.number}" for owner in owners)
     count = int(server.value(f"SELECT COUNT(*) FROM {shard.schema}.customers WHERE {wrong}", account="admin"))
     if not count:
@@ -327,10 +344,8 @@ def misplaced(servers: Servers, shard: Shard, moment: Moment) -> Misplaced | Non
     return Misplaced(count, tuple((int(row["customer_id"]), int(row["owner"])) for row in rows))
 
 
-def _misplaced_by_directory(servers: Servers, shard: Shard, moment: Moment) -> Misplaced | None:
+def _misplaced_by_directory(servers: Servers, shard: Shard) -> Misplaced | None:
     """Compare the ids: those that lie on the shard, and those that the directory gives it."""
-    if moment.under_way and moment.newest.pending is None:
-        return None  # where the customers that are being removed came from, the directory no longer knows
     here = _ids(servers[shard.source.name], f"SELECT customer_id FROM {shard.schema}.customers")
     catalogue = Catalogue(servers).server
     listed = _ids(

@@ -3,13 +3,16 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
 
 from wavetank.errors import UnreachableError
 from wavetank.node import Servers, StatementError
+from wavetank.traffic.load import Load, ticks
 from wavetank.traffic.log import READ, WRITE, Operation, OperationLog
 from wavetank.traffic.table import INSERT, NEWEST, TABLE, held_ids
+from wavetank.traffic.threads import Workers
 from wavetank.traffic.ways import DIRECT, Session, open_way
 
 __all__ = ["Traffic", "held_ids"]
@@ -20,6 +23,20 @@ READS_PER_S = 200
 # Between two looks for a server that takes writes, while there is none.
 SEARCH_PAUSE_S = 0.02
 STOP_TIMEOUT_S = 30
+# Why a client could not even ask.
+NOBODY = "nobody to ask"
+
+Kind = Literal["write", "read"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a client is about to ask: `due_s` is when it was to, in seconds of the monotonic clock."""
+
+    kind: Kind
+    client: int
+    id: int
+    due_s: float
 
 
 class Traffic:
@@ -33,8 +50,19 @@ class Traffic:
         self._names = {node.server_id: node.name for node in servers.topology.nodes}
         self._ids = itertools.count(1)
         self._ids_lock = threading.Lock()
-        self._over = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._began_s = 0.0
+        self._workers = Workers()
+
+    @property
+    def load(self) -> Load:
+        """What the clients have offered so far."""
+        ended_s = self._workers.ended_s or time.monotonic()
+        return Load(self._began_s or ended_s, ended_s, CLIENTS, WRITES_PER_S, READS_PER_S)
+
+    @property
+    def faults(self) -> list[str]:
+        """Which clients died of what nobody expected, or did not end, a sentence each."""
+        return self._workers.faults
 
     def start(self) -> None:
         """Make the table on the source, and begin."""
@@ -43,15 +71,14 @@ class Traffic:
             way = self._ways[client % len(self._ways)]
             for run, writes in ((self._write, True), (self._read, False)):
                 session = way.session(client // len(self._ways), writes=writes)
-                self._threads.append(threading.Thread(target=run, args=(client, session)))
-        for thread in self._threads:
-            thread.start()
+                what = f"the {WRITE if writes else READ}s of client {client}"
+                self._workers.add(what, run, client, session)
+        self._began_s = time.monotonic()
+        self._workers.start()
 
     def stop(self) -> None:
         """End all clients; what they have sent is answered or fails first."""
-        self._over.set()
-        for thread in self._threads:
-            thread.join(STOP_TIMEOUT_S)
+        self._workers.stop(STOP_TIMEOUT_S)
         for way in self._ways:
             way.close()
 
@@ -64,34 +91,33 @@ class Traffic:
         """End all clients."""
         self.stop()
 
-    def _ticks(self, per_s: float) -> Iterator[None]:
-        """Yield at a steady rate until it is over; what was missed while waiting is not made up for."""
-        due = time.monotonic()
-        while not self._over.is_set():
-            yield
-            due = max(due + 1 / per_s, time.monotonic())
-            self._over.wait(due - time.monotonic())
-
     def _write(self, client: int, session: Session) -> None:
-        for _ in self._ticks(WRITES_PER_S / CLIENTS):
-            if not session.asks and not session.find():
-                self._over.wait(SEARCH_PAUSE_S)
-                continue
-            with self._ids_lock:
-                id_ = next(self._ids)
-            self._log(WRITE, client, id_, session, INSERT, client, id_)
+        for due_s in ticks(WRITES_PER_S / CLIENTS, self._workers.over):
+            if self._finds_somebody(WRITE, client, session, due_s):
+                with self._ids_lock:
+                    id_ = next(self._ids)
+                self._ask(Asked(WRITE, client, id_, due_s), session, INSERT, client, id_)
         session.close()
 
     def _read(self, client: int, session: Session) -> None:
-        for _ in self._ticks(READS_PER_S / CLIENTS):
-            if not session.asks and not session.find():
-                self._over.wait(SEARCH_PAUSE_S)
-                continue
-            self._log(READ, client, 0, session, NEWEST, client)
+        for due_s in ticks(READS_PER_S / CLIENTS, self._workers.over):
+            if self._finds_somebody(READ, client, session, due_s):
+                self._ask(Asked(READ, client, 0, due_s), session, NEWEST, client)
         session.close()
 
-    def _log(self, kind: Any, client: int, id_: int, session: Session, statement: str, *values: int) -> None:  # noqa: ANN401
-        server, sent_s, error = session.asks, time.monotonic(), ""
+    def _finds_somebody(self, kind: Kind, client: int, session: Session, due_s: float) -> bool:
+        """Return whether there is a server to ask; that there was none, and somebody wanted one, is in the log."""
+        if session.asks:
+            return True
+        sent_s = time.monotonic()
+        if session.find():
+            return True
+        self.log.add(Operation(kind, client, 0, sent_s, time.monotonic(), "", NOBODY, due_s))
+        self._workers.over.wait(SEARCH_PAUSE_S)
+        return False
+
+    def _ask(self, asked: Asked, session: Session, statement: str, *values: int) -> None:
+        id_, server, sent_s, error = asked.id, session.asks, time.monotonic(), ""
         try:
             rows, taker = session.run(statement, *values)
             id_, taker = (int(rows[0]["id"]), int(rows[0]["taker"])) if rows else (id_, taker)
@@ -100,4 +126,5 @@ class Traffic:
             error = f"error {refusal.errno}"
         except UnreachableError as lost:
             error = " ".join(str(lost).removeprefix(f"{server} does not answer: ").split(". ")[0].split())
-        self.log.add(Operation(kind, client, id_, sent_s, time.monotonic(), server, error))
+        done_s = time.monotonic()
+        self.log.add(Operation(asked.kind, asked.client, id_, sent_s, done_s, server, error, asked.due_s))

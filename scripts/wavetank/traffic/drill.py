@@ -1,26 +1,29 @@
 """The shape of every drill that is about an outage: traffic throughout, a storm, what mends it, and the verdict."""
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from wavetank.checks import ask_all
-from wavetank.drills import Options, Say, demand_green
+from wavetank.drills import Options, Say, after_the_storm, demand_green
+from wavetank.errors import UsageError
 from wavetank.failover import SourceAnswersError, fail_over
 from wavetank.failover_log import FailoverLog
-from wavetank.instance import HOME, Instance
+from wavetank.instance import Instance
+from wavetank.judging.declared import CLIENTS, Declared
+from wavetank.judging.judges import Judgement
+from wavetank.judging.kept import Kept
+from wavetank.judging.records import Row
 from wavetank.node import Servers
+from wavetank.own_command import last_line, run_command
 from wavetank.promotion import Step
 from wavetank.reporting.recorded import Recorded
 from wavetank.traffic.clients import Traffic, held_ids
 from wavetank.traffic.lag import LagSampler
-from wavetank.traffic.verdict import Outage, failures, judge
-from wavetank.traffic.ways import choose_way
+from wavetank.traffic.log import READ, WRITE
+from wavetank.traffic.promises import Promises
+from wavetank.traffic.ways import all_ways, choose_way
 from wavetank.waiting import wait_until
 
 # How long the traffic goes on before the storm, and after what mends it.
@@ -28,8 +31,8 @@ BEFORE_S = 3.0
 AFTER_S = 3.0
 # How long a storm may go unnoticed.
 DETECT_S = 30.0
-# How long writes may be missing on a replica when the traffic is over.
-SETTLE_S = 30
+# How long a topology-up may take.
+UP_TIMEOUT_S = 600
 
 Storm = Callable[[Servers], None]
 # What mends it while the traffic goes on: it returns what it did, and when, in seconds since it began.
@@ -48,6 +51,7 @@ class OutageDrill:
         say: Say,
         storm: Storm,
         cure: Cure,
+        promises: Promises,
         undo: Undo = lambda: None,
         beside: Sequence[str] = (),
     ) -> None:
@@ -62,25 +66,36 @@ class OutageDrill:
         self._storm = storm
         self._cure = cure
         self._undo = undo
-        ways = list(dict.fromkeys([choose_way(options.via, servers.topology), *beside]))
+        topology = servers.topology
+        ways = tuple(dict.fromkeys([choose_way(options.via, topology), *beside]))
         self._traffic = Traffic(self._servers, ways=ways)
         self._lag = LagSampler(self._servers)
+        own_writes = all(all_ways()[way].OWN_WRITES for way in ways)
+        self._declared = Declared(
+            instance=topology.instance,
+            kind=CLIENTS,
+            promises=promises.in_force(topology.semi_sync, own_writes=own_writes),
+            thresholds=options.thresholds,
+            via=ways,
+            semi_sync=topology.semi_sync,
+        )
         self._storm_s = 0.0
         self._mended_s = 0.0
         self._steps: list[Step] = []
-        self._before: dict[str, float] = {}
-        self._recorded: Recorded | None = None
+        self._wrong: list[str] = []
         self.facts: dict[str, Any] = {"via": " and ".join(ways)}
 
     def baseline(self) -> None:
-        """Demand a green instance, and measure what its clients do when all is well."""
+        """Demand a green instance, and let its clients do what they do when all is well."""
         demand_green(self._servers)
         self._traffic.start()
         self._lag.start()
         self._rest(BEFORE_S)
-        writes, reads = (sum(each.acknowledged for each in self._traffic.log.all(kind)) for kind in ("write", "read"))
-        self._before = {"writes_per_s": round(writes / BEFORE_S, 1), "reads_per_s": round(reads / BEFORE_S, 1)}
-        self.facts["before"] = f"{writes / BEFORE_S:.0f} writes and {reads / BEFORE_S:.0f} reads a second"
+        for kind in (WRITE, READ):
+            if not any(each.acknowledged for each in self._traffic.log.all(kind)):
+                raise UsageError(
+                    f"no {kind} was acknowledged within {BEFORE_S:g} s, before any storm: nothing to measure"
+                )
 
     def storm(self) -> None:
         """Do the damage."""
@@ -88,63 +103,83 @@ class OutageDrill:
         self._storm(self._servers)
 
     def recovery(self) -> None:
-        """Do what mends it under traffic, then let topology-up mend what is left."""
+        """Do what mends it under traffic, and let that go on for a while."""
         offset_s = time.monotonic() - self._storm_s
         self._steps = [Step(step.what, round(offset_s + step.at_s, 3)) for step in self._cure(self._servers)]
         self._mended_s = time.monotonic()
         self.facts["steps"] = [f"{step.at_s:8.3f} s  {step.what}" for step in self._steps]
         self._rest(AFTER_S)
-        self._traffic.stop()
-        self._lag.stop()
-        self._undo()
-        self._say("mending what is left")
-        self._mend()
 
-    def _mend(self) -> None:
+    def mend(self) -> None:
+        """End the traffic, then let topology-up mend what is left; what of it fails holds nothing else up."""
+        for what, step in (
+            ("ending the traffic", self._traffic.stop),
+            ("ending the sampler", self._lag.stop),
+            ("taking the storm back", self._undo),
+            ("mending", self._mend_instance),
+        ):
+            self._attempt(what, step)
+
+    def _attempt(self, what: str, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - the verdict says it, and what comes next is done all the same
+            self._wrong.append(f"{what} failed: {type(error).__name__}: {' '.join(str(error).split())}")
+
+    def _mend_instance(self) -> None:
         """Bring the instance up; a server that has what nobody else has, or stopped at it, is copied anew."""
         instance = self._servers.topology.instance
-        if bring_up(instance) == 0:
+        if not (complaint := bring_up(instance)):
             return
         with Servers(Instance(instance).topology()) as servers:
             red = {answer.node for answer in ask_all(servers).red if answer.check == "errant_transactions"}
         self.facts["rebuilt"] = ", ".join(sorted(red)) or "nobody"
         for name in sorted(red):
-            bring_up(instance, REBUILD=name)
+            complaint = bring_up(instance, REBUILD=name)
+        if complaint:
+            self._wrong.append(f"topology-up did not mend what was left: {complaint}")
 
-    def verdict(self) -> list[str]:
-        """Judge by the log and by what the servers hold."""
+    def kept(self) -> Kept:
+        """Ask the servers what they hold, and return it with the log and with what was promised."""
+        held: list[list[Row]] = []
+        self._attempt("asking what is held", lambda: held.append(self._held()))
+        self._attempt("asking the checks", self._ask_checks)
+        self._attempt("proving the storm", lambda: self._wrong.extend(self.shortcomings()))
+        load = self._traffic.load
+        # Where there was no storm, all was before it; where nothing mended it, it lasted to the end.
+        storm_s = self._storm_s or load.ended_s
+        mended_s = self._mended_s or max(storm_s, load.ended_s)
+        declared = replace(
+            self._declared, load=load, storm_s=storm_s, mended_s=mended_s,
+            witnessed=(*self._traffic.faults, *self._wrong),
+        )  # fmt: skip
+        return Kept(declared, self._traffic.log.all(), held[0] if held else None)
+
+    def _held(self) -> list[Row]:
         with Servers(Instance(self._servers.topology.instance).topology()) as servers:
             source, *_ = servers.topology.sources
-            verdict = judge(self._traffic.log, held_ids(servers[source.name]), self._storm_s)
-            report = ask_all(servers)
-        self.facts |= {
-            "writes": _outage(verdict.writes),
-            "reads": _outage(verdict.reads),
-            "one client": _outage(verdict.worst_client),
-            "acknowledged": f"{verdict.acknowledged} writes, of which lost: {len(verdict.lost)}",
-            "lost": list(verdict.lost) or "none",
-            "stale reads": f"{verdict.stale_reads}, at most {verdict.oldest_stale_s:.3f} s behind their own session",
-            "errors": dict(verdict.errors) or "none",
-            "uncertain": f"{verdict.uncertain} writes failed and are there",
-            "checks": f"{len(report.answers)} answers, {'all good' if report.green else 'not all good'}",
-        }
-        operations, seen = self._traffic.log.all(), self._lag.seen
-        self._recorded = Recorded(operations, seen, self._storm_s, self._mended_s, self._steps, verdict)
-        may_lose = not self._servers.topology.semi_sync
-        return [*failures(verdict, may_lose=may_lose), *([] if report.green else report.lines())]
+            return [Row(source.name, id_) for id_ in held_ids(servers[source.name])]
+
+    def _ask_checks(self) -> None:
+        with Servers(Instance(self._servers.topology.instance).topology()) as servers:
+            self.facts["checks"], wrong = after_the_storm(servers)
+        self._wrong += wrong
+
+    def shortcomings(self) -> list[str]:
+        """Return what shows that the storm was none, or not the one that it was to be, a sentence each."""
+        return []
 
     def files(self) -> Mapping[str, Iterator[str]]:
-        """Return what belongs beside the report: each operation, each look at a server, and the verdict in figures."""
-        verdict = {**self._recorded.verdict.as_dict(), "before": self._before} if self._recorded else {}
-        return {
-            "operations.jsonl": self._traffic.log.json_lines(),
-            "lag.jsonl": self._lag.json_lines(),
-            "verdict.json": iter([json.dumps(verdict, indent=2) + "\n"]),
-        }
+        """Return each look at a server."""
+        return {"lag.jsonl": self._lag.json_lines()}
 
-    def recorded(self) -> Recorded | None:
-        """Return what the clients and the sampler saw, once there is a verdict on it."""
-        return self._recorded
+    def recorded(self, judgement: Judgement) -> Recorded:
+        """Return what the clients and the sampler saw, and what was made of it."""
+        declared = judgement.declared
+        return Recorded(
+            self._traffic.log.all(), self._lag.seen, declared.storm_s, declared.mended_s, self._steps,
+            judgement.verdict, declared.promises,
+        )  # fmt: skip
 
     def calm(self) -> None:
         """End the traffic, and take back what a container's restart would not; topology-up mends the rest."""
@@ -158,16 +193,12 @@ class OutageDrill:
         wait_until("the traffic", lambda: time.monotonic() >= over_s, timeout_s=seconds + 1, interval_s=0.05)
 
 
-def _outage(outage: Outage | None) -> str:
-    return "none any more" if outage is None else f"{outage.seconds:.3f} s without an acknowledged one"
-
-
-def bring_up(instance: str, **options: str) -> int:
-    """Run topology-up as a person would; return its exit code."""
-    command = [str(Path(sys.executable).with_name("wavetank")), "up"]
-    environment = {**os.environ, "INSTANCE": instance, **options}
-    done = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, check=False)
-    return done.returncode
+def bring_up(instance: str, **options: str) -> str:
+    """Run topology-up as a person would; return why it did not do what it is for, '' where it did."""
+    done = run_command("up", UP_TIMEOUT_S, options={"INSTANCE": instance, **options})
+    if done is not None and done.returncode == 0:
+        return ""
+    return f"exit code {done.returncode if done else 'none'}: {last_line(done)}"
 
 
 def replace_source(servers: Servers, *, force: bool = False) -> tuple[Step, ...]:

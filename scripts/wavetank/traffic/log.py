@@ -1,9 +1,8 @@
 """The log of what clients asked for and were told."""
 
-import json
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 WRITE: Literal["write"] = "write"
@@ -17,11 +16,13 @@ class Operation:
     Attributes:
         kind: write or read.
         client: the session; a session's reads are about its own writes.
-        id: of a write, its own; of a read, the newest id of its session that it saw, 0 for none.
+        id: of a write, its own, 0 where there was nobody to send it to; of a read, the newest id of its session that
+            it saw, 0 for none.
         sent_s: when it was sent, in seconds of the monotonic clock.
         done_s: when it was acknowledged or had failed.
         server: the node that acknowledged it, by its own word; of one that failed, the node or proxy asked.
         error: why it failed, '' where it was acknowledged.
+        due_s: when it was to be sent; None where that was when it was sent.
     """
 
     kind: Literal["write", "read"]
@@ -31,6 +32,12 @@ class Operation:
     done_s: float
     server: str = ""
     error: str = ""
+    due_s: float | None = None
+
+    @property
+    def took_s(self) -> float:
+        """How many seconds passed from when it was due until its end."""
+        return self.done_s - (self.sent_s if self.due_s is None else self.due_s)
 
     @property
     def acknowledged(self) -> bool:
@@ -55,8 +62,3 @@ class OperationLog:
         """Return all operations so far, or those of one kind."""
         with self._lock:
             return [each for each in self._operations if kind in (None, each.kind)]
-
-    def json_lines(self) -> Iterator[str]:
-        """Yield the operations, each as a line of JSON."""
-        for operation in self.all():
-            yield json.dumps(asdict(operation)) + "\n"

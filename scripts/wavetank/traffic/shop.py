@@ -6,31 +6,31 @@ was answered, knows whether what it read was current.
 """
 
 import itertools
-import json
 import random
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from wavetank import shop
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import StatementError
 from wavetank.sharding.client import OutcomeUnknownError, Shards, ShardUnavailableError, UnfinishedError
+from wavetank.traffic.load import Load, ticks
+from wavetank.traffic.proxied import ProxiedShards
+from wavetank.traffic.shop_log import Kind, Look, Outcome, Write
+from wavetank.traffic.threads import Workers
 
 CUSTOMERS = 200
-WRITERS = 4
-READERS = 4
+# Threads that write, and as many that read.
+CLIENTS = 4
 WRITES_PER_S = 200
 STOP_TIMEOUT_S = 60
-Kind = Literal["order", "change", "cancel", "both"]
 # In what proportion; "both" is a transaction of two customers, on two shards if they are there.
 _KINDS: tuple[Kind, ...] = ("order", "change", "cancel", "both")
 _WEIGHTS = (13, 3, 3, 1)
-Outcome = Literal["acknowledged", "failed", "unknown"]
 
 _ORDER = (
     "INSERT INTO orders (order_id, customer_id, ordered_at, status, total) VALUES (%s, %s, %s, 'placed', %s)",
@@ -38,51 +38,6 @@ _ORDER = (
 )
 _COUNT = "UPDATE customers SET name = %s WHERE customer_id = %s"
 _LOOK = "SELECT name FROM customers WHERE customer_id = %s"
-
-
-@dataclass(frozen=True)
-class Write:
-    """One write: what became of it, and what it was to leave.
-
-    Attributes:
-        id: its number; no two have the same.
-        kind: what it did to the order.
-        customer: whose it was.
-        counter: what it set the customer's counter to.
-        order: the order that it wrote, changed or cancelled.
-        sent_s: when it was sent, in seconds of the monotonic clock.
-        done_s: when it was answered.
-        outcome: what the client was told; "unknown" where nobody could say.
-        error: what was said instead of an acknowledgement.
-    """
-
-    id: int
-    kind: Kind
-    customer: int
-    counter: int
-    order: int
-    sent_s: float
-    done_s: float
-    outcome: Outcome
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Look:
-    """One read: the counter that it saw, and between which it had to be."""
-
-    customer: int
-    seen: int
-    least: int
-    most: int
-    sent_s: float
-    done_s: float
-    error: str = ""
-
-    @property
-    def current(self) -> bool:
-        """Whether what it saw was true at some moment while it was under way."""
-        return bool(self.error) or self.least <= self.seen <= self.most
 
 
 @dataclass
@@ -102,7 +57,13 @@ class ShopTraffic:
     """Writers and readers of a few customers of their own, which they make and remove."""
 
     def __init__(
-        self, shards: Shards, seed: int, customers: int = CUSTOMERS, per_s: int = WRITES_PER_S, *, across: bool = True
+        self,
+        shards: Shards | ProxiedShards,
+        seed: int,
+        customers: int = CUSTOMERS,
+        per_s: int = WRITES_PER_S,
+        *,
+        across: bool = True,
     ) -> None:
         """Make up the customers, who write so often a second, and read as often; nothing is sent yet.
 
@@ -112,10 +73,10 @@ class ShopTraffic:
         self._seed = seed
         self._per_s = per_s
         self._weights = (*_WEIGHTS[:-1], _WEIGHTS[-1] if across else 0)
-        self._over = threading.Event()
+        self._began_s = 0.0
+        self._workers = Workers()
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
         self.writes: list[Write] = []
         self.looks: list[Look] = []
         self._open: list[Buyer] = []
@@ -138,22 +99,30 @@ class ShopTraffic:
             with self._shards.at(buyer.key) as session:
                 session.execute(f"INSERT INTO customers ({columns}) VALUES (%s, %s, %s, %s, %s, %s)", tuple(buyer.row))
 
+    @property
+    def load(self) -> Load:
+        """What the customers have offered so far."""
+        ended_s = self._workers.ended_s or time.monotonic()
+        return Load(self._began_s or ended_s, ended_s, CLIENTS, self._per_s, self._per_s)
+
+    @property
+    def faults(self) -> list[str]:
+        """Which threads died of what nobody expected, or did not end, a sentence each."""
+        return self._workers.faults
+
     def start(self) -> None:
         """Begin to write and read."""
-        for number in range(WRITERS):
-            mine = self.buyers[number::WRITERS]
-            self._threads.append(threading.Thread(target=self._write_on, args=(number, mine)))
-        for number in range(READERS):
-            self._threads.append(threading.Thread(target=self._read_on, args=(number,)))
-        for thread in self._threads:
-            thread.start()
+        for client in range(1, CLIENTS + 1):
+            self._workers.add(
+                f"the writes of client {client}", self._write_on, client, self.buyers[client - 1 :: CLIENTS]
+            )
+            self._workers.add(f"the reads of client {client}", self._read_on, client)
+        self._began_s = time.monotonic()
+        self._workers.start()
 
     def stop(self) -> None:
         """End; what has been sent is answered first."""
-        self._over.set()
-        for thread in self._threads:
-            if thread.ident:
-                thread.join(STOP_TIMEOUT_S)
+        self._workers.stop(STOP_TIMEOUT_S)
 
     def close(self) -> None:
         """Remove the customers with all that they ordered; again, it does nothing."""
@@ -170,17 +139,21 @@ class ShopTraffic:
 
     # --- writers
 
-    def _write_on(self, number: int, buyers: Sequence[Buyer]) -> None:
+    def _write_on(self, client: int, buyers: Sequence[Buyer]) -> None:
         # Whatever the storm does, each writer asks for the same things in the same order.
-        draw = random.Random(f"{self._seed} {number}")  # noqa: S311 - traffic, not secrets
-        for _ in _ticks(self._per_s / WRITERS, self._over):
+        draw = random.Random(f"{self._seed} {client - 1}")  # noqa: S311 - traffic, not secrets
+        for due_s in ticks(self._per_s / CLIENTS, self._workers.over):
             kind = draw.choices(_KINDS, self._weights)[0]
             one, other = draw.sample(buyers, 2)
             if kind in {"change", "cancel"} and not one.orders:
                 kind = "order"
-            self._write(kind, [one, other] if kind == "both" else [one], draw)
+            done = self._write(kind, [one, other] if kind == "both" else [one], draw)
+            with self._lock:
+                for each in done:
+                    self.writes.append(replace(each, id=next(self._ids), client=client, due_s=due_s))
 
-    def _write(self, kind: Kind, buyers: Sequence[Buyer], draw: random.Random) -> None:
+    def _write(self, kind: Kind, buyers: Sequence[Buyer], draw: random.Random) -> Sequence[Write]:
+        """Write, and return what became of it for each of the customers; the writes have no numbers yet."""
         orders = [self._order_of(kind, buyer, draw) for buyer in buyers]
         for buyer in buyers:
             buyer.sent += 1
@@ -195,9 +168,10 @@ class ShopTraffic:
                 buyer.orders.append(order)
             if (kind == "cancel" and outcome != "failed") or (kind == "change" and outcome == "unknown"):
                 buyer.orders.remove(order)
-            with self._lock:
-                write = Write(next(self._ids), kind, buyer.customer, buyer.sent, order, sent_s, done_s, outcome, error)
-                self.writes.append(write)
+        return [
+            Write(0, kind, buyer.customer, buyer.sent, order, sent_s, done_s, outcome, error)
+            for buyer, order in zip(buyers, orders, strict=True)
+        ]
 
     def _order_of(self, kind: Kind, buyer: Buyer, draw: random.Random) -> int:
         return self._shards.new_id() if kind in {"order", "both"} else draw.choice(buyer.orders)
@@ -217,12 +191,14 @@ class ShopTraffic:
 
     # --- readers
 
-    def _read_on(self, number: int) -> None:
-        draw = random.Random(f"{self._seed} reader {number}")  # noqa: S311
-        for _ in _ticks(self._per_s / READERS, self._over):
-            self._read(draw.choice(self.buyers))
+    def _read_on(self, client: int) -> None:
+        draw = random.Random(f"{self._seed} reader {client - 1}")  # noqa: S311
+        for due_s in ticks(self._per_s / CLIENTS, self._workers.over):
+            look = self._read(draw.choice(self.buyers))
+            with self._lock:
+                self.looks.append(replace(look, client=client, due_s=due_s))
 
-    def _read(self, buyer: Buyer) -> None:
+    def _read(self, buyer: Buyer) -> Look:
         least, sent_s, seen, error = buyer.acknowledged, time.monotonic(), 0, ""
         try:
             rows = self._shards.read(buyer.key, _LOOK, [buyer.customer]).rows
@@ -230,16 +206,7 @@ class ShopTraffic:
             seen = int(rows[0]["name"]) if rows else -1
         except (ShardUnavailableError, UsageError, StatementError) as refusal:
             error = _line(refusal)
-        look = Look(buyer.customer, seen, least, buyer.sent, sent_s, time.monotonic(), error)
-        with self._lock:
-            self.looks.append(look)
-
-    def json_lines(self) -> Iterator[str]:
-        """Yield every write and read, each as a line of JSON."""
-        for write in self.writes:
-            yield json.dumps(asdict(write)) + "\n"
-        for look in self.looks:
-            yield json.dumps(asdict(look)) + "\n"
+        return Look(buyer.customer, seen, least, buyer.sent, sent_s, time.monotonic(), error)
 
 
 # Orders are spread over the months, and so over the partitions.
@@ -265,139 +232,5 @@ def statements(kind: Kind, customer: int, order: int, counter: int) -> Iterator[
     yield _COUNT, (str(counter), customer)
 
 
-def _ticks(per_s: float, over: threading.Event) -> Iterator[None]:
-    """Yield at a steady rate until it is over; what was missed while waiting is not made up for."""
-    due = time.monotonic()
-    while not over.is_set():
-        yield
-        due = max(due + 1 / per_s, time.monotonic())
-        over.wait(due - time.monotonic())
-
-
 def _line(error: Exception) -> str:
     return " ".join(str(getattr(error, "msg", None) or error).split())[:200]
-
-
-# --- what came of it
-
-
-@dataclass(frozen=True)
-class Held:
-    """An order as one shard holds it; `price` is its one item's, None without one."""
-
-    shard: int
-    customer: int
-    order: int
-    total: int
-    price: int | None
-
-
-@dataclass(frozen=True)
-class ShopVerdict:
-    """What came of the writes and reads: numbers of writes, and ids of what is wrong."""
-
-    acknowledged: int
-    failed: int
-    unknown: int
-    reads: int
-    lost: tuple[int, ...] = ()
-    twice: tuple[int, ...] = ()
-    wrong: tuple[int, ...] = ()
-    undead: tuple[int, ...] = ()
-    unexpected: tuple[int, ...] = ()
-    counters: tuple[int, ...] = ()
-    stale: tuple[Look, ...] = ()
-
-    def failures(self) -> list[str]:
-        """Return what must not be, a sentence each."""
-        found = {
-            "orders acknowledged and lost": self.lost,
-            "orders or customers on more than one shard": self.twice,
-            "orders that are not as their last acknowledged write left them": self.wrong,
-            "orders cancelled and there": self.undead,
-            "orders there that nobody wrote": self.unexpected,
-            "customers whose counter is not the last acknowledged one": self.counters,
-        }
-        lines = [f"{len(ids)} {what}: {', '.join(map(str, ids[:5]))}" for what, ids in found.items() if ids]
-        if self.stale:
-            first = self.stale[0]
-            lines.append(
-                f"{len(self.stale)} reads were not current: customer {first.customer} read {first.seen}, "
-                f"which was to be {first.least} to {first.most}"
-            )
-        return lines
-
-
-def judge(
-    writes: Iterable[Write], looks: Sequence[Look], held: Iterable[Held], counters: Sequence[tuple[int, int, int]]
-) -> ShopVerdict:
-    """Return the verdict.
-
-    Args:
-        writes: all of them.
-        looks: all reads.
-        held: the customers' orders on all shards.
-        counters: shard, customer and counter of each row of a customer, on all shards.
-    """
-    by_order: dict[int, list[Write]] = {}
-    by_customer: dict[int, list[Write]] = {}
-    outcomes: Counter[Outcome] = Counter()
-    for write in sorted(writes, key=lambda each: each.id):
-        outcomes[write.outcome] += 1
-        if write.outcome != "failed":
-            by_order.setdefault(write.order, []).append(write)
-            by_customer.setdefault(write.customer, []).append(write)
-    there: dict[int, list[Held]] = {}
-    for each in held:
-        there.setdefault(each.order, []).append(each)
-    faults = {order: _fault(theirs, there.get(order, [])) for order, theirs in sorted(by_order.items())}
-    rows: dict[int, list[int]] = {}
-    for _, customer, counter in counters:
-        rows.setdefault(customer, []).append(counter)
-    return ShopVerdict(
-        acknowledged=outcomes["acknowledged"],
-        failed=outcomes["failed"],
-        unknown=outcomes["unknown"],
-        reads=len(looks),
-        twice=(
-            *sorted(order for order, copies in there.items() if len(copies) > 1),
-            *sorted(customer for customer, copies in rows.items() if len(copies) > 1),
-        ),
-        unexpected=tuple(sorted(there.keys() - by_order.keys())),
-        counters=tuple(
-            sorted(customer for customer, theirs in by_customer.items() if _miscounted(theirs, rows.get(customer, [])))
-        ),
-        stale=tuple(look for look in looks if not look.current),
-        lost=tuple(order for order, fault in faults.items() if fault == "lost"),
-        wrong=tuple(order for order, fault in faults.items() if fault == "wrong"),
-        undead=tuple(order for order, fault in faults.items() if fault == "undead"),
-    )
-
-
-def _fault(writes: Sequence[Write], copies: Sequence[Held]) -> Literal["", "lost", "wrong", "undead"]:
-    """Return what is wrong with an order after its writes; one of unknown outcome is its last."""
-    states: list[int | None] = [None]
-    for write in writes:
-        left = None if write.kind == "cancel" else write.counter
-        states = [left] if write.outcome == "acknowledged" else [*states, left]
-    if not copies:
-        return "" if None in states else "lost"
-    if states == [None]:
-        return "undead"
-    return "" if all(copy.total == copy.price and copy.total in states for copy in copies) else "wrong"
-
-
-def _miscounted(writes: Sequence[Write], rows: Sequence[int]) -> bool:
-    last = max((write.counter for write in writes if write.outcome == "acknowledged"), default=0)
-    may = {last, *(write.counter for write in writes if write.outcome == "unknown" and write.counter > last)}
-    return not rows or not set(rows) <= may
-
-
-def longest_wait_ms(writes: Iterable[Write], customers: set[int], since_s: float, until_s: float) -> float:
-    """Return for how many ms a write of one of `customers` was under way at most, of those between two moments."""
-    waits = [
-        write.done_s - write.sent_s
-        for write in writes
-        if write.customer in customers and since_s <= write.done_s and write.sent_s <= until_s
-    ]
-    return round(max(waits, default=0.0) * 1000, 1)

@@ -1,39 +1,11 @@
-"""How long clients waited, and how stale each server's answers were, from their log. Pure: asks nobody."""
+"""How stale each server's answers were, and how far it was behind, from the clients' log. Pure: asks nobody."""
 
-import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from wavetank.traffic.lag import Seen, lags
 from wavetank.traffic.log import READ, WRITE, Operation, OperationLog
-from wavetank.traffic.verdict import judge
-
-
-@dataclass(frozen=True)
-class Waits:
-    """How long acknowledged operations took, in seconds: `median_s`, `slowest_s`, the 99th percentile and `count`."""
-
-    count: int
-    median_s: float
-    p99_s: float
-    slowest_s: float
-
-    def __str__(self) -> str:
-        """Say it in milliseconds."""
-        return (
-            f"median {self.median_s * 1000:.0f} ms, 99th percentile {self.p99_s * 1000:.0f} ms, "
-            f"slowest {self.slowest_s * 1000:.0f} ms"
-        )
-
-
-def waits(operations: Sequence[Operation], from_s: float, to_s: float) -> Waits | None:
-    """Return how long the acknowledged of these took that were sent in a span of the monotonic clock; None for none."""
-    sent = [each for each in operations if each.acknowledged and from_s <= each.sent_s < to_s]
-    took = sorted(each.done_s - each.sent_s for each in sent)
-    if not took:
-        return None
-    return Waits(len(took), statistics.median(took), took[min(len(took) - 1, len(took) * 99 // 100)], took[-1])
+from wavetank.traffic.verdict import stale_reads
 
 
 def stale_by_server(log: OperationLog, storm_s: float) -> dict[str, tuple[int, int, float]]:
@@ -42,11 +14,12 @@ def stale_by_server(log: OperationLog, storm_s: float) -> dict[str, tuple[int, i
     The age is in seconds; see Verdict.oldest_stale_s.
     """
     reads = [each for each in log.all(READ) if each.acknowledged and each.sent_s >= storm_s]
+    stale = list(stale_reads([*log.all(WRITE), *reads], lost=set()))
     found = {}
     for server in sorted({each.server for each in reads}):
-        answered = [each for each in reads if each.server == server]
-        verdict = judge(OperationLog([*log.all(WRITE), *answered]), (), storm_s)
-        found[server] = (len(answered), verdict.stale_reads, verdict.oldest_stale_s)
+        behind = [each.behind_s for each in stale if each.read.server == server]
+        answered = sum(each.server == server for each in reads)
+        found[server] = (answered, len(behind), round(max(behind, default=0.0), 3))
     return found
 
 

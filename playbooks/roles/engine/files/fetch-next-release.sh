@@ -4,12 +4,14 @@
 set -eu
 scratch=$1 mirror=$2
 
-mkdir -p "$scratch/lists/partial" "$scratch/cache/archives/partial"
+# Open to apt's sandbox user, who downloads, and nobody else may write there.
+chmod 0711 "$scratch"
+install -d -m 0755 "$scratch/lists" "$scratch/cache" "$scratch/cache/archives"
+install -d -o _apt -m 0700 "$scratch/lists/partial" "$scratch/cache/archives/partial" "$scratch/download"
 echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$scratch/sources.list"
-cd "$scratch"
+cd "$scratch/download"
 set -- -o Dir::Etc::SourceList="$scratch/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-    -o Dir::State::Lists="$scratch/lists" -o Dir::Cache="$scratch/cache" \
-    -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root
+    -o Dir::State::Lists="$scratch/lists" -o Dir::Cache="$scratch/cache"
 apt-get -q "$@" update
 apt-get -q "$@" download docker-compose
-mv docker-compose_*.deb docker-compose.deb
+mv docker-compose_*.deb "$scratch/docker-compose.deb"

@@ -1,14 +1,12 @@
 """The map as a client knows it: the newest that it has read, until a shard wants a newer one."""
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wavetank.errors import WaitedInVain
-from wavetank.node import Row
 from wavetank.sharding.catalogue import CatalogueReader, PublishedMap
-from wavetank.sharding.client.routes import Source
+from wavetank.sharding.directory import Ask
 from wavetank.sharding.errors import FutureMapError, OutdatedMapError
 from wavetank.sharding.gates import Gate
 
@@ -27,17 +25,13 @@ class Place:
 class KnownMap:
     """May be shared by threads."""
 
-    def __init__(self, catalogue: Source, instance: str, version: int = 0) -> None:
-        """Read the map, which must be `version` or later.
+    def __init__(self, ask: Ask, instance: str, version: int = 0) -> None:
+        """Read the map, which must be `version` or later; `ask` runs a statement where the catalogue is.
 
         Raises:
             FutureMapError: the catalogue has never published that version.
             ShardingError: there is no map, or the catalogue does not answer.
         """
-
-        def ask(statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
-            return catalogue.query(statement, parameters)
-
         self._reader = CatalogueReader(ask, instance)
         self._instance = instance
         self._lock = threading.Lock()

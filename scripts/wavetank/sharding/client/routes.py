@@ -40,6 +40,17 @@ class Routes:
                 self._routers[number] = self._start(number)
             return self._routers[number]
 
+    def numbers(self) -> list[int]:
+        """Return the shards that the instance has now, those among them that hold nothing."""
+        return [shard.number for shard in self._instance.topology().shards]
+
+    def has_source(self, number: int) -> bool:
+        """Return whether a server of a shard takes writes, as it was seen last."""
+        try:
+            return bool(self.to(number).source)
+        except ShardUnavailableError:
+            return False
+
     def source(self, number: int) -> "Source":
         """Return the way to whichever server is a shard's source."""
         return Source(self, number)

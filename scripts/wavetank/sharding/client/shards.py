@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
 from wavetank.errors import UsageError, WaitedInVain
@@ -20,7 +21,18 @@ from wavetank.sharding.client.session import START, GateRefusedError, Session
 from wavetank.sharding.directory import assign_by
 from wavetank.sharding.errors import AcrossShardsError, OutcomeUnknownError, ShardUnavailableError
 from wavetank.sharding.gates import LOOK
-from wavetank.sharding.ids import FILL, RESERVE, IdMaker, Span, span_of
+from wavetank.sharding.ids import (
+    ENTER,
+    FILL,
+    RESERVE,
+    USED_UNTIL,
+    IdMaker,
+    Span,
+    most_of,
+    reserve_span,
+    span_of,
+    witnesses_of,
+)
 from wavetank.sharding.xa import ClosedServerError
 from wavetank.waiting import wait_until
 
@@ -77,7 +89,7 @@ class Shards:
         self._routes = routes
         self._step = step
         try:
-            self._known = KnownMap(routes.source(CATALOGUE), instance, version)
+            self._known = KnownMap(routes.source(CATALOGUE).query, instance, version)
         except BaseException:
             routes.close()
             raise
@@ -105,7 +117,13 @@ class Shards:
         return self._routes.figures()
 
     def new_id(self) -> int:
-        """Return an id for a customer or an order that nobody else has or will have; see ids."""
+        """Return an id for a customer or an order that nobody else has or will have; see ids.
+
+        Raises:
+            ShardUnavailableError: there are none now: the catalogue, or most of the shards that bear witness, do not
+                answer.
+            OutcomeUnknownError: the catalogue went away meanwhile; it may be asked again.
+        """
         return self._ids.new_id()
 
     def assign(self, customer: int) -> int:
@@ -259,11 +277,36 @@ class Shards:
     # --- on the catalogue
 
     def _reserve(self, first: int) -> Span:
+        numbers = witnesses_of(self._routes.numbers())
+        try:
+            # Asked before a span is recorded: one that nobody may use is lost.
+            wait_until(
+                f"the sources of {most_of(numbers)} of the shards {numbers}, which must bear witness to new ids",
+                lambda: sum(map(self._routes.has_source, numbers)),
+                timeout_s=ENTER_TIMEOUT_S, interval_s=0.05, good=lambda count: count >= most_of(numbers),
+            )  # fmt: skip
+        except WaitedInVain as error:
+            raise ShardUnavailableError(str(error)) from error
+        return reserve_span(first, self._record, [partial(self._bear_witness, number) for number in numbers])
+
+    def _record(self, first: int) -> Span:
         catalogue = self._routes.source(CATALOGUE)
         if not (reserved := catalogue.answer(RESERVE, [first]).new_id):
             catalogue.query(FILL)
             reserved = catalogue.answer(RESERVE, [first]).new_id
         return span_of(reserved or 0)
+
+    def _bear_witness(self, number: int, span: Span) -> int | None:
+        if not self._routes.has_source(number):
+            return None
+        shard = self._routes.source(number)
+        try:
+            if shard.answer(ENTER, [span.worker, span.end, span.first]).affected:
+                return 0
+            return int(shard.answer(USED_UNTIL, [span.worker]).value)
+        except (ShardUnavailableError, OutcomeUnknownError, StatementError):
+            # A shard that is about to join may lack the table; a source that was closed meanwhile refuses.
+            return None
 
     def _on_catalogue(self, lent: Lent, statement: str, parameters: Sequence[Any]) -> list[Row]:
         lent.touched = True

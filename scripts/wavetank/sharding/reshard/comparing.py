@@ -109,9 +109,7 @@ class Comparison:
 
     @staticmethod
     def _checksum(session: Session, table: Table, customers: Sequence[int]) -> tuple[int, int]:
-        row = session.run(
-            f"SELECT COUNT(*) AS n, COALESCE(BIT_XOR({table.row_hash}), 0) AS hash {table.of(listed(customers))}"
-        )[0]
+        row = session.run(f"SELECT COUNT(*) AS n, {table.checksum} AS hash {table.of(listed(customers))}")[0]
         return int(row["n"]), int(row["hash"])
 
     def _by_customer(self, session: Session, customers: Sequence[int]) -> Mapping[int, Checksums]:
@@ -120,7 +118,7 @@ class Comparison:
         found: dict[int, list[tuple[int, int]]] = {}
         for at, table in enumerate(tables):
             statement = (
-                f"SELECT {table.owner} AS customer, COUNT(*) AS n, BIT_XOR({table.row_hash}) AS hash "
+                f"SELECT {table.owner} AS customer, COUNT(*) AS n, {table.checksum} AS hash "
                 f"{table.of(listed(customers))} GROUP BY customer"
             )
             for row in session.run(statement):

@@ -443,4 +443,4 @@ def _customer(table: Table, image: Image, owners: dict[int, int]) -> int | None:
 
 
 def _number(value: Value) -> int:
-    return int(value or 0)
+    return int(str(value or 0))

@@ -10,11 +10,16 @@ values and literals of those again would be most of the time.
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from wavetank.checksums import checksum, row_hash
 from wavetank.errors import UsageError
 from wavetank.node import Parameters, Row, Server, StatementError, query_on
 from wavetank.shop import STATEMENT_BYTES
+
+if TYPE_CHECKING:
+    # It reads binary logs, for which a check of the shards need not wait.
+    from wavetank.conflicts.values import Value
 
 T = TypeVar("T")
 CUSTOMER, ORDER, ORDERS = "customer_id", "order_id", "orders"
@@ -88,15 +93,15 @@ class Table:
         """What its columns are called."""
         return tuple(column.name for column in self.columns)
 
-    def value(self, name: str, text: str | bytes | None) -> str | bytes | int | None:
-        """Return a value of the binary log as a statement's parameter.
+    def value(self, name: str, text: "Value") -> str | bytes | int | None:
+        """Return a value of the binary log as a statement's parameter; a JSON document is its text, as in a copy.
 
         An integer is one: the server compares it with a text as floating-point numbers, for which ids that lie close
         together are the same.
         """
-        if text is None or self.kinds[name] not in _INTEGERS:
+        if text is None or isinstance(text, bytes):
             return text
-        return int(text)
+        return int(str(text)) if self.kinds[name] in _INTEGERS else str(text)
 
     @functools.cached_property
     def kinds(self) -> Mapping[str, str]:
@@ -129,11 +134,9 @@ class Table:
         return f"o.{CUSTOMER}" if self.by_order else f"t.{CUSTOMER}"
 
     @property
-    def row_hash(self) -> str:
-        """The SQL for a row's 64-bit hash; CONCAT_WS skips NULLs, so they are named beside it."""
-        nulls = [f"ISNULL({column.quoted})" for column in self.columns if column.nullable]
-        parts = [*(column.quoted for column in self.columns), *([f"CONCAT({', '.join(nulls)})"] if nulls else [])]
-        return f"CAST(CONV(LEFT(SHA2(CONCAT_WS('#', {', '.join(parts)}), 256), 16), 16, 10) AS UNSIGNED)"
+    def checksum(self) -> str:
+        """The SQL for the number that stands for all rows of a group."""
+        return checksum(row_hash(self.columns))
 
     @property
     def into(self) -> str:

@@ -1,7 +1,7 @@
 """The ways from clients to the servers, one a file: what an application knows, and how it finds a server.
 
-A way is a module of this package with WHAT (a phrase), lacks(topology), and open_way(servers), which returns a
-Way. A new file here is a new way: the drills find it by themselves.
+A way is a module of this package with WHAT (a phrase), OWN_WRITES, lacks(topology), and open_way(servers), which
+returns a Way. A new file here is a new way: the drills find it by themselves.
 """
 
 import functools
@@ -57,6 +57,8 @@ class WayModule(Protocol):
     """What a module of this package offers; see the package's docstring."""
 
     WHAT: str
+    # Whether every read by it sees what its client was told is written.
+    OWN_WRITES: bool
 
     def lacks(self, topology: Topology) -> str:
         """Return what an instance would need for it and has not, '' where nothing is missing."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wavetank.node import Connection
 
 WHAT = "clients know all servers, and look for one that takes writes"
+OWN_WRITES = False
 _TAKES_WRITES = "SELECT NOT @@GLOBAL.read_only AS yes"
 
 

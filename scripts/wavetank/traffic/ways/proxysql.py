@@ -7,6 +7,7 @@ from wavetank.traffic.ways import Session, Way
 from wavetank.traffic.ways.direct import SearchingSession
 
 WHAT = "clients know the ProxySQL in front only, and go to the next one where it fails"
+OWN_WRITES = False
 
 
 def lacks(topology: Topology) -> str:

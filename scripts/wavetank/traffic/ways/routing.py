@@ -7,14 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from wavetank.errors import UnreachableError
-from wavetank.node import Servers
-from wavetank.routing import Bounds, OutcomeUnknownError, Router, RoutingError, router_of
+from wavetank.node import Servers, StatementError
+from wavetank.routing import Answer, Bounds, OutcomeUnknownError, Router, RoutingError, router_of
+from wavetank.routing import Session as RouterSession
 from wavetank.topology import Topology
 from wavetank.traffic.table import TAKER
 from wavetank.traffic.ways import PATIENCE_S, Session, Way
 
 WHAT = "clients share a router of the library wavetank.routing"
+# A client passes on, from each of its writes to its later reads, what they must see.
+OWN_WRITES = True
 NAME = "routing"
+# Of a read that must not be answered by a replica, as the library takes it.
+_FROM_SOURCE = " /* wavetank:source */"
 
 
 def lacks(topology: Topology) -> str:
@@ -32,14 +37,16 @@ class _Routed:
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
         self._router: Router | None = None
+        self._pasts: dict[int, Past] = {}
 
-    def session(self, client: int, *, writes: bool) -> Session:  # noqa: ARG002 - the router tells them apart itself
+    def session(self, client: int, *, writes: bool) -> Session:
         if self._router is None:
             bounds = replace(
                 Bounds(), lag=self._servers.topology.lag_bound_s, statement=PATIENCE_S, new_source=PATIENCE_S
             )
             self._router = router_of(self._servers.instance, bounds=bounds, safe_functions=[TAKER]).__enter__()
-        return _RoutedSession(self._router)
+        past = self._pasts.setdefault(client, Past())
+        return WritingSession(self._router, past) if writes else ReadingSession(self._router, past)
 
     def close(self) -> None:
         """End the router."""
@@ -47,11 +54,32 @@ class _Routed:
             self._router.close()
 
 
+class Past:
+    """What one client was told is written, as its writer knows it and its reader has to see it.
+
+    Attributes:
+        gtids: the transactions that a read must see; None where the source went away before it said so: then what it
+            acknowledged is on whoever takes the writes now, and on nobody else for sure.
+    """
+
+    def __init__(self) -> None:
+        """Know of no write."""
+        self.gtids: str | None = ""
+
+    def learn(self, session: RouterSession) -> None:
+        """Learn what a session wrote that was acknowledged."""
+        try:
+            self.gtids = session.gtids
+        except (RoutingError, OutcomeUnknownError, StatementError):
+            self.gtids = None
+
+
 class _RoutedSession:
     """Every statement is a piece of work of its own, as a web request would be."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, past: Past) -> None:
         self._router = router
+        self._past = past
         self.asks = NAME
 
     def find(self) -> bool:
@@ -61,11 +89,32 @@ class _RoutedSession:
     def run(self, statement: str, *parameters: int) -> tuple[list[dict[str, Any]], int]:
         """Run a statement wherever the router sends it."""
         try:
-            with self._router.session() as session:
-                answer = session.run(statement, parameters)
+            answer = self._answer(statement, parameters)
         except (RoutingError, OutcomeUnknownError) as error:
             raise UnreachableError(NAME, type(error).__name__) from error
         return answer.rows, answer.new_id or 0
 
+    def _answer(self, statement: str, parameters: tuple[int, ...]) -> Answer:
+        raise NotImplementedError
+
     def close(self) -> None:
         """Hold nothing between statements."""
+
+
+class WritingSession(_RoutedSession):
+    """A client's writes; before it is told of one, it is known what a read must see."""
+
+    def _answer(self, statement: str, parameters: tuple[int, ...]) -> Answer:
+        with self._router.session() as session:
+            answer = session.run(statement, parameters)
+            self._past.learn(session)
+            return answer
+
+
+class ReadingSession(_RoutedSession):
+    """A client's reads, which see its writes."""
+
+    def _answer(self, statement: str, parameters: tuple[int, ...]) -> Answer:
+        gtids = self._past.gtids
+        with self._router.session(after=gtids or "") as session:
+            return session.run(statement + _FROM_SOURCE if gtids is None else statement, parameters)

@@ -1,15 +1,12 @@
-"""Who becomes the source, and what the topology is afterwards."""
+"""What the topology is after another server has become the source."""
 
-import dataclasses
 from collections.abc import Callable
 
 import pytest
 from wavetank.errors import UsageError
-from wavetank.failover import SILENCE_S, Witness, choose
-from wavetank.promotion import receipts_to_wait_for, replaced_source, with_promoted
-from wavetank.topology import Node, Sizing, Topology, read_nodes
+from wavetank.promotion import acknowledgements_to_wait_for, replaced_source, with_promoted
+from wavetank.topology import Sizing, Topology, read_nodes
 
-UUID = "3ede0b4b-e4bb-11f1-bd5e-0242ac190003"
 HOSTS = {
     "db1": {"server_id": 1},
     "db2": {"server_id": 2, "replicates_from": "db1"},
@@ -22,39 +19,6 @@ HOSTS = {
 def tree() -> Topology:
     """A source, two replicas, and one behind the second."""
     return Topology("tree", "tree", read_nodes(HOSTS, 13310), image="", sizing=Sizing(0, 0), given={"replicas": "2"})
-
-
-def witness(name: str, received: str = "", executed: str = f"{UUID}:1-5", **facts: object) -> Witness:
-    usual = Witness(Node(name, 1, 1), "CONNECTING", 9.0, "ON", 0, received, executed)
-    return dataclasses.replace(usual, **facts)
-
-
-@pytest.mark.parametrize(
-    ("witnesses", "chosen"),
-    [
-        ([witness("db2"), witness("db3")], "db2"),
-        ([witness("db2"), witness("db3", executed=f"{UUID}:1-6")], "db3"),
-        ([witness("db2"), witness("db3", received=f"{UUID}:4-9")], "db3"),
-        ([witness("db2", received=f"{UUID}:6-9"), witness("db3", executed=f"{UUID}:1-8")], "db2"),
-        ([witness("db2", executed=f"{UUID}:1-9", applier="OFF"), witness("db3")], "db3"),
-        ([witness("db2", received=f"{UUID}:1-9", delay_s=60), witness("db3")], "db3"),
-    ],
-)
-def test_the_fit_one_that_has_most_is_chosen(witnesses: list[Witness], chosen: str) -> None:
-    assert choose(witnesses).node.name == chosen
-
-
-def test_where_none_is_fit_it_says_why_not_which() -> None:
-    with pytest.raises(UsageError, match=r"place: db2 does not apply, db3 is delayed by 60 s$"):
-        choose([witness("db2", applier="OFF"), witness("db3", delay_s=60)])
-
-
-@pytest.mark.parametrize(
-    ("receiver", "silent_s", "hears"),
-    [("ON", 0.0, True), ("ON", SILENCE_S, True), ("ON", SILENCE_S + 0.1, False), ("CONNECTING", 0.0, False)],
-)
-def test_who_hears_from_the_source_says_so(receiver: str, silent_s: float, hears: bool) -> None:  # noqa: FBT001
-    assert witness("db2", receiver=receiver, silent_s=silent_s).hears is hears
 
 
 def test_the_promoted_one_heads_what_its_source_headed(tree: Topology) -> None:
@@ -94,4 +58,4 @@ def test_a_new_source_waits_for_no_more_receipts_than_it_can_get(
     make_topology: Callable[..., Topology], asked: int, absent: tuple[str, ...], receipts: int
 ) -> None:
     after = with_promoted(make_topology(semi_sync=asked), "db2")
-    assert receipts_to_wait_for(after, "db2", absent) == receipts
+    assert acknowledgements_to_wait_for(after, "db2", absent) == receipts
