@@ -105,8 +105,9 @@ def orders_of(number: int) -> list[tuple[shop.Order, list[shop.Item]]]:
 
 CASES = {
     "a map of a kind that nobody knows": Case(
-        "shard_map", "s1", sql("s1", """INSERT INTO sharding.maps (version, document) VALUES (99, '{"format": 1}')"""),
-        undo=sql("s1", "DELETE FROM sharding.maps WHERE version = 99"),
+        "shard_map", "s1",
+        sql("s1", """INSERT INTO sharding.maps (version, document) VALUES (9999, '{"format": 1}')"""),
+        undo=sql("s1", "DELETE FROM sharding.maps WHERE version = 9999"),
     ),
     "a gate that is gone": Case("shard_gates", "s2", sql("s2", "DELETE FROM sharding.gates WHERE gate = 'move'")),
     "a gate that nobody can pass": Case(

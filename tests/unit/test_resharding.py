@@ -452,6 +452,38 @@ def test_keys_are_reopened_on_their_shards_where_the_catalogue_is_gone(play: Pla
     assert stage.done[-1] == "gate move from 5 to 4"
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_a_catalogue_that_restarts_while_all_is_decided_is_waited_for(published: bool, play: Play) -> None:  # noqa: FBT001
+    stage = Stage()
+    after = PublishedMap(5, make_map("ring", (1, 2)))
+    publish = stage.publish
+
+    def restart(*arguments: Any, **named: Any) -> PublishedMap:  # noqa: ANN401
+        # Whether it had published before that, only it can say.
+        stage.publish = publish  # type: ignore[method-assign]
+        if published:
+            publish(*arguments, **named)
+            stage.read = lambda: after  # type: ignore[method-assign]
+        raise UnreachableError("s1", "gone")
+
+    stage.publish = restart  # type: ignore[method-assign]
+    assert play(stage).published == after
+    assert stage.done.count("published (1, 2) then None") == 1
+    assert "published (1,) then (1, 2)" not in stage.done
+
+
+def test_what_is_decided_is_never_taken_back(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decision, "CONCLUDE_S", 0.01)
+    stage = Stage()
+    stage.publish = raising(UnreachableError("s1", "gone"))  # type: ignore[method-assign]
+    stays = (
+        "the cut-over to map version 5 could not be concluded .*: moving keys stay closed until make reshard goes on"
+    )
+    with pytest.raises(UsageError, match=stays):
+        play(stage)
+    assert stage.done[-1] == "known"
+
+
 def test_keys_that_stay_closed_are_said(play: Play) -> None:
     stage = Stage()
     stage.publish = stage.query = raising(UnreachableError("s1", "gone"))  # type: ignore[method-assign]

@@ -87,24 +87,25 @@ def _let_go_on(servers: Servers) -> list[str]:
     catalogue = Catalogue(servers)
     try:
         with Ledger(catalogue.server, catalogue.directory.find).alone(wait_s=0):
-            found = publish_awaited(servers, catalogue)
+            newest = catalogue.read()
+            if not (gate := awaited(servers, newest)):
+                return []
+            found = catalogue.publish(newest.map, newest.pending, after=newest.version, at_least=gate)
     except AtWorkError:
         return []
-    return [f"{catalogue.server.name}: shard map {found.version}, for which gates waited"] if found else []
+    return [f"{catalogue.server.name}: shard map {found.version}, for which gates waited"]
 
 
-def publish_awaited(servers: Servers, catalogue: Catalogue) -> PublishedMap | None:
-    """Publish the map in force as the version that gates wait for; None where none does, or that is decided otherwise.
+def awaited(servers: Servers, newest: PublishedMap) -> int:
+    """Return the version that gates wait for and nobody will publish, 0 where there is none or a map is decided for it.
 
-    To be called while no resharding is at work.
+    To be asked while no resharding is at work: then the map in force is to be published by that number.
 
     Raises:
         UnreachableError: a source does not answer.
     """
-    gate, newest = highest_gate(servers), catalogue.read()
-    if gate <= newest.version or decided(servers, newest):
-        return None
-    return catalogue.publish(newest.map, newest.pending, after=newest.version, at_least=gate)
+    gate = highest_gate(servers)
+    return 0 if gate <= newest.version or decided(servers, newest) else gate
 
 
 def _holds_rows(servers: Servers, shard: Shard) -> bool:

@@ -9,7 +9,11 @@ from wavetank.node import Connection, Row, Servers, query_on
 from wavetank.sharding import gates
 from wavetank.sharding.errors import OutdatedMapError, ShardingError
 from wavetank.sharding.placement import locate, this_moment
+from wavetank.sharding.reshard.replicas import HINT, what_is_missing
 from wavetank.topology import Shard
+from wavetank.waiting import wait_until
+
+REPLICA_S = 10.0
 
 # How each divided table says whose its rows are, parents first; {ids} are the customer's orders.
 _WHOSE = {
@@ -44,11 +48,13 @@ class Rehomed:
 def rehome(servers: Servers, text: str) -> Rehomed:
     """Copy what wrong shards have of a customer to the right one, then delete it there.
 
-    It is copied and committed before it is deleted, so that nothing is lost where it is interrupted; again, it goes on.
+    It is copied, committed and on a replica, where there is one, before it is deleted, so that nothing is lost where it
+    is interrupted; again, it goes on.
 
     Raises:
         ShardingError: the customer is nowhere, its place is not known, the two shards have different rows of one
             key, or a resharding is under way.
+        WaitedInVain: no replica has the copy; nothing was deleted.
         UnreachableError: a shard's source does not answer.
     """
     moment = this_moment(servers)
@@ -73,10 +79,23 @@ def _bring(servers: Servers, customer: int, wrong: Shard, home: Shard, version: 
         orders = [row["order_id"] for row in source.rows("orders", customer, [])]
         new = sum(_copy(source, target, table, customer, orders) for table in _WHOSE)
         target.run("COMMIT")
+        _wait_for_replica(servers, home)
         for table in reversed(_WHOSE):
             source.run(f"DELETE FROM {wrong.schema}.{table} WHERE {_condition(table, customer, orders)}")
         source.run("COMMIT")
     return new
+
+
+def _wait_for_replica(servers: Servers, home: Shard) -> None:
+    """Wait until a replica has what was copied: what is deleted on the wrong shard would die with the right one."""
+    source = servers[home.source.name]
+    replicas = [servers[node.name] for node in home.replicas]
+    due = str(source.value("SELECT @@GLOBAL.gtid_executed"))
+    wait_until(
+        f"a replica of {source.name} to have what was copied",
+        lambda: what_is_missing(replicas, due),
+        timeout_s=REPLICA_S, good=lambda missing: not missing, hint=HINT,
+    )  # fmt: skip
 
 
 def _copy(source: "_Side", target: "_Side", table: str, customer: int, orders: Sequence[int]) -> int:

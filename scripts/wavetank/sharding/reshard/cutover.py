@@ -32,6 +32,8 @@ NEAR_S = 30.0
 DRAIN_S = 5.0
 REPLICA_S = 2.0
 BLOCKED_PATIENCE_S = 3
+# The step at which all is there to decide by.
+READY = "ready"
 NOTHING_DONE = ": nothing was cut over; make reshard-abort takes all back"
 
 
@@ -73,7 +75,7 @@ def cut_over(
             _drain(quick, followers)
             compared = _compare(quick, followers, comparisons)
             executed = wait_for_replicas(quick, quick.guarded, REPLICA_S)
-            told("ready")
+            told(READY)
             steps.enter_context(undisturbed())
         decision = Decision(published.version + 1, settled(pending), ground.old.shards, executed)
         now = conclude(quick, decision, pending, published.version)

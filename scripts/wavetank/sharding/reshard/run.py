@@ -12,14 +12,14 @@ from wavetank.node import Servers
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.directory import plan_moves
 from wavetank.sharding.errors import ShardingError
-from wavetank.sharding.establishing import make_schemas, publish_awaited
+from wavetank.sharding.establishing import awaited, make_schemas
 from wavetank.sharding.gates import highest_gate
 from wavetank.sharding.maps import DirectoryMap, ShardMap, document_of
 from wavetank.sharding.maps.shape import listed as shards_listed
 from wavetank.sharding.reshard.closing import publish, reopen
 from wavetank.sharding.reshard.comparing import Comparison, count_copies, named
 from wavetank.sharding.reshard.copying import Copy, Throttles, copy_reference, remove
-from wavetank.sharding.reshard.cutover import NOTHING_DONE, CutOver, DiffersError, cut_over, raise_gates
+from wavetank.sharding.reshard.cutover import NOTHING_DONE, READY, CutOver, DiffersError, cut_over, raise_gates
 from wavetank.sharding.reshard.decision import (
     Decision,
     conclude,
@@ -274,7 +274,9 @@ class _Run:
         """
         if decision := decided(self._servers, published):
             self._conclude(published, decision)
-        elif found := publish_awaited(self._servers, self._catalogue):
+        elif gate := awaited(self._servers, published):
+            ground = Ground(self._servers, self._catalogue, published.map, self._resharding.new_map)
+            found = reopen(ground, published, at_least=gate)
             self._watch.say(f"gates waited for map version {found.version}: published, with the map in force")
 
     def _conclude(self, published: PublishedMap, decision: Decision) -> None:
@@ -290,8 +292,9 @@ class _Run:
         self._watch.phase("published")
 
     def _step(self, name: str) -> None:
-        """Go from one step of a cut-over to the next, for as long as no other resharding can have begun."""
-        self._ledger.refuse_company()
+        """Come to a step of a cut-over; past the last one before the decision only if no other can have begun."""
+        if name == READY:
+            self._ledger.refuse_company()
         self._watch.phase(name)
 
     @contextmanager
@@ -469,7 +472,8 @@ class _Run:
             wait_for_replicas(ground, everywhere, REPLICATED_S)
             raise_gates(ground, published.version, sorted({*self._resharding.before, *self._resharding.after}))
             wait_for_replicas(ground, everywhere, REPLICATED_S)
-            self._step("replicated")
+            self._ledger.refuse_company()
+            self._watch.phase("replicated")
             strays = {number: ground.strays(number, published.map) for number in self._resharding.before}
             counter = _Counter(0, sum(self._ledger.chunks(self._resharding, COPY).values()), self._watch.rows)
 

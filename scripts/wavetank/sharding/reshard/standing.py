@@ -24,10 +24,12 @@ def ask_standing(servers: Servers) -> Standing | None:
         UnreachableError: a shard's source does not answer.
     """
     catalogue = Catalogue(servers)
+    # Asked before and after: what was seen in between is nobody's then who began or ended meanwhile.
+    if at_work(catalogue.server):
+        return None
     ledger = Ledger(catalogue.server, catalogue.directory.find)
     resharding, newest = ledger.under_way(), catalogue.read()
     decision, gate = decided(servers, newest), highest_gate(servers)
-    # Asked last: one that has ended meanwhile has taken all this along.
     if not (resharding or newest.pending or decision) or at_work(catalogue.server):
         return None
     title = f"the resharding {resharding.title} ({resharding.phase})" if resharding else "a resharding"
