@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from replicating import Killed, PretendedChannel, PretendedFleet, Transactions, committed
+from wavetank.change_lock import only_change
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.failover import NoCandidateError, SourceAnswersError, fail_over
 from wavetank.failover_log import FailoverLog
@@ -178,6 +179,25 @@ def test_a_replica_that_was_absent_keeps_what_it_has(make_fleet: Callable[..., P
     assert fleet["db3"].executed == committed("db1", 1, 2)
     assert fleet["db3"].channel.host == "db2"
     assert fleet.discarded == set()
+
+
+def test_two_at_once_are_one_and_a_refusal(make_fleet: Callable[..., PretendedFleet]) -> None:
+    fleet = make_fleet()
+    fleet.die("db1")
+    with only_change(fleet), pytest.raises(UsageError, match="another change of who replicates from whom in sea"):
+        fail_over(fleet)
+    fail_over(fleet)
+
+
+def test_whoever_read_the_topology_before_another_change_is_refused(make_fleet: Callable[..., PretendedFleet]) -> None:
+    fleet = make_fleet()
+    fleet.die("db1")
+    read_before = fleet.topology
+    fail_over(fleet)
+    fleet.topology = read_before
+    with pytest.raises(UsageError, match="who replicates from whom in sea has just been changed: run it again"):
+        fail_over(fleet, force=True)
+    assert fleet.open_ones == ["db2"]
 
 
 # --- several sources

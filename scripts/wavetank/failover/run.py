@@ -6,6 +6,7 @@ It can be killed after each step, and servers can die in each: the same command 
 from dataclasses import dataclass, replace
 from time import time
 
+from wavetank.change_lock import only_change
 from wavetank.failover.candidates import Choice, Known, choose, some
 from wavetank.failover.collecting import Collector, absent_ones, with_seen
 from wavetank.failover.detection import (
@@ -43,9 +44,9 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
         UsageError: no replica can take its place, it is not said which source's, or a failover was a moment ago.
         UnreachableError: the new source died after it was recorded; the same command takes another one.
     """
-    log = FailoverLog(servers.instance)
     timeline = Timeline()
-    with Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
+    with only_change(servers), Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
+        log = FailoverLog(servers.instance)
         case = find_case(impatient, log, name)
         if case.begun:
             return finish(servers, case.begun)
