@@ -8,7 +8,7 @@ from time import time
 
 from wavetank.change_lock import only_change
 from wavetank.failover.candidates import Choice, Known, choose, some
-from wavetank.failover.collecting import Collector, absent_ones, with_seen
+from wavetank.failover.collecting import Collector, absent_ones, restarted_ones, with_seen
 from wavetank.failover.detection import (
     ANSWER_TIMEOUT_S,
     Look,
@@ -104,10 +104,12 @@ def detect(servers: Servers, log: FailoverLog, source: Node, *, force: bool) -> 
 
 def what_is_known(servers: Servers, log: FailoverLog, source: Node, look: Look) -> Known:
     """Return what is known of a source beside what was found."""
+    seen, excused = log.seen(source), log.excused(source)
     known = Known(
         began_with=log.began_with(servers.topology, source),
-        seen=log.seen(source),
-        absent=absent_ones(servers, source, look.witnesses, log.excused(source)),
+        seen=seen,
+        absent=absent_ones(servers, source, look.witnesses, excused),
+        restarted=restarted_ones(look.witnesses, {*seen, *excused}),
         acknowledgements=servers.topology.semi_sync,
         replicas=len(servers.topology.replicas_of(source)),
     )
