@@ -51,8 +51,7 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
         if case.begun:
             return finish(servers, case.begun)
         look = detect(impatient, log, case.source, force=force)
-        with greeting(servers, [witness.node for witness in look.witnesses]):
-            return _replace(servers, impatient, log, case.source, look, force=force, timeline=timeline)
+        return _replace(servers, impatient, log, case.source, look, force=force, timeline=timeline)
 
 
 def _replace(  # noqa: PLR0913 - what is known of a failover by then
@@ -73,11 +72,13 @@ def _replace(  # noqa: PLR0913 - what is known of a failover by then
     timeline.add(f"asked to replace {source.name} by one of {names}" if force else gone)
     timeline.add(choice.why)
     log.give_up(source.name, known.seen)
-    fenced = fence(servers, source, answers=look.answers)
-    timeline.add(f"{source.name} fenced")
-    known = replace(known, chosen=choice.node.name)
-    collector = Collector(impatient, source, known, log.excused(source), fenced, force, timeline.add)
-    choice = collector.collect()
+    others = [witness.name for witness in look.witnesses if witness.direct and witness.name != choice.node.name]
+    with greeting(servers, [choice.node.name, *others]):
+        fenced = fence(servers, source, answers=look.answers)
+        timeline.add(f"{source.name} fenced")
+        known = replace(known, chosen=choice.node.name)
+        collector = Collector(impatient, source, known, log.excused(source), fenced, force, timeline.add)
+        choice = collector.collect()
     _note_collected(choice, timeline)
     begun = _record(servers, log, source, choice, collector)
     return open_and_follow(
