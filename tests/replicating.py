@@ -116,6 +116,8 @@ class PretendedChannel:
     fails: bool = False
     # It applies, and nothing arrives: there is too much of it.
     is_slow: bool = False
+    # Whether it has heard from its source since it was started.
+    heard: bool = True
     received: Transactions = field(default_factory=set)
     # Transactions that its source has and will not be sent: the network is slow.
     held_back: Transactions = field(default_factory=set)
@@ -223,8 +225,13 @@ class PretendedServer:
                 "channel": name, "host": channel.host, "receiver": self._state(channel),
                 "applier": "ON" if channel.applies and not channel.fails else "OFF", "delay_s": channel.delay_s,
                 "received": write(channel.received), "source_uuid": uuid_of(channel.host),
-                "applier_errors": int(channel.fails), "silent_s": 9.0 if self._state(channel) != "ON" else 0.1,
+                "applier_errors": int(channel.fails), "silent_s": self._silent_s(channel),
             }  # fmt: skip
+
+    def _silent_s(self, channel: PretendedChannel) -> float | None:
+        if not channel.heard:
+            return None
+        return 0.1 if self._state(channel) == "ON" else 9.0
 
     def _channel_rows(self) -> Iterator[dict[str, Any]]:
         for name, channel in self.channels.items():
@@ -242,6 +249,7 @@ class PretendedServer:
         for channel in self.channels.values():
             source = self.fleet[channel.host]
             if channel.receives and not source.dead:
+                channel.heard = True
                 lacking = source.executed - self.executed - channel.received - channel.held_back
                 assert not lacking & source.purged, f"{self.name} needs what {source.name} has purged"
                 channel.received |= lacking
@@ -317,6 +325,7 @@ class PretendedFleet:
         server.dead, server.is_open = True, False
         for channel in server.channels.values():
             channel.received &= server.executed
+            channel.heard = False
 
     def start(self, name: str) -> None:
         """Start a server again: closed, as all are, and replicating from whom it did."""

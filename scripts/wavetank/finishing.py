@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from wavetank.change_lock import only_change
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.failover_log import Failover, FailoverLog
 from wavetank.fencing import answers, fence
@@ -68,8 +69,12 @@ def finish_all(servers: Servers) -> list[str]:
     """Finish every change whose new source is recorded, now that all servers answer; return what was done.
 
     A failover that got no further than the fence is forgotten: its source is there again.
+
+    Raises:
+        UsageError: one cannot be finished, or another change is under way.
     """
-    begun = FailoverLog(servers.instance).unfinished(servers.topology)
-    changes = [finish(servers, each) for each in begun]
-    FailoverLog(servers.instance).settle()
+    with only_change(servers):
+        begun = FailoverLog(servers.instance).unfinished(servers.topology)
+        changes = [finish(servers, each) for each in begun]
+        FailoverLog(servers.instance).settle()
     return [f"{change.new} is the source instead of {change.old}" for change in changes]

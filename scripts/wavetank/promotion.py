@@ -5,7 +5,6 @@ From the moment that it is recorded who the new source is, topology-up finishes 
 
 import contextlib
 import functools
-import itertools
 import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from wavetank.waiting import wait_until
 # A transaction that stays open keeps its server from being closed.
 CLOSE_TIMEOUT_S = 10
 FOLLOW_TIMEOUT_S = 30.0
+LOGINS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def open_promoted(  # noqa: PLR0913, PLR0917 - what is known of a change by then
         fewer = f", waiting for {awaited} of {after.semi_sync} acknowledgements" if awaited < after.semi_sync else ""
         timeline.add(f"{name} opened{fewer}")
         switching = switch_proxies(servers, name, old, pool, timeline.add)
-        for channel in channels_of(new):
+        for channel in channels_of(new, account="admin"):
             new.execute(f"STOP REPLICA FOR CHANNEL '{channel}'", f"RESET REPLICA ALL FOR CHANNEL '{channel}'")
         followers = [name for name in (future.result() for future in following) if name]
         timeline.add(f"{', '.join(followers) or 'nobody'} repointed")
@@ -192,16 +192,19 @@ def wait_for_followers(servers: Servers, name: str, fenced: str = "", unfollowin
 
 
 @contextlib.contextmanager
-def greeting(servers: Servers, nodes: Sequence[Node]) -> Iterator[None]:
-    """Log in to `nodes` beside what is done meanwhile, with every account that a promotion needs."""
+def greeting(servers: Servers, names: Sequence[str]) -> Iterator[None]:
+    """Log in to those that are about to be told something, beside what is done meanwhile, in this order.
 
-    def greet(node: Node, account: str) -> None:
+    Each login is time without a writer, and all at once would be in the way of what is done.
+    """
+
+    def greet(name: str) -> None:
         with contextlib.suppress(UnreachableError):
-            servers[node.name].query("SELECT 1", account=account)
+            servers[name].query("SELECT 1", account="admin")
 
-    with ThreadPoolExecutor(max(1, 2 * len(nodes))) as pool:
-        for node, account in itertools.product(nodes, ("admin", "monitor")):
-            pool.submit(greet, node, account)
+    with ThreadPoolExecutor(LOGINS_AT_ONCE) as pool:
+        for name in names:
+            pool.submit(greet, name)
         yield
 
 

@@ -57,9 +57,9 @@ _APPLIER_ERROR = """
 """
 
 
-def channels_of(server: Server) -> dict[str, Row]:
-    """Return every configured channel of a server by its name, as its performance_schema tells it."""
-    return {row["CHANNEL_NAME"]: row for row in server.query(_CHANNELS)}
+def channels_of(server: Server, *, account: str = "monitor") -> dict[str, Row]:
+    """Return every configured channel of a server by its name, as its performance_schema tells it to `account`."""
+    return {row["CHANNEL_NAME"]: row for row in server.query(_CHANNELS, account=account)}
 
 
 def replicates(row: Mapping[str, Any]) -> bool:
@@ -155,7 +155,8 @@ def mend_channels(server: Server, declared: Sequence[Channel], password: str, he
     Whoever it replicates from then has the GTID set `held`; see mending_statements().
     """
     by_name = {channel.name: channel for channel in declared}
-    for statement in mending_statements(channels_of(server), by_name, held):
+    # By the account that mends: a second login would be time without a writer, where the source has changed.
+    for statement in mending_statements(channels_of(server, account="admin"), by_name, held):
         parameters = {PASSWORD_NAME: password} if PASSWORD in statement else {}
         server.query(statement, parameters, account="admin")
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wavetank.change_lock import only_change
 from wavetank.change_plan import Plan
 from wavetank.drift import semi_sync_statements
 from wavetank.errors import UnreachableError, UsageError
@@ -60,6 +61,11 @@ def repoint(servers: Servers, names: Sequence[str], to: str) -> list[Moved]:
         UsageError: one of them cannot be moved there without losing something; the message says why.
         UnreachableError: one of the servers concerned does not answer.
     """
+    with only_change(servers):
+        return _repoint(servers, names, to)
+
+
+def _repoint(servers: Servers, names: Sequence[str], to: str) -> list[Moved]:
     after = _planned(servers.topology, names, to)
     nodes = [servers.topology.node(name) for name in names]
     for node in nodes:

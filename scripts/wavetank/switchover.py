@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wavetank.change_lock import only_change
 from wavetank.change_plan import Plan
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.failover_log import Failover, FailoverLog
@@ -46,9 +47,13 @@ def switch_over(servers: Servers, to: str) -> Change:
         UsageError: it cannot be done without losing something; the old source takes writes as before.
         UnreachableError: one of the two does not answer.
     """
-    if begun := begun_by(servers, to):
-        return finish(servers, begun)
-    order = look_first(servers, to)
+    with only_change(servers):
+        begun = begun_by(servers, to)
+        return finish(servers, begun) if begun else _switch(servers, look_first(servers, to))
+
+
+def _switch(servers: Servers, order: Order) -> Change:
+    to = order.to
     old, timeline = order.old, Timeline()
     with _opened_again_unless_recorded(servers, old):
         close(servers[old.name])

@@ -22,6 +22,7 @@ from wavetank.gtid import is_subset, subtract, union
 from wavetank.instance import Instance
 from wavetank.node import Server, Servers, query_on
 from wavetank.promotion import record_promotion
+from wavetank.replication import channels_of, set_delay
 from wavetank.switchover import switch_over
 from wavetank.waiting import wait_until
 from writer import Writer
@@ -225,6 +226,21 @@ def test_the_one_that_has_most_is_chosen_and_nobody_who_is_delayed_or_broken(ser
     servers[old].execute("CREATE SCHEMA IF NOT EXISTS more", "DROP SCHEMA more")
     kill(servers, old)
     assert fail_over(servers).new == second
+    up(servers.topology.instance)
+
+
+def test_what_a_delayed_replica_alone_acknowledged_is_fetched_from_it(servers: Servers) -> None:
+    old, first, second = roles(servers)
+    set_delay(servers[second], 60)
+    servers[first].execute("STOP REPLICA IO_THREAD")
+    # One of the two acknowledges it, and has it in its relay log only.
+    servers[old].execute("CREATE SCHEMA IF NOT EXISTS acknowledged")
+    kill(servers, old)
+    change = fail_over(servers)
+    assert change.new == first
+    assert [step.what for step in change.steps if " fetches " in step.what]
+    assert servers[first].query("SHOW SCHEMAS LIKE 'acknowledged'", account="admin")
+    assert [*channels_of(servers[first]), *channels_of(servers[second])] == [""]
     up(servers.topology.instance)
 
 

@@ -31,6 +31,7 @@ class Witness:
         direct: whether it is recorded as a replica of that source, and not of another replica.
         source_uuid: the UUID of whom it replicates from, '' where it has forgotten it.
         applier_errors: how many errors have stopped its applier.
+        heard: whether it has heard from whom it replicates since it was started.
         fetches_from: from whom it fetches beside its source what others have, '' for nobody.
     """
 
@@ -47,6 +48,7 @@ class Witness:
     direct: bool = True
     source_uuid: str = ""
     applier_errors: int = 0
+    heard: bool = True
     fetches_from: str = ""
 
     @property
@@ -85,6 +87,8 @@ class Known:
         began_with: the GTID set with which it became the source, None where nobody knows any more.
         seen: what servers were seen to have in an earlier look, by their names, errant transactions left out.
         absent: the replicas that do not answer and may have acknowledged transactions.
+        restarted: those that were started again, have not heard from the source since, and were not seen before: their
+            relay logs are gone, and with them what they had acknowledged and not applied.
         acknowledgements: how many a commit waits for, 0 where the replication promises nothing.
         replicas: how many replicas the source has.
         chosen: who was chosen in an earlier look, '' for nobody: it stays chosen where nothing speaks against it.
@@ -93,6 +97,7 @@ class Known:
     began_with: str | None = None
     seen: Mapping[str, str] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
     acknowledgements: int = 0
     replicas: int = 0
     chosen: str = ""
@@ -211,7 +216,7 @@ def choose(witnesses: Sequence[Witness], known: Known | None = None, *, force: b
     if not fit:
         reasons = ", ".join(f"{option.witness.name} {option.witness.unfit}" for option in options)
         raise NoCandidateError(f"no replica can take its place: {reasons or 'none answers'}")
-    _refuse_absent(known, force=force)
+    _refuse_doubt(known, force=force)
     best = min(fit, key=lambda option: _order(option, known))
     if best.given_up and not force:
         costs = ". ".join(f"{each.witness.name} would give up {each.cost}" for each in fit)
@@ -228,15 +233,17 @@ def _order(option: Option, known: Known) -> tuple[int, bool, bool, int]:
     return count_transactions(option.given_up), not chosen_before, bool(option.errant), count_transactions(option.lacks)
 
 
-def _refuse_absent(known: Known, *, force: bool) -> None:
-    """Refuse where those that do not answer may alone have what a client was told is done."""
-    if force or not known.acknowledgements or len(known.absent) < known.acknowledgements:
+def _refuse_doubt(known: Known, *, force: bool) -> None:
+    """Refuse where something that a client was told is done may have been with those that cannot say so."""
+    doubtful = len(known.absent) + len(known.restarted)
+    if force or not known.acknowledgements or doubtful < known.acknowledgements:
         return
-    names, one = ", ".join(known.absent), len(known.absent) == 1
+    reasons = [f"{name} does not answer" for name in known.absent]
+    reasons += [f"{name} was started again and has lost what it had only received" for name in known.restarted]
     raise NoCandidateError(
-        f"{names} {'does' if one else 'do'} not answer and may alone have what clients were told is done, as a commit "
-        f"waits for {known.acknowledgements} of {known.replicas} acknowledgements: start {'it' if one else 'one'} "
-        "again, or FORCE=1 goes without"
+        f"{', '.join(reasons)}: as a commit waits for {known.acknowledgements} of {known.replicas} acknowledgements, "
+        "what clients were told is done may be nowhere else. make topology-up brings all servers back, the old source "
+        "too; FORCE=1 goes without"
     )
 
 

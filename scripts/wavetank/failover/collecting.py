@@ -123,6 +123,12 @@ def absent_ones(
     return tuple(node.name for node in servers.topology.replicas_of(source) if node.name not in there)
 
 
+def restarted_ones(witnesses: Sequence[Witness], excused: Collection[str]) -> tuple[str, ...]:
+    """Return the replicas that may have lost what they acknowledged, but for those that were seen before."""
+    doubtful = (each for each in witnesses if each.direct and each.from_source and not each.heard)
+    return tuple(each.name for each in doubtful if each.name not in excused)
+
+
 def executed_by(servers: Servers, node: Node) -> str:
     """Return what a server has executed, '' where it does not answer."""
     try:

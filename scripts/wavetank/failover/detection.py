@@ -192,5 +192,6 @@ def _read(node: Node, rows: Sequence[Row], source: Node, direct: bool) -> Witnes
         direct=direct,
         source_uuid=row["source_uuid"] or "",
         applier_errors=int(row["applier_errors"]),
+        heard=row["silent_s"] is not None,
         fetches_from="".join(fetching),
     )

@@ -6,8 +6,9 @@ It can be killed after each step, and servers can die in each: the same command 
 from dataclasses import dataclass, replace
 from time import time
 
+from wavetank.change_lock import only_change
 from wavetank.failover.candidates import Choice, Known, choose, some
-from wavetank.failover.collecting import Collector, absent_ones, with_seen
+from wavetank.failover.collecting import Collector, absent_ones, restarted_ones, with_seen
 from wavetank.failover.detection import (
     ANSWER_TIMEOUT_S,
     Look,
@@ -43,15 +44,14 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
         UsageError: no replica can take its place, it is not said which source's, or a failover was a moment ago.
         UnreachableError: the new source died after it was recorded; the same command takes another one.
     """
-    log = FailoverLog(servers.instance)
     timeline = Timeline()
-    with Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
+    with only_change(servers), Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
+        log = FailoverLog(servers.instance)
         case = find_case(impatient, log, name)
         if case.begun:
             return finish(servers, case.begun)
         look = detect(impatient, log, case.source, force=force)
-        with greeting(servers, [witness.node for witness in look.witnesses]):
-            return _replace(servers, impatient, log, case.source, look, force=force, timeline=timeline)
+        return _replace(servers, impatient, log, case.source, look, force=force, timeline=timeline)
 
 
 def _replace(  # noqa: PLR0913 - what is known of a failover by then
@@ -72,11 +72,13 @@ def _replace(  # noqa: PLR0913 - what is known of a failover by then
     timeline.add(f"asked to replace {source.name} by one of {names}" if force else gone)
     timeline.add(choice.why)
     log.give_up(source.name, known.seen)
-    fenced = fence(servers, source, answers=look.answers)
-    timeline.add(f"{source.name} fenced")
-    known = replace(known, chosen=choice.node.name)
-    collector = Collector(impatient, source, known, log.excused(source), fenced, force, timeline.add)
-    choice = collector.collect()
+    others = [witness.name for witness in look.witnesses if witness.direct and witness.name != choice.node.name]
+    with greeting(servers, [choice.node.name, *others]):
+        fenced = fence(servers, source, answers=look.answers)
+        timeline.add(f"{source.name} fenced")
+        known = replace(known, chosen=choice.node.name)
+        collector = Collector(impatient, source, known, log.excused(source), fenced, force, timeline.add)
+        choice = collector.collect()
     _note_collected(choice, timeline)
     begun = _record(servers, log, source, choice, collector)
     return open_and_follow(
@@ -103,10 +105,12 @@ def detect(servers: Servers, log: FailoverLog, source: Node, *, force: bool) -> 
 
 def what_is_known(servers: Servers, log: FailoverLog, source: Node, look: Look) -> Known:
     """Return what is known of a source beside what was found."""
+    seen, excused = log.seen(source), log.excused(source)
     known = Known(
         began_with=log.began_with(servers.topology, source),
-        seen=log.seen(source),
-        absent=absent_ones(servers, source, look.witnesses, log.excused(source)),
+        seen=seen,
+        absent=absent_ones(servers, source, look.witnesses, excused),
+        restarted=restarted_ones(look.witnesses, {*seen, *excused}),
         acknowledgements=servers.topology.semi_sync,
         replicas=len(servers.topology.replicas_of(source)),
     )
