@@ -18,6 +18,7 @@ from wavetank.checks import (
     shard_skew,
 )
 from wavetank.errors import UsageError
+from wavetank.sharding.placement import Moment
 from wavetank.topology import Shard, Topology
 
 # What stands in for what a check imports: it has no more than the check uses.
@@ -57,14 +58,12 @@ def test_the_directory_is_asked_where_there_is_one(make_topology: Made) -> None:
 
 def moment(*numbers: int, version: int = 7, under_way: bool = False, pending: Sequence[int] = ()) -> StandIn:
     """Return what is known of the map: the shards in it, its version, and whether rows move."""
-    return SimpleNamespace(
-        newest=SimpleNamespace(
-            version=version,
-            map=SimpleNamespace(shards=numbers or (1, 2), kind="hash"),
-            pending=SimpleNamespace(shards=tuple(pending)) if pending else None,
-        ),
-        under_way=under_way,
+    newest: StandIn = SimpleNamespace(
+        version=version,
+        map=SimpleNamespace(shards=numbers or (1, 2), kind="hash"),
+        pending=SimpleNamespace(shards=tuple(pending)) if pending else None,
     )
+    return Moment(newest, under_way=under_way)
 
 
 @pytest.fixture
