@@ -18,6 +18,7 @@ from wavetank.checks import (
     shard_skew,
 )
 from wavetank.errors import UsageError
+from wavetank.sharding.maps import make_map
 from wavetank.sharding.placement import Moment
 from wavetank.topology import Shard, Topology
 
@@ -60,8 +61,8 @@ def moment(*numbers: int, version: int = 7, under_way: bool = False, pending: Se
     """Return what is known of the map: the shards in it, its version, and whether rows move."""
     newest: StandIn = SimpleNamespace(
         version=version,
-        map=SimpleNamespace(shards=numbers or (1, 2), kind="hash"),
-        pending=SimpleNamespace(shards=tuple(pending)) if pending else None,
+        map=make_map("hash", numbers or (1, 2)),
+        pending=make_map("hash", tuple(pending)) if pending else None,
     )
     return Moment(newest, under_way=under_way)
 
