@@ -26,6 +26,10 @@ class Pretended:
         # Whom it lets in.
         self.refused: dict[str, str] = {}
 
+    def prepare(self, answers: Answers) -> None:
+        """Know these answers, too, before those that it knew."""
+        self._answers = {**answers, **self._answers}
+
     def query(self, statement: str, parameters: Sequence[Any] = (), *, account: str = USUAL) -> list[dict[str, Any]]:
         """Answer as wavetank.node.Server does."""
         assert account in (*ACCOUNTS, ADMIN), f"{self.name} has no account {account!r}"

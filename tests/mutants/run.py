@@ -8,6 +8,7 @@
 Exit code 0: at least 95 % of what counts was killed in every module; 1: not so; 2: wrong use.
 """
 
+import itertools
 import os
 import random
 import signal
@@ -21,24 +22,25 @@ from pathlib import Path
 
 import workshop
 from mutating import Mutant
-from workshop import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Shop
+from workshop import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Judged
 
 HERE = Path(__file__).resolve().parent
 LEAST = 0.95
-# Where it is said how far it is, in seconds, and how often it is looked.
+# How often it is said how far it is, and looked, in seconds.
 SAID_EVERY_S, LOOK_EVERY_S = 20, 0.5
 # A mutant is bounded by mutmut; this is the bound of a run that hangs, in seconds for each mutant.
 HANGS_S = 120
-JUDGED = (KILLED, SURVIVED, TIMED_OUT, UNTESTED)
+ENDED = (KILLED, SURVIVED, TIMED_OUT, UNTESTED)
 # What a mutant is known by, wherever its function moves: module, function, the changed lines before and after.
 Key = tuple[str, str, str, str]
+Work = Mapping[Judged, list[Mutant]]
 
 
 @dataclass(frozen=True)
 class Asked:
     """What the run is of."""
 
-    shops: list[Shop]
+    modules: list[Judged]
     sample: int | None
     seed: int
     jobs: int
@@ -48,13 +50,19 @@ class WrongUseError(Exception):
     """What was asked for is not to be had; one line."""
 
 
+def all_modules() -> dict[str, Judged]:
+    """Return the modules of modules.toml by their names."""
+    table = tomllib.loads((HERE / "modules.toml").read_text())["modules"]
+    return {name: Judged(name, tuple(tests)) for name, tests in table.items()}
+
+
 def asked(environment: Mapping[str, str]) -> Asked:
     """Return what the environment asks for.
 
     Raises:
         WrongUseError: a module is not in modules.toml, or a number is none.
     """
-    table = tomllib.loads((HERE / "modules.toml").read_text())["modules"]
+    table = all_modules()
     named = environment.get("MODULES", "").split() or list(table)
     if unknown := [name for name in named if name not in table]:
         raise WrongUseError(f"not in tests/mutants/modules.toml: {', '.join(unknown)}")
@@ -64,8 +72,9 @@ def asked(environment: Mapping[str, str]) -> Asked:
         if not text.isdecimal():
             raise WrongUseError(f"{name}={text}: a whole number is needed")
         numbers[name] = int(text)
-    shops = [Shop(name, tuple(table[name])) for name in named]
-    return Asked(shops, numbers["SAMPLE"] or None, numbers["SEED"], numbers["JOBS"] or 1)
+    # Modules that the same tests judge are judged together.
+    modules = sorted((table[name] for name in named), key=lambda each: each.tests)
+    return Asked(modules, numbers["SAMPLE"] or None, numbers["SEED"], numbers["JOBS"] or 1)
 
 
 def excuses() -> dict[Key, str]:
@@ -74,17 +83,17 @@ def excuses() -> dict[Key, str]:
     return {(each["module"], each["function"], each["before"], each["after"]): each["reason"] for each in entries}
 
 
-def drawn(shop: Shop, sample: int | None, seed: int) -> list[Mutant]:
+def drawn(module: Judged, sample: int | None, seed: int) -> list[Mutant]:
     """Return the mutants of a module that this run is about."""
-    mutants = shop.mutants()
+    mutants = module.mutants()
     if sample is None or sample >= len(mutants):
         return mutants
-    return random.Random(f"{seed} {shop.module}").sample(mutants, sample)  # noqa: S311
+    return random.Random(f"{seed} {module.module}").sample(mutants, sample)  # noqa: S311
 
 
-def key(shop: Shop, mutant: Mutant) -> Key:
+def key(module: Judged, mutant: Mutant) -> Key:
     """Return what a mutant is known by in excused.toml."""
-    return shop.module, mutant.function, mutant.before, mutant.after
+    return module.module, mutant.function, mutant.before, mutant.after
 
 
 @dataclass
@@ -99,51 +108,56 @@ class Clock:
         """Know that so many are judged, just now."""
         self.done, self.left = self.done + count, self.left - count
 
-    def say(self, shop: Shop, judged: int, of: int) -> None:
-        """Say how far it is in a module, and when all will be done."""
-        done = self.done + judged
-        minutes = (time.monotonic() - self.began_s) / done * (self.left - judged) / 60 if done else 0
-        print(f"{shop.module}: {judged} of {of}" + (f", about {minutes:.0f} min left" if done else ""), flush=True)
+    def say(self, judged: int) -> None:
+        """Say how many are judged, and when all will be; `judged` are those since passed() was told of some."""
+        done, left = self.done + judged, self.left - judged
+        minutes = (time.monotonic() - self.began_s) / done * left / 60 if done else 0
+        print(f"{done} of {done + left}" + (f", about {minutes:.0f} min left" if done else ""), flush=True)
 
 
-def judge(work: Mapping[Shop, list[Mutant]], jobs: int) -> Iterator[tuple[Shop, dict[str, str]]]:
+def judge(work: Work, jobs: int) -> Iterator[tuple[Judged, dict[str, str]]]:
     """Yield each module with what came of its mutants, by their names; say how far it is meanwhile.
 
     Raises:
         WrongUseError: the module's own tests fail before anything is changed, or mutmut ends otherwise.
     """
-    known = {shop: shop.results() for shop in work}
-    todo = {
-        shop: [each for each in mutants if known[shop].get(each.name) not in (KILLED, TIMED_OUT)]
-        for shop, mutants in work.items()
-    }
+    todo = {module: _open(module, mutants) for module, mutants in work.items()}
     clock = Clock(sum(map(len, todo.values())))
-    for shop, mutants in work.items():
-        if todo[shop]:
-            shop.prepare()
-            for judged in _watched(shop, todo[shop], jobs):
-                clock.say(shop, judged, len(todo[shop]))
-            clock.passed(len(todo[shop]))
-        results = shop.results()
-        missing = [each for each in mutants if results.get(each.name) not in JUDGED]
-        if missing:
-            raise WrongUseError(f"{shop.module}: {len(missing)} mutants were not judged:\n{shop.last_words()}")
-        yield shop, {each.name: results[each.name] for each in mutants}
+    for home, together in itertools.groupby(work, key=lambda module: module.home):
+        modules = list(together)
+        names = set().union(*(todo[module] for module in modules))
+        if names:
+            workshop.prepare([each for each in all_modules().values() if each.home == home])
+            for module in modules:
+                module.forget(todo[module])
+            for judged in _watched(modules, names, jobs):
+                clock.say(judged)
+            clock.passed(len(names))
+        for module in modules:
+            results = module.results()
+            if missing := [each for each in work[module] if results.get(each.name) not in ENDED]:
+                raise WrongUseError(f"{module.module}: {len(missing)} were not judged:\n{workshop.last_words(home)}")
+            yield module, {each.name: results[each.name] for each in work[module]}
 
 
-def _watched(shop: Shop, mutants: list[Mutant], jobs: int) -> Iterator[int]:
+def _open(module: Judged, mutants: list[Mutant]) -> set[str]:
+    """Return the mutants that no test has killed yet."""
+    known = module.results()
+    return {each.name for each in mutants if known.get(each.name) not in (KILLED, TIMED_OUT)}
+
+
+def _watched(modules: list[Judged], names: set[str], jobs: int) -> Iterator[int]:
     """Have mutants judged; yield now and then how many are."""
-    names = {each.name for each in mutants}
-    shop.forget(names)
+    home = modules[0].home
     began_s = said_s = time.monotonic()
-    with shop.running(mutants, jobs) as process:
+    with workshop.running(home, names, jobs) as process:
         while process.poll() is None:
-            if time.monotonic() - began_s > HANGS_S * (len(mutants) + 1):
-                raise WrongUseError(f"{shop.module}: mutmut hangs:\n{shop.last_words()}")
+            if time.monotonic() - began_s > HANGS_S * (len(names) + 1):
+                raise WrongUseError(f"mutmut hangs:\n{workshop.last_words(home)}")
             time.sleep(LOOK_EVERY_S)
             if time.monotonic() - said_s >= SAID_EVERY_S:
                 said_s = time.monotonic()
-                yield len(names & shop.results().keys())
+                yield sum(len(names & module.results().keys()) for module in modules)
 
 
 @dataclass(frozen=True)
@@ -167,63 +181,62 @@ class Line:
 
     def __str__(self) -> str:
         """Return it as the table prints it."""
-        counts = (
-            self.results.total(),
-            self.results[KILLED],
-            self.results[TIMED_OUT],
-            self.alive,
-            self.excused,
-        )
-        return f"{self.module:<28}" + "".join(f"{count:>10}" for count in counts) + f"{self.score:>9.1%}"
+        results = self.results
+        counts = (results.total(), results[KILLED], results[TIMED_OUT], self.alive, self.excused)
+        return f"{self.module:<32}" + "".join(f"{count:>10}" for count in counts) + f"{self.score:>9.1%}"
 
 
-def report(judged: Iterator[tuple[Shop, dict[str, str]]], work: Mapping[Shop, list[Mutant]]) -> list[Line]:
-    """Print each module's survivors as soon as it is judged; return the lines of the table."""
+def report(judged: Iterator[tuple[Judged, dict[str, str]]], work: Work) -> Iterator[Line]:
+    """Print each module's survivors as soon as it is judged, and yield its line of the table."""
     reasons = excuses()
-    lines = []
-    for shop, results in judged:
-        alive = [each for each in work[shop] if results[each.name] in (SURVIVED, UNTESTED)]
-        excused = [each for each in alive if key(shop, each) in reasons]
+    for module, results in judged:
+        alive = [each for each in work[module] if results[each.name] in (SURVIVED, UNTESTED)]
+        excused = [each for each in alive if key(module, each) in reasons]
         for each in alive:
             if each not in excused:
-                print(f"\n{shop.module}: {each.function} {results[each.name]}")
+                print(f"\n{module.module}: {each.function} {results[each.name]}")
                 print("".join(f"  - {line}\n" for line in each.before.splitlines()), end="")
                 print("".join(f"  + {line}\n" for line in each.after.splitlines()), end="", flush=True)
-        _say_stale(shop, {key(shop, each) for each in work[shop] if each not in alive}, reasons)
-        lines.append(Line(shop.module, Counter(results.values()), len(excused)))
-    return lines
+        _say_stale(module, {key(module, each) for each in work[module] if each not in alive}, reasons)
+        yield Line(module.module, Counter(results.values()), len(excused))
 
 
-def _say_stale(shop: Shop, dead: set[Key], reasons: Mapping[Key, str]) -> None:
+def _say_stale(module: Judged, dead: set[Key], reasons: Mapping[Key, str]) -> None:
     """Say which excuses excuse nobody any more: the mutant is killed, or there is none like it."""
-    there = {key(shop, each) for each in shop.mutants()}
+    there = {key(module, each) for each in module.mutants()}
     for excuse in reasons:
-        if excuse[0] == shop.module and (excuse in dead or excuse not in there):
-            print(f"\n{shop.module}: {excuse[1]}: an excuse that excuses nobody: {excuse[3]}", flush=True)
+        if excuse[0] == module.module and (excuse in dead or excuse not in there):
+            print(f"\n{module.module}: {excuse[1]}: an excuse that excuses nobody: {excuse[3]}", flush=True)
+
+
+def table(lines: list[Line]) -> None:
+    """Print the table, all together in its last line."""
+    heads = ("mutants", "killed", "timed out", "survived", "excused")
+    total = Line("all", sum((line.results for line in lines), Counter()), sum(line.excused for line in lines))
+    print(f"\n{'module':<32}" + "".join(f"{head:>10}" for head in heads) + f"{'score':>9}")
+    print(*lines, total, sep="\n")
 
 
 def main() -> int:
     """Judge the judge; return the exit code."""
     # However it is ended, mutmut ends with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    lines: list[Line] = []
     try:
         wanted = asked(os.environ)
         if os.environ.get("FRESH"):
             workshop.begin_anew()
-        work = {shop: drawn(shop, wanted.sample, wanted.seed) for shop in wanted.shops}
+        work = {module: drawn(module, wanted.sample, wanted.seed) for module in wanted.modules}
         sampled = f", {wanted.sample} of each with SEED={wanted.seed}" if wanted.sample else ""
         print(f"{sum(map(len, work.values()))} mutants of {len(work)} modules{sampled}", flush=True)
-        lines = report(judge(work, wanted.jobs), work)
+        lines.extend(report(judge(work, wanted.jobs), work))
     except WrongUseError as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here")
         return 130
-    total = Line("all", sum((line.results for line in lines), Counter()), sum(line.excused for line in lines))
-    heads = ("mutants", "killed", "timed out", "survived", "excused")
-    print(f"\n{'module':<28}" + "".join(f"{head:>10}" for head in heads) + f"{'score':>9}")
-    print(*lines, total, sep="\n")
+    table(lines)
     return 0 if all(line.score >= LEAST for line in lines) else 1
 
 

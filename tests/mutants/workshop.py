@@ -1,4 +1,4 @@
-"""Where mutmut works on one module: a copy of the project in .wavetank/mutants/, in which scripts/ is src/.
+"""Where mutmut works: copies of the project in .wavetank/mutants/, in which scripts/ is src/, one a set of tests.
 
 Results are kept there, and so an interrupted run goes on. A function that changed is judged anew, and so is a mutant
 that survived; one that a test killed stays killed until FRESH=1.
@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,8 @@ KILLED, SURVIVED, UNTESTED, TIMED_OUT = "killed", "survived", "no tests", "timeo
 
 
 @dataclass(frozen=True)
-class Shop:
-    """The copy for one module.
+class Judged:
+    """A module that mutants are made of.
 
     Attributes:
         module: as its file is called below the package, without .py: sharding/query/groups.
@@ -37,47 +37,27 @@ class Shop:
     tests: tuple[str, ...]
 
     @property
-    def _home(self) -> Path:
-        return SHOPS / self.module.replace("/", ".")
-
-    @property
     def source(self) -> Path:
         """Return the module as mutmut finds it, from where mutmut works."""
         return Path("src", "wavetank", f"{self.module}.py")
 
     @property
-    def _results(self) -> Path:
-        return self._home / "mutants" / f"{self.source}.meta"
+    def text(self) -> str:
+        """Return the module's text as it is mutated."""
+        return plainly((HOME / "scripts" / "wavetank" / f"{self.module}.py").read_text())
 
     def mutants(self) -> list[Mutant]:
         """Return those of the module's mutants that count."""
-        return list(mutants_of(self.source, self._text()))
+        return list(mutants_of(self.source, self.text))
 
-    def _text(self) -> str:
-        return plainly((HOME / "scripts" / "wavetank" / f"{self.module}.py").read_text())
+    @property
+    def home(self) -> Path:
+        """Return where mutmut works on it: one place for all that the same tests judge, since starting is slow."""
+        return SHOPS / "+".join(name.removesuffix(".py").removeprefix("test_") for name in self.tests)
 
-    def prepare(self) -> None:
-        """Bring the copy up to what the project is now, keeping results."""
-        home = self._home
-        for stale in (home / "src", home / "mutants" / "tests", home / "mutants" / "mutmut-stats.json"):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
-        shutil.copytree(HOME / "scripts", home / "src", ignore=shutil.ignore_patterns("__pycache__"))
-        (home / self.source).write_text(self._text())
-        for name in (*FILES, "tests"):
-            link = home / name
-            if not link.is_symlink():
-                link.symlink_to(HOME / name)
-        own = {
-            "only_mutate": [str(self.source)],
-            "pytest_add_cli_args_test_selection": [f"tests/unit/{name}" for name in self.tests],
-            "also_copy": list(FILES),
-        }
-        lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
-        settings = (HOME / "pyproject.toml").read_text()
-        head, table, rest = settings.partition("[tool.mutmut]")
-        comment, _, rest = rest.partition("\n")
-        (home / "pyproject.toml").write_text(f"{head}{table}{comment}\n{lines}\n{rest}")
+    @property
+    def _results(self) -> Path:
+        return self.home / "mutants" / f"{self.source}.meta"
 
     def results(self) -> dict[str, str]:
         """Return mutmut's word for what came of each mutant that was judged, by the mutant's name."""
@@ -95,26 +75,51 @@ class Shop:
             codes |= dict.fromkeys(codes.keys() & names)
             self._results.write_text(json.dumps(kept))
 
-    @contextlib.contextmanager
-    def running(self, mutants: list[Mutant], jobs: int) -> Iterator[subprocess.Popen[bytes]]:
-        """Have mutmut judge these mutants meanwhile; it ends when the block does."""
-        names = [each.name for each in mutants]
-        command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(jobs), *names]
-        environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}
-        with (self._home / "mutmut.log").open("wb") as log:
-            process = subprocess.Popen(
-                command, cwd=self._home, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, 15)
-            process.wait()
 
-    def last_words(self) -> str:
-        """Return the end of what mutmut said."""
-        return "\n".join((self._home / "mutmut.log").read_text().splitlines()[-15:])
+def prepare(together: Sequence[Judged]) -> None:
+    """Bring the copy for modules that the same tests judge up to what the project is now, keeping results."""
+    home, tests = together[0].home, together[0].tests
+    for stale in (home / "src", home / "mutants" / "tests", home / "mutants" / "mutmut-stats.json"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
+    shutil.copytree(HOME / "scripts", home / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for each in together:
+        (home / each.source).write_text(each.text)
+    for name in (*FILES, "tests"):
+        link = home / name
+        if not link.is_symlink():
+            link.symlink_to(HOME / name)
+    own = {
+        "only_mutate": [str(each.source) for each in together],
+        "pytest_add_cli_args_test_selection": [f"tests/unit/{name}" for name in tests],
+        "also_copy": list(FILES),
+    }
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
+    head, table, rest = (HOME / "pyproject.toml").read_text().partition("[tool.mutmut]")
+    comment, _, rest = rest.partition("\n")
+    (home / "pyproject.toml").write_text(f"{head}{table}{comment}\n{lines}\n{rest}")
+
+
+@contextlib.contextmanager
+def running(home: Path, names: Collection[str], jobs: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Have mutmut judge these mutants meanwhile; it ends when the block does."""
+    command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(jobs), *names]
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}
+    with (home / "mutmut.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, 15)
+        process.wait()
+
+
+def last_words(home: Path) -> str:
+    """Return the end of what mutmut said."""
+    return "\n".join((home / "mutmut.log").read_text().splitlines()[-15:])
 
 
 def begin_anew() -> None:

@@ -78,5 +78,12 @@ def test_a_hole_is_what_is_older_than_something_executed(missing: Transactions, 
 @pytest.mark.parametrize("gtid_set", [f"{SERVERS[0]}:1-2,\n{SERVERS[1]}:5", f" {SERVERS[0]}:1-2, {SERVERS[1]}:5 "])
 def test_a_set_may_come_in_lines_and_with_blanks(gtid_set: str) -> None:
     assert intervals(gtid_set) == {SERVERS[0]: [(1, 2)], SERVERS[1]: [(5, 5)]}
+    assert only_server(gtid_set, SERVERS[0]) == f"{SERVERS[0]}:1-2"
     assert only_server(gtid_set, SERVERS[1]) == f"{SERVERS[1]}:5"
     assert without_server(gtid_set, SERVERS[1]) == f"{SERVERS[0]}:1-2"
+
+
+def test_a_server_may_have_several_entries_as_a_union_writes_them() -> None:
+    one, other = SERVERS[:2]
+    assert only_server(f"{one}:1,{other}:5,{one}:aux:4", one) == f"{one}:1,{one}:aux:4"
+    assert without_server(f"{one}:1,{other}:5,{one}:aux:4", other) == f"{one}:1,{one}:aux:4"

@@ -1,5 +1,6 @@
 """What `make mutants` makes of a module, what it does not count, and what it says in the end."""
 
+import itertools
 import os
 import sys
 from collections import Counter
@@ -14,7 +15,7 @@ import run
 import workshop
 from mutating import Mutant, mutants_of, plainly
 from run import Line, WrongUseError
-from workshop import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Shop
+from workshop import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Judged
 
 HERE = Path("src", "wavetank", "sea.py")
 
@@ -89,19 +90,22 @@ def test_wrong_use_is_one_line(environment: dict[str, str], reason: str) -> None
 def test_every_judged_module_and_its_tests_are_there() -> None:
     wanted = run.asked({})
     assert (wanted.sample, wanted.jobs) == (None, 1)
-    for shop in wanted.shops:
-        assert (workshop.HOME / "scripts" / "wavetank" / f"{shop.module}.py").exists(), shop.module
-        assert all((workshop.HOME / "tests" / "unit" / name).exists() for name in shop.tests), shop.module
-        assert shop.tests
+    for each in wanted.modules:
+        assert (workshop.HOME / "scripts" / "wavetank" / f"{each.module}.py").exists(), each.module
+        assert all((workshop.HOME / "tests" / "unit" / name).exists() for name in each.tests), each.module
+        assert each.tests
+    # What the same tests judge comes together, so that it is prepared once.
+    homes = [home for home, _ in itertools.groupby(wanted.modules, key=lambda each: each.home)]
+    assert len(homes) == len(set(homes))
 
 
 def test_the_same_seed_draws_the_same_and_another_one_another() -> None:
-    shop = Shop("gtid", ())
-    one, again, other = (run.drawn(shop, 9, seed) for seed in (1, 1, 2))
+    module = Judged("gtid", ())
+    one, again, other = (run.drawn(module, 9, seed) for seed in (1, 1, 2))
     assert one == again
     assert one != other
     assert len({each.name for each in one}) == 9
-    assert run.drawn(shop, None, 1) == run.drawn(shop, 10**6, 1) == shop.mutants()
+    assert run.drawn(module, None, 1) == run.drawn(module, 10**6, 1) == module.mutants()
 
 
 def test_every_excuse_has_a_reason() -> None:
@@ -121,13 +125,13 @@ def test_the_score_is_of_those_that_change_something() -> None:
 def test_survivors_are_shown_and_excuses_that_excuse_nobody_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shop = Shop("gtid", ())
-    first, second, third, *_ = shop.mutants()
+    module = Judged("gtid", ())
+    first, second, third, *_ = module.mutants()
     monkeypatch.setattr(
-        run, "excuses", lambda: {run.key(shop, second): "it is equal", run.key(shop, third): "it was equal once"}
+        run, "excuses", lambda: {run.key(module, second): "it is equal", run.key(module, third): "it was equal once"}
     )
     results = {first.name: UNTESTED, second.name: SURVIVED, third.name: KILLED}
-    (line,) = run.report(iter([(shop, results)]), {shop: [first, second, third]})
+    (line,) = run.report(iter([(module, results)]), {module: [first, second, third]})
     assert (line.alive, line.excused) == (1, 1)
     said = capsys.readouterr().out
     assert f"gtid: {first.function} no tests\n  - {first.before}\n  + {first.after}\n" in said
@@ -142,13 +146,14 @@ def test_mutants_are_judged_and_a_second_run_knows_them(
     # It is found again by pytest in a process of its own, which must not look for this one.
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         monkeypatch.delenv(name)
-    shop = Shop("gtid", ("test_gtid.py",))
-    mutants: list[Any] = [each for each in shop.mutants() if each.function == "count_transactions"][:2]
-    work = {shop: mutants}
+    module = Judged("gtid", ("test_gtid.py",))
+    monkeypatch.setattr(run, "all_modules", lambda: {"gtid": module})
+    mutants: list[Any] = [each for each in module.mutants() if each.function == "count_transactions"][:2]
+    work = {module: mutants}
     ((_, results),) = run.judge(work, jobs=1)
     assert results == {each.name: KILLED for each in mutants}
     # Nothing is left to do: mutmut is not even called.
-    monkeypatch.setattr(Shop, "running", None)
+    monkeypatch.setattr(workshop, "running", None)
     ((_, again),) = run.judge(work, jobs=1)
     assert again == results
     capsys.readouterr()
