@@ -356,6 +356,8 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
         str, typer.Option(envvar="MAX_RTO", help="Fail where a client is without a write for more seconds.")
     ] = "",
     max_lost: Annotated[str, typer.Option(envvar="MAX_LOST", help="Fail where more writes are lost.")] = "",
+    second: Annotated[str, typer.Option(envvar="SECOND", help="Which fault hits what mends the first one.")] = "",
+    second_at: Annotated[float, typer.Option(envvar="SECOND_AT", help="When: a share of what mending takes.")] = 0.5,
     topology: Annotated[str, typer.Option(envvar="TOPOLOGY", help="Bring this one up for it, if need be.")] = "",
     instance: InstanceName = "",
     as_json: AsJson = False,
@@ -363,9 +365,11 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     """Let a storm loose on an instance, and say what came of it; without a name, list the storms."""
     from wavetank.drills import Options, drill_list, find_drill, run_drill
     from wavetank.node import Servers
+    from wavetank.second_faults import read_second_fault
     from wavetank.traffic.promises import read_thresholds
 
     thresholds = read_thresholds(max_rto, max_lost)
+    hit = read_second_fault(second, second_at, seed)
     if not name:
         print(json.dumps(drill_list(), indent=2) if as_json else "\n".join(_drill_lines(drill_list())))
         return
@@ -373,7 +377,7 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
         instance = _staged(name, topology, instance, via, as_json=as_json)
     known = known_instance(instance).topology()
     find_drill(name, known)
-    options = Options(seed, operations, strategy, via, thresholds)
+    options = Options(seed, operations, strategy, via, thresholds, hit)
     with Servers(known) as servers:
         report = run_drill(name, servers, options, _progress(as_json=as_json))
     print(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(report.lines()))

@@ -3,12 +3,15 @@
 After that everything acknowledged is there, or the command has said in a line what it misses.
 """
 
+import contextlib
 import json
+import os
 import random
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -43,6 +46,11 @@ class SecondFault:
     share: float
     seed: int = 1
 
+    @property
+    def of_a_replica(self) -> bool:
+        """Whether a replica is hit, which may be the one that has what is missed then."""
+        return self.what in {REPLICA_KILLED, REPLICA_FROZEN}
+
     def at_s(self, command: str) -> float:
         """Return how many seconds after the beginning of a command it hits."""
         return round(self.share * USUALLY_S[command], 3)
@@ -50,9 +58,16 @@ class SecondFault:
 
 @dataclass
 class Mended:
-    """What became of a command: the steps that it told of, what was done to it, and why it refused, '' for not."""
+    """What became of a command.
+
+    Attributes:
+        steps: what it told of, and what was done to it, in seconds since it was first started.
+        output: what it printed in the end.
+        refused: why it did not do what it is for, also when it was run once more; '' where it did.
+    """
 
     steps: list[Step] = field(default_factory=list)
+    output: str = ""
     refused: str = ""
 
 
@@ -72,17 +87,38 @@ def read_second_fault(what: str, share: float, seed: int) -> SecondFault | None:
 
 
 def possible(topology: Topology, command: str) -> tuple[str, ...]:
-    """Return the second faults that a drill can have whose storm a `command` mends, '' for a drill that has none."""
-    if not command:
-        return (UP_KILLED,)
+    """Return the second faults that a drill can have whose storm a `command` mends, '' for one that none does."""
     of_replicas = (REPLICA_KILLED, REPLICA_FROZEN) if len(topology.replicas) > 1 else ()
-    return (COMMAND_KILLED, UP_KILLED, *of_replicas)
+    of_commands = {
+        "up": (UP_KILLED,),
+        "reshard": (COMMAND_KILLED,),
+        "failover": (COMMAND_KILLED, UP_KILLED, *of_replicas),
+        "switchover": (COMMAND_KILLED, UP_KILLED, *of_replicas),
+    }
+    return of_commands.get(command, ())
 
 
-def mend(topology: Topology, command: Sequence[str], second: SecondFault) -> Mended:
-    """Run a command of ours on an instance while a second fault hits; run it once more where it did not end well."""
+def demand_possible(second: SecondFault | None, topology: Topology, command: str) -> None:
+    """Refuse a second fault that a drill cannot have.
+
+    Raises:
+        UsageError: it is one.
+    """
+    there = possible(topology, command)
+    if second and second.what not in there:
+        raise UsageError(
+            f"this drill cannot have the second fault {second.what} on {topology.instance}; "
+            f"it can have: {', '.join(there) or 'none'}"
+        )
+
+
+def mend(topology: Topology, command: Sequence[str], second: SecondFault, **options: str) -> Mended:
+    """Run a command of ours on an instance while a second fault hits; run it once more where it did not end well.
+
+    `options` is what a person would say in the environment.
+    """
     mended, began_s = Mended(), time.monotonic()
-    process = _start(topology, command)
+    process = _start(topology, command, options)
     hit = _Hit(topology, process, second)
     with hit.at(second.at_s(command[0])):
         done = _ended(process)
@@ -90,15 +126,22 @@ def mend(topology: Topology, command: Sequence[str], second: SecondFault) -> Men
     if done is None or done.returncode:
         offset_s = time.monotonic() - began_s
         mended.steps.append(Step(f"{command[0]} ended: {last_line(done)}", round(offset_s, 3)))
-        done = _ended(_start(topology, command))
+        done = _ended(_start(topology, command, options))
         mended.steps += [Step(step.what, round(offset_s + step.at_s, 3)) for step in _told(done)]
         mended.refused = "" if done and done.returncode == 0 else last_line(done)
+    mended.output = done.stdout if done else ""
     return mended
 
 
-def _start(topology: Topology, command: Sequence[str]) -> subprocess.Popen[str]:
+def run_to_end(topology: Topology, command: Sequence[str], **options: str) -> Mended:
+    """Run a command of ours on an instance, and nothing else happens."""
+    done = _ended(_start(topology, command, options))
+    return Mended(_told(done), done.stdout if done else "", "" if done and done.returncode == 0 else last_line(done))
+
+
+def _start(topology: Topology, command: Sequence[str], options: Mapping[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [program(), *command], cwd=HOME, env=environment({"INSTANCE": topology.instance}), text=True,
+        [program(), *command], cwd=HOME, env=environment({**options, "INSTANCE": topology.instance}), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
@@ -108,7 +151,7 @@ def _ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str] |
     try:
         output, errors = process.communicate(timeout=COMMAND_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return None
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
@@ -145,9 +188,7 @@ class _Hit:
             thread.join()
 
     def _wait_and_hit(self, at_s: float) -> None:
-        hit = {
-            COMMAND_KILLED: self._kill_command, REPLICA_KILLED: self._kill, REPLICA_FROZEN: self._freeze,
-        }[self._second.what]  # fmt: skip
+        hit = {REPLICA_KILLED: self._kill, REPLICA_FROZEN: self._freeze}.get(self._second.what, self._kill_command)
         if self._over.wait(at_s):
             self._note("the command was over before the second fault")
         else:
@@ -157,7 +198,9 @@ class _Hit:
         self.steps.append(Step(what, round(time.monotonic() - self._began_s, 3)))
 
     def _kill_command(self) -> None:
-        self._process.kill()
+        # What it has started dies with it, as it would with the machine.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._note("the command was killed")
 
     def _kill(self) -> None:

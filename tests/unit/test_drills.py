@@ -131,7 +131,7 @@ def breeze(monkeypatch: pytest.MonkeyPatch, make_topology: Callable[..., Topolog
 
     def run(drill: Breeze) -> DrillReport:
         module = SimpleNamespace(
-            STORM="A breeze.", PROMISES=Promises(), concerns=lambda _: True, prepare=lambda *_: drill
+            STORM="A breeze.", PROMISES=Promises(), MENDED_BY="", concerns=lambda _: True, prepare=lambda *_: drill
         )
         monkeypatch.setattr(drills, "all_drills", lambda: {"breeze": module})
         monkeypatch.setattr(containers, "log_since", lambda name, _: f"{name} creaks\n" if "db1" in name else "")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from wavetank import second_faults
 from wavetank.containers import ContainerState
+from wavetank.drills import all_drills
 from wavetank.errors import UsageError
 from wavetank.second_faults import (
     COMMAND_KILLED,
@@ -16,6 +17,7 @@ from wavetank.second_faults import (
     SECOND_FAULTS,
     UP_KILLED,
     SecondFault,
+    demand_possible,
     mend,
     possible,
     read_second_fault,
@@ -141,10 +143,23 @@ def test_the_seed_says_which_replica_is_hit(topology: Topology, engine: Engine, 
 
 def test_which_second_faults_a_drill_can_have(make_topology: Callable[..., Topology], topology: Topology) -> None:
     assert set(possible(topology, "failover")) == set(SECOND_FAULTS)
-    assert possible(topology, "") == (UP_KILLED,)
+    assert possible(topology, "") == ()
+    assert possible(topology, "up") == (UP_KILLED,)
+    assert possible(topology, "reshard") == (COMMAND_KILLED,)
     assert possible(
         make_topology({"db1": {"server_id": 1}, "db2": {"server_id": 2, "replicates_from": "db1"}}), "failover"
     ) == (COMMAND_KILLED, UP_KILLED)
+
+
+def test_a_drill_refuses_a_second_fault_that_it_cannot_have(topology: Topology) -> None:
+    demand_possible(None, topology, "")
+    demand_possible(SecondFault(UP_KILLED, 0.5), topology, "up")
+    with pytest.raises(UsageError, match="cannot have the second fault replica-killed on sea; it can have: up-killed"):
+        demand_possible(SecondFault(REPLICA_KILLED, 0.5), topology, "up")
+
+
+def test_every_drill_says_what_mends_it() -> None:
+    assert {module.MENDED_BY for module in all_drills().values()} == {"", "up", "failover", "switchover", "reshard"}
 
 
 def test_nonsense_is_refused() -> None:

@@ -11,8 +11,9 @@ from wavetank.inventory import declared_groups
 from wavetank.planning import plan
 from wavetank.proxies import PROXYSQL
 from wavetank.proxy_images import why_no_proxysql
+from wavetank.second_faults import possible
 from wavetank.topology import Topology
-from wavetank.traffic.ways import all_ways
+from wavetank.traffic.ways import fitting_ways
 
 ACKNOWLEDGEMENTS = (0, 1, 2)
 # A failover that leaves one replica leaves nobody to send a second acknowledgement.
@@ -62,5 +63,5 @@ def _planned(say: Callable[[str], None]) -> Iterator[tuple[Setting, Topology]]:
 def _choices(setting: Setting, topology: Topology, drills: dict[str, DrillModule]) -> Iterator[Choice]:
     for name, module in drills.items():
         if module.concerns(topology):
-            ways = tuple(way for way, each in all_ways().items() if not each.lacks(topology))
-            yield Choice(name, setting, ways, ())
+            ways = getattr(module, "ways", fitting_ways)(topology)
+            yield Choice(name, setting, ways, possible(topology, module.MENDED_BY))

@@ -1,7 +1,9 @@
 """Storms on purpose. One a file; each has the same shape, and ends with a verdict and a report.
 
-A drill is a module of this package with STORM (a sentence), PROMISES, concerns(topology), and prepare(servers,
-options, say), which returns a Drill. A new file here is a new drill: the commands find it by themselves.
+A drill is a module of this package with STORM (a sentence), PROMISES, MENDED_BY (the command of a person that a second
+fault can hit, '' for none), concerns(topology), and prepare(servers, options, say), which returns a Drill. Where its
+clients do not come by wavetank.traffic.ways, ways(topology) says which ways there are. A new file here is a new drill:
+the commands find it by themselves.
 """
 
 import functools
@@ -27,6 +29,7 @@ from wavetank.node import Servers
 from wavetank.planning import FIRST_PORT
 from wavetank.reporting.page import drill_page
 from wavetank.reporting.recorded import Recorded
+from wavetank.second_faults import SecondFault, demand_possible
 from wavetank.topology import Topology
 from wavetank.traffic.promises import Promises, Thresholds
 from wavetank.waiting import wait_until
@@ -48,6 +51,7 @@ class Options:
         strategy: how conflicts are resolved.
         via: by which way clients come to the servers, '' for the usual one; see wavetank.traffic.ways.
         thresholds: what is demanded beyond what the drill promises.
+        second: which fault hits what mends the first one, None for none.
     """
 
     seed: int = 1
@@ -55,6 +59,7 @@ class Options:
     strategy: str = "latest-wins"
     via: str = ""
     thresholds: Thresholds = field(default_factory=Thresholds)
+    second: SecondFault | None = None
 
 
 class Drill(Protocol):
@@ -96,6 +101,7 @@ class DrillModule(Protocol):
 
     STORM: str
     PROMISES: Promises
+    MENDED_BY: str
 
     def concerns(self, topology: Topology) -> bool:
         """Return whether the storm means anything to such a topology."""
@@ -217,7 +223,9 @@ def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillR
     """
     started = datetime.now(UTC)
     topology = servers.topology
-    drill = find_drill(name, servers.topology).prepare(servers, options, say)
+    module = find_drill(name, topology)
+    demand_possible(options.second, topology, module.MENDED_BY)
+    drill = module.prepare(servers, options, say)
     report = DrillReport(name, servers.topology.instance, started.isoformat(timespec="seconds"), options)
     run = _Run(drill, report, say)
     try:

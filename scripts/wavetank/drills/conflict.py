@@ -27,12 +27,18 @@ from wavetank.waiting import wait_until
 
 STORM = "The network between all sources breaks while each of them takes writes, some to the same rows."
 PROMISES = Promises()
+MENDED_BY = ""
 SETTLE_S = 60.0
 
 
 def concerns(topology: Topology) -> bool:
     """Say whether at least two servers take writes and replicate from each other."""
     return len([node for node in topology.peers if not node.passive]) > 1
+
+
+def ways(_: Topology) -> tuple[str, ...]:
+    """Say that there is nothing to choose: each source is written to directly."""
+    return ()
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:

@@ -17,11 +17,12 @@ from wavetank.traffic.drill import DETECT_S, OutageDrill, replace_source
 from wavetank.traffic.promises import Promises
 from wavetank.waiting import wait_until
 
-__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
+__all__ = ["MENDED_BY", "PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = "The source's disk fills while clients write: commits wait for space. The best replica takes its place."
 # The source is given up with what its replicas have not received.
 PROMISES = Promises(may_lose=True)
+MENDED_BY = "up"
 # How long an instance may take to be itself again after its source was restarted.
 SETTLE_S = 60.0
 # What the server writes into its error log, each once: the binary log waits for space, InnoDB fails for want of it.

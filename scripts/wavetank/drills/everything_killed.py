@@ -13,6 +13,7 @@ from wavetank.traffic.promises import Promises
 
 STORM = "All servers and proxies are killed (SIGKILL) at once under load, as by a power failure, and started again."
 PROMISES = Promises()
+MENDED_BY = "up"
 
 
 def concerns(topology: Topology) -> bool:
@@ -22,7 +23,7 @@ def concerns(topology: Topology) -> bool:
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Kill every container."""
-    return OutageDrill(servers, options, say, storm=kill_all, cure=start_all, promises=PROMISES)
+    return OutageDrill(servers, options, say, storm=kill_all, cure=start_all, promises=PROMISES, command=["up"])
 
 
 def kill_all(servers: Servers) -> None:

@@ -11,6 +11,7 @@ from wavetank.traffic.promises import Promises
 
 STORM = "One of two ProxySQL (PROXIES=2 at topology-up) is killed (SIGKILL) under load; clients reconnect to the other."
 PROMISES = Promises()
+MENDED_BY = "up"
 
 
 def concerns(topology: Topology) -> bool:

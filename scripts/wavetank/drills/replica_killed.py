@@ -10,6 +10,7 @@ from wavetank.traffic.promises import Promises
 
 STORM = "A replica is killed (SIGKILL) under load; its clients read from the others."
 PROMISES = Promises()
+MENDED_BY = "up"
 
 
 def concerns(topology: Topology) -> bool:

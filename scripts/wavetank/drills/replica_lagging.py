@@ -18,10 +18,11 @@ from wavetank.traffic.promises import Promises
 from wavetank.traffic.slowness import most_behind, stale_by_server
 from wavetank.waiting import wait_until
 
-__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
+__all__ = ["MENDED_BY", "PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = "A replica applies late under load, and its readers see the past; it catches up when it is let."
 PROMISES = Promises()
+MENDED_BY = "up"
 # By how many seconds the replica is made late.
 DELAY_S = 5
 # How long it stays so late, once it is.

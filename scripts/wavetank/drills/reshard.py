@@ -2,22 +2,20 @@
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavetank.checks import ask_all
 from wavetank.drills import Drill, Options, Say, after_the_storm, attempt
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.instance import HOME, Instance
+from wavetank.instance import Instance
 from wavetank.judging.declared import CUSTOMERS, Declared
 from wavetank.judging.judges import Judgement
 from wavetank.judging.kept import Kept
 from wavetank.node import Servers, StatementError
+from wavetank.proxies import PROXYSQL, proxysqls
+from wavetank.second_faults import mend, run_to_end
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.client import connect
 from wavetank.sharding.reshard.growing import with_servers_for
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
 STORM = "A shard is added and taken away again while customers order, change and cancel."
 # A read sees what is true while it is under way, whatever moves.
 PROMISES = Promises(own_writes=True)
+MENDED_BY = "reshard"
 # How long the customers order before, between and after.
 REST_S = 3.0
 MOST_S = 3600.0
@@ -43,6 +42,11 @@ MOST_S = 3600.0
 def concerns(topology: Topology) -> bool:
     """Say whether there are shards."""
     return len(topology.shards) > 1
+
+
+def ways(topology: Topology) -> tuple[str, ...]:
+    """Return how customers can come: '' is by the client library."""
+    return ("", PROXYSQL) if proxysqls(topology.proxies) else ("",)
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
@@ -124,14 +128,18 @@ class ReshardDrill:
     def _reshard(self, to: int) -> None:
         """Reshard as a person would, in a process of its own, and note what the customers saw of it."""
         before, began_s = self._places(), time.monotonic()
-        command = [str(Path(sys.executable).with_name("wavetank")), "reshard", "--to", str(to), "--json"]
         # A topology without replicas is drilled as it is.
-        alone = Instance(self._instance).topology().replicas == ()
-        environment = {**os.environ, "INSTANCE": self._instance, **({"WITHOUT_REPLICA": "1"} if alone else {})}
-        done = subprocess.run(command, cwd=HOME, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise UsageError(f"the resharding to {to} shards failed: {done.stderr.strip().removeprefix('wavetank: ')}")
-        report = json.loads(done.stdout)
+        topology = Instance(self._instance).topology()
+        options = {} if topology.replicas else {"WITHOUT_REPLICA": "1"}
+        command = ["reshard", "--to", str(to), "--json"]
+        if second := self._options.second:
+            mended = mend(topology, command, second, **options)
+            self.facts[f"second fault, to {to}"] = [f"{step.at_s:8.3f} s  {step.what}" for step in mended.steps]
+        else:
+            mended = run_to_end(topology, command, **options)
+        if mended.refused:
+            raise UsageError(f"the resharding to {to} shards failed: {mended.refused}")
+        report = json.loads(mended.output)
         after, ended_s = self._places(), time.monotonic()
         moved = {customer for customer, shard in before.items() if after[customer] != shard}
         stayed = before.keys() - moved

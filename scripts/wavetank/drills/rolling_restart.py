@@ -13,12 +13,13 @@ from wavetank.traffic.drill import OutageDrill
 from wavetank.traffic.promises import Promises
 from wavetank.waiting import wait_until
 
-__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
+__all__ = ["MENDED_BY", "PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = (
     "Every server is restarted under load, replicas first; a replica takes the source's place before its turn comes."
 )
 PROMISES = Promises()
+MENDED_BY = "up"
 START_S = 60
 
 

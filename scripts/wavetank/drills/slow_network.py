@@ -16,10 +16,11 @@ from wavetank.traffic.promises import Promises
 from wavetank.traffic.slowness import most_behind, per_second
 from wavetank.waiting import wait_until
 
-__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
+__all__ = ["MENDED_BY", "PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = "The source's network is slow and loses packets, towards its replicas and its clients; nobody is replaced."
 PROMISES = Promises()
+MENDED_BY = "up"
 SLOWNESS = Slowness(delay_ms=40, jitter_ms=10, loss_percent=2, rate_kbit=768)
 # How long it lasts.
 LAST_S = 6.0

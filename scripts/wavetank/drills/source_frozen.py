@@ -7,16 +7,25 @@ from wavetank.node import Servers
 from wavetank.traffic.drill import OutageDrill, replace_source
 from wavetank.traffic.promises import Promises
 
-__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
+__all__ = ["MENDED_BY", "PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = "The source freezes under load: connections hang instead of being refused. The best replica takes its place."
 # The source is given up with what its replicas have not received.
 PROMISES = Promises(may_lose=True)
+MENDED_BY = "failover"
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Pause the source's container; the failover kills it before another one opens."""
-    return OutageDrill(servers, options, say, storm=freeze_source, cure=replace_source, promises=PROMISES)
+    return OutageDrill(
+        servers,
+        options,
+        say,
+        storm=freeze_source,
+        cure=replace_source,
+        promises=PROMISES,
+        command=["failover", "--json"],
+    )
 
 
 def freeze_source(servers: Servers) -> None:

@@ -10,6 +10,7 @@ from wavetank.traffic.promises import Promises
 STORM = "The source is killed (SIGKILL) under load, and the best replica takes its place."
 # The source is given up with what its replicas have not received.
 PROMISES = Promises(may_lose=True)
+MENDED_BY = "failover"
 
 
 def concerns(topology: Topology) -> bool:
@@ -19,7 +20,9 @@ def concerns(topology: Topology) -> bool:
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Kill the source's container."""
-    return OutageDrill(servers, options, say, storm=kill_source, cure=replace_source, promises=PROMISES)
+    return OutageDrill(
+        servers, options, say, storm=kill_source, cure=replace_source, promises=PROMISES, command=["failover", "--json"]
+    )
 
 
 def kill_source(servers: Servers) -> None:

@@ -13,7 +13,7 @@ from wavetank.traffic.promises import Promises
 from wavetank.traffic.ways import DIRECT
 from wavetank.waiting import wait_until
 
-__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
+__all__ = ["MENDED_BY", "PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = (
     "The source is cut from replicas and proxies while some clients still reach it; it is fenced, and the best replica "
@@ -21,6 +21,7 @@ STORM = (
 )
 # The source is given up with what its replicas have not received.
 PROMISES = Promises(may_lose=True)
+MENDED_BY = "failover"
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
@@ -36,6 +37,7 @@ def prepare(servers: Servers, options: Options, say: Say) -> Drill:
         cure=replace_unheard_source,
         promises=PROMISES,
         undo=partial(heal, servers),
+        command=["failover", "--force", "--json"],
         beside=[DIRECT],
     )
 

@@ -8,15 +8,26 @@ from wavetank.switchover import switch_over
 from wavetank.traffic.drill import OutageDrill
 from wavetank.traffic.promises import Promises
 
-__all__ = ["PROMISES", "STORM", "concerns", "prepare"]
+__all__ = ["MENDED_BY", "PROMISES", "STORM", "concerns", "prepare"]
 
 STORM = "The first replica takes its source's place under load, in order."
 PROMISES = Promises()
+MENDED_BY = "switchover"
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Switch over; nothing breaks before."""
-    return OutageDrill(servers, options, say, storm=lambda _: None, cure=switch_to_first_replica, promises=PROMISES)
+    topology = servers.topology
+    first = topology.replicas_of(topology.sources[0])[0].name
+    return OutageDrill(
+        servers,
+        options,
+        say,
+        storm=lambda _: None,
+        cure=switch_to_first_replica,
+        promises=PROMISES,
+        command=["switchover", "--to", first, "--json"],
+    )
 
 
 def switch_to_first_replica(servers: Servers) -> tuple[Step, ...]:

@@ -20,6 +20,7 @@ from wavetank.node import Servers
 from wavetank.own_command import last_line, run_command
 from wavetank.promotion import Step
 from wavetank.reporting.recorded import Recorded
+from wavetank.second_faults import UP_KILLED, SecondFault, mend
 from wavetank.traffic.clients import Traffic, held_ids
 from wavetank.traffic.lag import LagSampler
 from wavetank.traffic.log import READ, WRITE
@@ -58,8 +59,11 @@ class OutageDrill:
         promises: Promises,
         undo: Undo = lambda: None,
         beside: Sequence[str] = (),
+        command: Sequence[str] = (),
     ) -> None:
         """Know what will happen; nothing is touched yet. Some clients come by the ways `beside` the usual one.
+
+        Where a second fault is to hit what mends, that is the `command` which a person would run.
 
         Raises:
             UsageError: the way that was asked for is none, or not for this instance.
@@ -70,6 +74,7 @@ class OutageDrill:
         self._storm = storm
         self._cure = cure
         self._undo = undo
+        self._command = command
         topology = servers.topology
         ways = tuple(dict.fromkeys([choose_way(options.via, topology), *beside]))
         self._traffic = Traffic(self._servers, ways=ways)
@@ -109,13 +114,35 @@ class OutageDrill:
     def recovery(self) -> None:
         """Do what mends it under traffic, and let that go on for a while."""
         offset_s = time.monotonic() - self._storm_s
-        self._steps = [Step(step.what, round(offset_s + step.at_s, 3)) for step in self._cure(self._servers)]
+        steps = self._cure(self._servers) if self._second is None else self._mend_by_command(self._second)
+        self._steps = [Step(step.what, round(offset_s + step.at_s, 3)) for step in steps]
         self._mended_s = time.monotonic()
         self.facts["steps"] = [f"{step.at_s:8.3f} s  {step.what}" for step in self._steps]
         self._rest(AFTER_S)
+        if "refused" in self.facts:
+            return
         # An outage that lasts is to be measured, not cut off. One that does not end, the verdict names.
         with contextlib.suppress(WaitedInVain):
             wait_until("all clients to be served", self._all_served, timeout_s=COME_BACK_S, interval_s=0.25)
+
+    @property
+    def _second(self) -> SecondFault | None:
+        """The second fault where it hits the command that mends the storm, rather than the topology-up after it."""
+        second = self._options.second
+        return second if second and self._command and (second.what != UP_KILLED or self._command[0] == "up") else None
+
+    def _mend_by_command(self, second: SecondFault) -> Sequence[Step]:
+        """Mend as a person would while a second fault hits; who lacks a replica may refuse, and says so."""
+        # Each drill is a storm of its own: what was before it is no reason to wait.
+        FailoverLog(self._servers.instance).forget()
+        mended = mend(self._servers.topology, self._command, second)
+        if mended.refused and second.of_a_replica:
+            self.facts["refused"] = mended.refused
+            promises = replace(self._declared.promises, may_stay_out=True)
+            self._declared = replace(self._declared, promises=promises)
+        elif mended.refused:
+            self._wrong.append(f"{self._command[0]}, run once more, did not do what it is for: {mended.refused}")
+        return mended.steps
 
     def _all_served(self) -> bool:
         return not unserved(self._traffic.log.all(), self._traffic.load)
@@ -133,7 +160,7 @@ class OutageDrill:
     def _mend_instance(self) -> None:
         """Bring the instance up; a server that has what nobody else has, or stopped at it, is copied anew."""
         instance = self._servers.topology.instance
-        if not (complaint := bring_up(instance)):
+        if not (complaint := self._bring_up()):
             return
         with Servers(Instance(instance).topology()) as servers:
             red = {answer.node for answer in ask_all(servers).red if answer.check == "errant_transactions"}
@@ -142,6 +169,14 @@ class OutageDrill:
             complaint = bring_up(instance, REBUILD=name)
         if complaint:
             self._wrong.append(f"topology-up did not mend what was left: {complaint}")
+
+    def _bring_up(self) -> str:
+        second = self._options.second
+        if second is None or second.what != UP_KILLED or self._second:
+            return bring_up(self._servers.topology.instance)
+        mended = mend(self._servers.topology, ["up"], second)
+        self.facts["topology-up"] = [f"{step.at_s:8.3f} s  {step.what}" for step in mended.steps]
+        return mended.refused
 
     def kept(self) -> Kept:
         """Ask the servers what they hold, and return it with the log and with what was promised."""

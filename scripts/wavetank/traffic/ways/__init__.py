@@ -74,6 +74,11 @@ def all_ways() -> dict[str, WayModule]:
     return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
 
 
+def fitting_ways(topology: Topology) -> tuple[str, ...]:
+    """Return the names of the ways to which nothing is missing."""
+    return tuple(name for name, way in all_ways().items() if not way.lacks(topology))
+
+
 def choose_way(asked: str, topology: Topology) -> str:
     """Return the way that was asked for, '' for the usual one: through the ProxySQL that there is, else directly.
 
@@ -84,7 +89,7 @@ def choose_way(asked: str, topology: Topology) -> str:
     if name not in all_ways():
         raise UsageError(f"via={asked} is no way to the servers; there are: {', '.join(all_ways())}")
     if missing := all_ways()[name].lacks(topology):
-        fit = ", ".join(each for each, way in all_ways().items() if not way.lacks(topology))
+        fit = ", ".join(fitting_ways(topology))
         raise UsageError(f"via={name} needs {missing}, which {topology.instance} has not; it has: {fit}")
     return name
 
