@@ -43,7 +43,7 @@ def conflicts(servers: Servers) -> list[dict[str, Any]]:
 
 def resolve(servers: Servers, strategy: str) -> None:
     done = conflicts_resolve.resolve(servers, read_strategy(strategy, servers.topology), lambda _step: None)
-    assert done.complete, (done.refused, done.left)
+    assert done.complete, ([reason for _, reason in done.refused], done.left)
 
 
 def rows(servers: Servers, table: str) -> list[list[Row]]:
@@ -103,7 +103,7 @@ DOCUMENT = """
         'day', DATE '2020-01-02', 'at', TIMESTAMP '2020-01-02 03:04:05.678', 'took', TIME '-12:30:01.25',
         'stamp', stamp, 'raw', x'ff00', 'fixed', fixed, 'picture', picture, 'flags', flags, 'unsigned', tiny,
         'big', 5000000000, 'bigger', CAST(18446744073709551615 AS UNSIGNED), 'half', 1.5e0, 'word', '2020-01-02',
-        'none', NULL, 'list', JSON_ARRAY(1, CAST(2 AS DECIMAL(3, 1)), JSON_OBJECT('the "day" é', DATE '1000-01-01')))
+        'none', NULL, 'list', JSON_ARRAY(1, CAST(2 AS DECIMAL(3, 1)), JSON_OBJECT('the "day" é 日', DATE '1000-01-01')))
 """
 # What MySQL itself says it holds: the text, and the type of each value in the document.
 HELD = """

@@ -617,7 +617,7 @@ def test_a_customer_of_whom_nothing_was_acknowledged_is_there_all_the_same() -> 
     [
         (ShopVerdict(acknowledged=2000, failed=0, unknown=0, reads=2000), []),
         # A busy machine, which serves what it is asked.
-        (ShopVerdict(acknowledged=200, failed=0, unknown=0, reads=200), []),
+        (ShopVerdict(acknowledged=40, failed=0, unknown=0, reads=40), []),
         (
             ShopVerdict(acknowledged=0, failed=2000, unknown=0, reads=2000),
             ["only 0 writes were acknowledged of 2,000 that were offered",
@@ -635,8 +635,8 @@ def test_a_customer_of_whom_nothing_was_acknowledged_is_there_all_the_same() -> 
             ["only 1,700 writes were acknowledged of 2,000 that were sent"],
         ),
         (
-            ShopVerdict(acknowledged=199, failed=0, unknown=0, reads=2000),
-            ["only 199 writes were acknowledged of 2,000 that were offered"],
+            ShopVerdict(acknowledged=39, failed=0, unknown=0, reads=2000),
+            ["only 39 writes were acknowledged of 2,000 that were offered"],
         ),
     ],
 )  # fmt: skip

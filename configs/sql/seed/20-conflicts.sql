@@ -78,8 +78,8 @@ BEGIN
     )
     INTO v_values
     FROM JSON_TABLE(p_document, '$.typed[*]' COLUMNS (
-        place FOR ORDINALITY, path LONGTEXT PATH '$.path', type VARCHAR(40) PATH '$.type',
-        value LONGTEXT PATH '$.value', hex LONGTEXT PATH '$.hex'
+        place FOR ORDINALITY, type VARCHAR(40) PATH '$.type', hex LONGTEXT PATH '$.hex',
+        path LONGTEXT CHARACTER SET utf8mb4 PATH '$.path', value LONGTEXT CHARACTER SET utf8mb4 PATH '$.value'
     )) AS typed;
     RETURN CONCAT(
         'JSON_SET(CAST(_utf8mb4 x''', HEX(JSON_UNQUOTE(JSON_EXTRACT(p_document, '$.json'))), ''' AS JSON)', v_values, ')'

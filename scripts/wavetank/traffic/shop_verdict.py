@@ -13,8 +13,9 @@ from wavetank.traffic.shop_log import Held, Look, Write
 if TYPE_CHECKING:
     from wavetank.traffic.shop_log import Outcome
 
-# Of what was offered, so much at least has to be acknowledged, on the busiest machine: less is no load.
-LEAST_OF_OFFERED = 0.1
+# Of what was offered, so much at least has to be acknowledged: less is no load. A machine with fifteen times the work
+# that it can do still came to 0.09.
+LEAST_OF_OFFERED = 0.02
 # Of what was sent, so much at least: where no server dies, clients are served.
 LEAST_OF_SENT = 0.9
 
