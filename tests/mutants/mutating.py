@@ -5,7 +5,7 @@ as the call that it is. What does not count is stated by rule in _Sense, never b
 """
 
 import ast
-import difflib
+import functools
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,12 +86,16 @@ def mutants_of(path: Path, source: str) -> Iterator[Mutant]:
 
 
 def _differing(before: str, after: str) -> tuple[str, str]:
-    """Return the lines of the first text that the second has not, and the other way round."""
-    changed = list(difflib.ndiff(before.splitlines(), after.splitlines()))
-    mine, theirs = ([line[2:].strip() for line in changed if line.startswith(sign)] for sign in ("- ", "+ "))
+    """Return the lines of each text between those that both begin and end with: a mutant changes one place."""
+    mine, theirs = ([line.strip() for line in text.splitlines()] for text in (before, after))
+    while mine and theirs and mine[0] == theirs[0]:
+        del mine[0], theirs[0]
+    while mine and theirs and mine[-1] == theirs[-1]:
+        del mine[-1], theirs[-1]
     return "\n".join(mine), "\n".join(theirs)
 
 
+@functools.lru_cache(maxsize=64)
 def _sense(function: str) -> str:
     """Return what a function says, two that can differ in wording alone being equal."""
     return ast.dump(_Sense().visit(ast.parse(function)))

@@ -5,6 +5,8 @@ that survived; one that a test killed stays killed until FRESH=1.
 """
 
 import contextlib
+import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from mutating import Mutant, mutants_of, plainly
 from mutmut.stats import status_by_exit_code
+from wavetank.files import write_if_changed
 
 HOME = Path(__file__).resolve().parents[2]
 SHOPS = HOME / ".wavetank" / "mutants"
@@ -47,8 +50,15 @@ class Judged:
         return plainly((HOME / "scripts" / "wavetank" / f"{self.module}.py").read_text())
 
     def mutants(self) -> list[Mutant]:
-        """Return those of the module's mutants that count."""
-        return list(mutants_of(self.source, self.text))
+        """Return those of the module's mutants that count; made once for each text of it, since that takes time."""
+        text = self.text
+        rules = (Path(__file__).with_name("mutating.py").read_text(), (HOME / "pyproject.toml").read_text())
+        known = SHOPS / "listed" / hashlib.sha256("|".join([self.module, text, *rules]).encode()).hexdigest()
+        if not known.exists():
+            known.parent.mkdir(parents=True, exist_ok=True)
+            listed = [dataclasses.astuple(each) for each in mutants_of(self.source, text)]
+            write_if_changed(known, json.dumps(listed))
+        return [Mutant(*each) for each in json.loads(known.read_text())]
 
     @property
     def home(self) -> Path:
@@ -77,27 +87,41 @@ class Judged:
 
 
 def prepare(together: Sequence[Judged]) -> None:
-    """Bring the copy for modules that the same tests judge up to what the project is now, keeping results."""
-    home, tests = together[0].home, together[0].tests
-    for stale in (home / "src", home / "mutants" / "tests", home / "mutants" / "mutmut-stats.json"):
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
-    shutil.copytree(HOME / "scripts", home / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for each in together:
-        (home / each.source).write_text(each.text)
+    """Bring the copy for modules that the same tests judge up to what the project is now, keeping results.
+
+    What has not changed is not touched, so that mutmut does not make its mutants anew.
+    """
+    home = together[0].home
+    mutated = {each.source: each.text for each in together}
+    wanted = {Path("src", file.relative_to(HOME / "scripts")): file for file in (HOME / "scripts").rglob("*.py")}
+    for path, file in wanted.items():
+        write_if_changed(home / path, mutated.get(path) or file.read_bytes())
+    for gone in {file.relative_to(home) for file in (home / "src").rglob("*.py")} - wanted.keys():
+        (home / gone).unlink()
+        (home / "mutants" / gone).unlink(missing_ok=True)
     for name in (*FILES, "tests"):
         link = home / name
         if not link.is_symlink():
             link.symlink_to(HOME / name)
+    shutil.rmtree(home / "mutants" / "tests", ignore_errors=True)
+    # Which test comes to which function is asked anew: tests change.
+    (home / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
+    if write_if_changed(home / "pyproject.toml", _settings(together)):
+        # Other modules, or other rules: what was made before is not what would be made now.
+        shutil.rmtree(home / "mutants", ignore_errors=True)
+
+
+def _settings(together: Sequence[Judged]) -> str:
+    """Return the project's own settings, with those of mutmut that say what is judged by what."""
     own = {
         "only_mutate": [str(each.source) for each in together],
-        "pytest_add_cli_args_test_selection": [f"tests/unit/{name}" for name in tests],
+        "pytest_add_cli_args_test_selection": [f"tests/unit/{name}" for name in together[0].tests],
         "also_copy": list(FILES),
     }
     lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in own.items())
     head, table, rest = (HOME / "pyproject.toml").read_text().partition("[tool.mutmut]")
     comment, _, rest = rest.partition("\n")
-    (home / "pyproject.toml").write_text(f"{head}{table}{comment}\n{lines}\n{rest}")
+    return f"{head}{table}{comment}\n{lines}\n{rest}"
 
 
 @contextlib.contextmanager
