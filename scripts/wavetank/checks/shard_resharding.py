@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks import Finding
+from wavetank.checks import Finding, NotAsked, Seen
 from wavetank.node import Servers
-from wavetank.sharding.placement import known_moment
+from wavetank.sharding.placement import known_moment, why_unsettled
 from wavetank.sharding.reshard.standing import ask_standing
 from wavetank.topology import Node, Topology
 
@@ -16,9 +16,11 @@ def concerns(topology: Topology) -> Iterable[Node]:
     return (shard.source for shard in topology.shards[:1])
 
 
-def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Look for what a resharding has left that nobody goes on with: who does holds a lock."""
-    if not known_moment(servers, servers.topology.shards):
+    moment = known_moment(servers, servers.topology.shards)
+    if not moment:
+        yield NotAsked(why_unsettled(moment))
         return
     standing = ask_standing(servers)
     if standing:
