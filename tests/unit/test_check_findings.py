@@ -139,6 +139,14 @@ def test_a_server_that_lets_nobody_in_is_found(three: Topology) -> None:
     assert "wavetank-sea-db2" in found.next_step
 
 
+def test_a_server_that_goes_away_while_it_is_asked_is_found(three: Topology) -> None:
+    gone = mysql.connector.OperationalError(errno=2013, msg="Lost connection")
+    fleet = Fleet(three, {"db2": {REPORTS: gone}})
+    assert [found for _, _, found in told(reachable, three.node("db2"), fleet)] == [
+        "db2 does not answer: Lost connection"
+    ]
+
+
 def identities(**differing: tuple[int, str]) -> dict[str, dict[str, Any]]:
     usual = {f"db{number}": (number, UUID.format(number)) for number in (1, 2, 3)}
     return {

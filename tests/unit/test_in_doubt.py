@@ -37,7 +37,12 @@ class Listing:
 
 def found(listing: Listing) -> list[str]:
     servers: Any = {"db1": listing}
-    return [finding.found for finding in in_doubt_transactions.examine(NODE, servers)]
+    seen = list(in_doubt_transactions.examine(NODE, servers))
+    for finding in seen:
+        assert finding.node == "db1"
+        assert str(LONGEST_S) in finding.expected
+        assert finding.next_step
+    return [finding.found for finding in seen]
 
 
 def named(age_s: float) -> str:
