@@ -109,9 +109,9 @@ def make_topology() -> MakeTopology:
 def make_fleet(make_topology: MakeTopology, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PretendedFleet]:
     """Return what makes a fleet: db1 with the replicas db2 and db3, where nothing else is said; waits are short."""
     monkeypatch.setattr(detection, "AGREE_S", 0.05)
-    monkeypatch.setattr(collecting, "APPLY_S", 0.15)
+    monkeypatch.setattr(collecting, "APPLY_S", 3.0)
     monkeypatch.setattr(collecting, "SEND_S", 0.05)
-    monkeypatch.setattr(promotion, "FOLLOW_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(promotion, "FOLLOW_TIMEOUT_S", 1.0)
 
     def make(hosts: Hosts | None = None, **options: object) -> PretendedFleet:
         fleet = PretendedFleet(make_topology(hosts, **options))
