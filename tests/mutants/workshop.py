@@ -6,6 +6,7 @@ that survived; one that a test killed stays killed until FRESH=1.
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -47,7 +48,7 @@ class Judged:
     @property
     def text(self) -> str:
         """Return the module's text as it is mutated."""
-        return plainly((HOME / "scripts" / "wavetank" / f"{self.module}.py").read_text())
+        return _text(self.module)
 
     def mutants(self) -> list[Mutant]:
         """Return those of the module's mutants that count; made once for each text of it, since that takes time."""
@@ -84,6 +85,12 @@ class Judged:
             codes = kept["exit_code_by_key"]
             codes |= dict.fromkeys(codes.keys() & names)
             self._results.write_text(json.dumps(kept))
+
+
+@functools.cache
+def _text(module: str) -> str:
+    """Return a module's text as it was at first: mutants are known by numbers, which shift when it changes."""
+    return plainly((HOME / "scripts" / "wavetank" / f"{module}.py").read_text())
 
 
 def prepare(together: Sequence[Judged]) -> None:
