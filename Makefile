@@ -113,7 +113,7 @@ lint: setup ## All linters
 	@$(BIN)/mypy -p wavetank
 	@$(BIN)/yamllint --strict .
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
-	@$(BIN)/shellcheck .ci/run compose/*.sh compose/images/*.sh benchmarks/*.sh playbooks/roles/*/files/*.sh
+	@$(BIN)/shellcheck .ci/run .ci/nightly compose/*.sh compose/images/*.sh benchmarks/*.sh playbooks/roles/*/files/*.sh
 
 format: setup ## Let the formatter have its way
 	@$(BIN)/ruff check --fix .
