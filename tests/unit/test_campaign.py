@@ -1,6 +1,8 @@
 """Campaigns: which storms a seed has, what is kept of them, and how they are summed up."""
 
 import json
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from wavetank.campaign.report import Campaign
 from wavetank.campaign.results import Result, Results
 from wavetank.drills import all_drills
 from wavetank.errors import UsageError
+from wavetank.waiting import wait_until
 
 ASYNC, SEMI_SYNC = Setting("master-slave", 0), Setting("master-slave", 1)
 CHOICES = [
@@ -224,3 +227,31 @@ def test_a_campaign_passes_when_all_its_storms_have() -> None:
     assert Campaign(1, "", 1, [RESULT]).passed
     assert not Campaign(1, "", 2, [RESULT]).passed
     assert not Campaign(1, "", 1, [RESULT], ["x: volume y"]).passed
+
+
+def test_a_campaign_that_is_ended_ends_its_storm_and_takes_its_instance_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The storm is in another thread and in a session of its own: nobody tells it but the campaign."""
+    said, program = tmp_path / "said", tmp_path / "program"
+    program.write_text(
+        f'#!/bin/sh\ntrap "echo calmed >>{said}; exit 1" TERM\necho "$1" >>{said}\n'
+        '[ "$1" = drill ] && { sleep 30 >/dev/null 2>&1 & wait; }\nexit 0\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(own_command, "program", lambda: str(program))
+    monkeypatch.setattr(own_command, "STATE", tmp_path)
+    monkeypatch.setattr("wavetank.lent_instances.instance_names", lambda: ["campaign-master-slave-semi-sync-1"])
+    monkeypatch.setattr(runner, "take_down_leftovers", lambda _: None)
+    monkeypatch.setattr(runner, "left_behind", lambda _: [])
+    monkeypatch.setattr(runner, "end_orphans", lambda _: None)
+
+    def interrupt() -> None:
+        wait_until("the storm", lambda: "drill" in said.read_text() if said.exists() else False, timeout_s=20)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_campaign([STORM], tmp_path / "one", 1, lambda _: None)
+    assert said.read_text().split() == ["up", "drill", "calmed", "down"]
+    assert Results(tmp_path / "one" / "results.jsonl").of([STORM]) == []

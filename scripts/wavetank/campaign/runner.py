@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +42,7 @@ def run_campaign(storms: Sequence[Storm], directory: Path, jobs: int, say: Say) 
         numbers = {result.storm.number for result in done}
         waiting = [storm for storm in storms if storm.number not in numbers]
         run = _Run(results, directory, Progress(done, waiting, jobs), say)
-        with _told_to_end(run.over), ThreadPoolExecutor(jobs) as pool:
-            futures = [pool.submit(run.setting, setting, some) for setting, some in _by_setting(waiting)]
-            for future in futures:
-                future.result()
+        _side_by_side(run, waiting, jobs)
     return results.of(storms)
 
 
@@ -57,15 +53,19 @@ def _by_setting(storms: Sequence[Storm]) -> Iterator[tuple[Setting, list[Storm]]
     yield from found.items()
 
 
-@contextmanager
-def _told_to_end(over: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C end what runs in other threads, too: only this one hears of it."""
+def _side_by_side(run: "_Run", storms: Sequence[Storm], jobs: int) -> None:
+    """Run `jobs` settings at a time; whatever ends us ends them, too, once they have taken all back."""
+    pool = ThreadPoolExecutor(jobs)
     try:
-        yield
+        for future in [pool.submit(run.setting, setting, some) for setting, some in _by_setting(storms)]:
+            future.result()
     except BaseException:
-        over.set()
+        # Of a Ctrl-C only this thread hears.
+        run.over.set()
         end_running()
         raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class _Run:
