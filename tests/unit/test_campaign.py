@@ -248,7 +248,7 @@ def test_a_campaign_that_is_ended_ends_its_storm_and_takes_its_instance_down(
 
     def interrupt() -> None:
         wait_until("the storm", lambda: "drill" in said.read_text() if said.exists() else False, timeout_s=20)
-        signal.raise_signal(signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
