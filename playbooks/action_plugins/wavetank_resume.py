@@ -1,4 +1,4 @@
-"""Take back what storms left: frozen containers, cut or slow networks, and data on a small disk that may be full."""
+"""Take back what storms and interrupted ups left: frozen and half-made containers, bad networks, small disks."""
 
 from wavetank import containers, disk, network
 from wavetank.action import WavetankAction
@@ -11,7 +11,7 @@ class ActionModule(WavetankAction):
         paused = [state.name for state in states if state.status == "paused"]
         running = [state.name for state in states if state.status in ("paused", "running")]
         cut_off, slowed = network.cut_off(running), network.slowed(running)
-        moved = disk.moved(project)
+        moved, half_made = disk.moved(project), containers.half_made(project)
         if not self._task.check_mode:
             for name in paused:
                 containers.unpause(name)
@@ -19,9 +19,13 @@ class ActionModule(WavetankAction):
             network.quicken(slowed)
             for small in moved:
                 small.restore()
+            # Compose would stumble over their names.
+            for name in half_made:
+                containers.remove(name)
         return {
-            "changed": bool(paused or cut_off or slowed or moved),
+            "changed": bool(paused or cut_off or slowed or moved or half_made),
             "resumed": paused,
             "healed": cut_off + slowed,
+            "removed": half_made,
             "restored": [small.container for small in moved],
         }

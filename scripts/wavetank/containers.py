@@ -71,6 +71,16 @@ def _state(raw: Mapping[str, Any]) -> ContainerState:
     )
 
 
+# Compose makes the container that takes another one's place under a passing name: the other one's id before its name.
+_HALF_MADE = re.compile(r"[0-9a-f]{12}_.+")
+
+
+def half_made(project: str) -> list[str]:
+    """Return the containers that an interrupted topology-up was about to put in the place of others; none has run."""
+    found = containers(project)
+    return [each.name for each in found if each.status == "created" and _HALF_MADE.fullmatch(each.name)]
+
+
 def _log(container: Container, lines: int | Literal["all"] = "all") -> list[str]:
     output = container.logs(tail=lines)
     return b"".join([output] if isinstance(output, bytes) else output).decode(errors="replace").splitlines()

@@ -259,6 +259,20 @@ def test_more_memory_is_given_to_running_servers_and_used(instance: Instance, se
     assert checksums(servers) == before
 
 
+def test_a_container_that_an_ended_up_has_half_made_is_not_in_the_way(instance: Instance) -> None:
+    """Compose makes the one that takes another's place under the other's id and name, and stumbles over such a name."""
+    project = instance.topology().project
+    container = f"{project}-db1"
+    before = inspected(instance)[container]
+    passing = f"{before['Id'][:12]}_{container}"
+    labels = (f"{containers.PROJECT_LABEL}={project}", "com.docker.compose.oneoff=True")
+    docker("create", "--name", passing, *(f"--label={label}" for label in labels), before["Image"])
+    up(instance.name, NODE_MEMORY="1100m")
+    after = inspected(instance)
+    assert passing not in after
+    assert after[container]["Id"] != before["Id"]
+
+
 def test_what_was_asked_for_once_is_remembered(instance: Instance) -> None:
     before = starts(instance), files(instance)
     assert "nothing had to change" in up(instance.name).stdout
