@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from wavetank.accounts import ACCOUNTS
-from wavetank.checks import Check, Finding
+from wavetank.checks import Check, Finding, NotAsked
 from wavetank.errors import UnreachableError
 from wavetank.proxies import ADMIN
 from wavetank.topology import Member, Topology
@@ -112,6 +112,8 @@ def findings(check: Check, member: Member, fleet: Fleet) -> list[Finding]:
     servers: Any = fleet
     seen = list(check.examine(member, servers))
     found = [each for each in seen if isinstance(each, Finding)]
+    # What was not asked is told with the reason.
+    assert all(each.reason.strip() and "None" not in each.reason for each in seen if isinstance(each, NotAsked)), seen
     for each in found:
         texts = (each.node, each.expected, each.found, each.next_step)
         assert all(isinstance(text, str) and text.strip() and "None" not in text for text in texts), each

@@ -8,6 +8,7 @@
 Exit code 0: at least 95 % of what counts was killed in every module; 1: not so; 2: wrong use.
 """
 
+import functools
 import itertools
 import os
 import random
@@ -50,6 +51,7 @@ class WrongUseError(Exception):
     """What was asked for is not to be had; one line."""
 
 
+@functools.cache
 def all_modules() -> dict[str, Judged]:
     """Return the modules of modules.toml by their names."""
     table = tomllib.loads((HERE / "modules.toml").read_text())["modules"]

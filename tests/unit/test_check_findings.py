@@ -438,6 +438,10 @@ def test_its_own_transactions_that_came_back_are_found(peers: Topology) -> None:
     assert told(event_loop, peers.node("db2"), fleet) == [
         ("db2", "nothing of its own from the default channel", f"{TWO}:1-3")
     ]
+    rows[1]["gtids"] = f"{TWO}:4"
+    assert told(event_loop, peers.node("db2"), fleet)[1:] == [
+        ("db2", "nothing of its own from channel 'db9'", f"{TWO}:4")
+    ]
 
 
 # --- lag
