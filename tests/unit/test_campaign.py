@@ -246,12 +246,18 @@ def test_a_campaign_that_is_ended_ends_its_storm_and_takes_its_instance_down(
     monkeypatch.setattr(runner, "left_behind", lambda _: [])
     monkeypatch.setattr(runner, "end_orphans", lambda _: None)
 
+    # Whoever runs the tests in the background may ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupt() -> None:
         wait_until("the storm", lambda: "drill" in said.read_text() if said.exists() else False, timeout_s=20)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        runner.run_campaign([STORM], tmp_path / "one", 1, lambda _: None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            runner.run_campaign([STORM], tmp_path / "one", 1, lambda _: None)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert said.read_text().split() == ["up", "drill", "calmed", "down"]
     assert Results(tmp_path / "one" / "results.jsonl").of([STORM]) == []
