@@ -8,6 +8,7 @@ import pytest
 from examined import CHANNELS, Fleet, Made, channel, findings, told
 from wavetank.accounts import ACCOUNTS
 from wavetank.checks import (
+    NotAsked,
     accounts,
     applier_lag,
     auto_increment,
@@ -628,3 +629,22 @@ def test_a_source_that_takes_no_write_is_found_unless_it_is_closed(
     seen = told(canary, three.node("db1"), Fleet(three, answers))
     assert [each[:2] for each in seen] == found
     assert all("refused" in each[2] for each in seen)
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize(
+    "rows", [[channel("db2", "db2")], [channel("db4", "db4", applier="OFF"), channel("db2", "db2")]]
+)
+@pytest.mark.parametrize("check", [applier_lag, end_to_end_lag])
+def test_a_channel_that_does_not_run_is_not_asked_and_the_next_one_is(
+    make_topology: Made,
+    check: Any,  # noqa: ANN401 - a module
+    rows: list[dict[str, Any]],
+) -> None:
+    hosts = {**CHAIN, "db4": {"server_id": 4, "replicates_from": "db1"}}
+    topology = make_topology({**hosts, "db5": {"server_id": 5, "replicates_from": ["db4", "db2"]}})
+    answers = {CHANNELS: rows, LAG: [{"hop_us": 9 * BOUND_US, "end_to_end_us": 9 * BOUND_US}]}
+    fleet: Any = Fleet(topology, {"db5": answers})
+    assert [found for _, _, found in told(check, topology.node("db5"), fleet)] == [f"{9 * BOUND_US} us"]
+    (not_asked,) = [each for each in check.examine(topology.node("db5"), fleet) if isinstance(each, NotAsked)]
+    assert "channel 'db4'" in not_asked.reason
