@@ -17,7 +17,8 @@ def only_change(servers: Servers) -> Iterator[None]:
         UsageError: somebody else does, or has since the topology was read.
     """
     instance = servers.instance
-    with (instance.directory / "change.lock").open("w") as file:
+    # Not opened anew: what changes nothing leaves no trace.
+    with (instance.directory / "change.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
