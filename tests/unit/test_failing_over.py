@@ -1,6 +1,7 @@
 """fail_over() against pretended servers: whatever dies meanwhile, nothing acknowledged is lost silently."""
 
 import itertools
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from replicating import Killed, PretendedChannel, PretendedFleet, Transactions, committed
 from wavetank.change_lock import only_change
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.failover import NoCandidateError, SourceAnswersError, fail_over
+from wavetank.failover import NoCandidateError, SourceAnswersError, detection, fail_over
 from wavetank.failover_log import FailoverLog
 from wavetank.finishing import finish_all
 from wavetank.instance import Instance
@@ -78,6 +79,29 @@ def test_a_source_that_only_we_cannot_reach_is_not_dead(make_fleet: Callable[...
     with pytest.raises(UsageError, match="db1 does not answer here, but db2, db3 hears from it"):
         fail_over(fleet)
     assert fleet.open_ones == ["db1"]
+
+
+@pytest.mark.parametrize(("waited_s", "asked"), [(0.0, 1), (0.05, 2)])
+def test_who_heard_a_frozen_source_when_the_waiting_began_is_asked_again_after_it(
+    waited_s: float, asked: int, make_fleet: Callable[..., PretendedFleet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frozen source is silent for as long as an answer is waited for; without this, that is waited for twice."""
+    looks: list[list[str]] = []
+
+    def silent(_: object) -> bool:
+        time.sleep(waited_s)
+        return False
+
+    def ask(*_: object) -> list[str]:
+        looks.append([f"look {len(looks) + 1}"])
+        return looks[-1]
+
+    monkeypatch.setattr(detection, "answers", silent)
+    monkeypatch.setattr(detection, "ask_witnesses", ask)
+    monkeypatch.setattr(detection, "STALE_S", 0.04)
+    fleet = make_fleet()
+    found = detection.look(fleet, fleet.topology.node("db1"))  # type: ignore[arg-type]
+    assert (len(looks), found.witnesses) == (asked, (f"look {asked}",))
 
 
 def test_what_only_one_replica_received_is_promoted_with_it(make_fleet: Callable[..., PretendedFleet]) -> None:

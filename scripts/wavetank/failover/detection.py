@@ -4,6 +4,7 @@ Whether a source is dead is never one's own word alone: as long as a replica sti
 """
 
 import contextlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from wavetank.waiting import wait_until
 
 # A server that takes longer to answer, in seconds, does not.
 ANSWER_TIMEOUT_S = 2
+# What was said longer ago, in seconds, is asked anew before it is decided upon.
+STALE_S = 0.5
 # How long to wait for all witnesses to agree.
 AGREE_S = 10.0
 # The channel by which a candidate gets what others have beside its source: its own is left alone.
@@ -150,11 +153,19 @@ def agree(servers: Servers, source: Node, *, force: bool) -> Look:
 
 
 def look(servers: Servers, source: Node) -> Look:
-    """Ask the source whether it is there, and everybody behind it what they have, all at once."""
+    """Ask the source whether it is there, and everybody behind it what they have, all at once.
+
+    One that is frozen is waited for. What the others said is old by then, so they are asked once more: who heard from
+    it when the waiting began may have heard nothing since.
+    """
+    began_s = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         there = pool.submit(answers, servers[source.name])
         witnesses = tuple(ask_witnesses(servers, source))
-        return Look(there.result(), witnesses)
+        answered = there.result()
+    if not answered and time.monotonic() - began_s > STALE_S:
+        witnesses = tuple(ask_witnesses(servers, source))
+    return Look(answered, witnesses)
 
 
 def ask_witnesses(servers: Servers, source: Node) -> Iterator[Witness]:
