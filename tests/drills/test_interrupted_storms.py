@@ -101,7 +101,8 @@ def ended_in_its_storm(storm: str, ending: signal.Signals, servers: Servers, sai
     """Start a drill, end it when its storm rages, and return which rows a replica held by then."""
     with said.open("w") as output:
         drill = subprocess.Popen(
-            [WAVETANK, "drill", storm],
+            # Whoever runs the tests in the background may ignore it.
+            ["env", "--default-signal=INT", str(WAVETANK), "drill", storm],
             cwd=HOME,
             env={**os.environ, "INSTANCE": servers.topology.instance},
             stdout=output,
