@@ -64,7 +64,7 @@ conflicts: setup ## What sources did to the same rows without knowing of each ot
 resolve: setup ## Let one version win everywhere: STRATEGY=latest-wins, source-wins=<server> or manual
 	@$(BIN)/wavetank resolve
 
-drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRATEGY= SEED= OPERATIONS= MAX_RTO= MAX_LOST=; without DRILL=, list them
+drill: setup ## Let a storm loose: DRILL=, also VIA=direct|proxysql|routing STRATEGY= SECOND= SEED= OPERATIONS= MAX_RTO= MAX_LOST=; without DRILL=, list them
 	@$(BIN)/wavetank drill $(DRILL)
 
 judge: setup ## Compute a drill's verdict anew from the files in its report's directory: REPORT=
