@@ -27,7 +27,8 @@ def examine(node: Node, servers: Servers) -> Iterator[Seen]:
             continue
         lag_us = settled_lag_us(bound_us, attrgetter("hop_us"), servers[node.name], channel)
         if lag_us is None:
-            yield NotAsked(f"{channel.title} has applied nothing")
+            # Who never wrote is late for nobody: a closed peer, for one.
+            yield NotAsked(f"{channel.title} has applied nothing", moot=True)
         elif lag_us > bound_us:
             yield Finding(
                 node.name,
