@@ -3,14 +3,14 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from wavetank.campaign.results import Result
 
 ALL = "all storms"
-FINISHED_PERCENT = 99
+PERCENTILE = 99
 
 
 @dataclass(frozen=True)
@@ -65,22 +65,16 @@ def spread(values: Sequence[float]) -> Spread | None:
     if not values:
         return None
     ordered = sorted(values)
-    rank = math.ceil(len(ordered) * FINISHED_PERCENT / 100)
+    rank = math.ceil(len(ordered) * PERCENTILE / 100)
     return Spread(round(statistics.median(ordered), 3), ordered[rank - 1], ordered[-1])
 
 
 def summed_up(results: Sequence[Result]) -> list[Figures]:
     """Return the figures of each drill, in the order of their names, and then those of all."""
-    by_drill = by_key(results, lambda result: result.storm.drill)
-    return [*(_figures(name, by_drill[name]) for name in sorted(by_drill)), _figures(ALL, results)]
-
-
-def by_key(results: Sequence[Result], key: Callable[[Result], str]) -> dict[str, list[Result]]:
-    """Return the results by what `key` says of each."""
-    found: dict[str, list[Result]] = {}
+    by_drill: dict[str, list[Result]] = {}
     for result in results:
-        found.setdefault(key(result), []).append(result)
-    return found
+        by_drill.setdefault(result.storm.drill, []).append(result)
+    return [*(_figures(name, by_drill[name]) for name in sorted(by_drill)), _figures(ALL, results)]
 
 
 def _figures(name: str, results: Sequence[Result]) -> Figures:

@@ -2,8 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from wavetank.errors import UsageError
 
@@ -87,10 +86,6 @@ class Storm:
         """What a person would say to the drill."""
         said = {"VIA": self.via, "SEED": str(self.seed)}
         return said | ({"SECOND": self.second, "SECOND_AT": f"{self.second_at:.2f}"} if self.second else {})
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON takes it."""
-        return asdict(self)
 
 
 def draw(choices: Sequence[Choice], seed: int, storms: int) -> list[Storm]:
