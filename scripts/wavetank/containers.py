@@ -14,10 +14,13 @@ import docker.errors
 from docker.models.containers import Container
 
 from wavetank.errors import UsageError
+from wavetank.waiting import wait_until
 
 ENGINE_TIMEOUT_S = 60
 # How long a registry may take to say whether it has an image; the download itself has no bound.
 REGISTRY_TIMEOUT_S = 8
+# How long freezing a container may take, in seconds.
+FREEZE_S = 5.0
 HOME_LABEL = "wavetank.home"
 PROJECT_LABEL = "com.docker.compose.project"
 
@@ -137,8 +140,28 @@ def kill(name: str) -> None:
 
 
 def pause(name: str) -> None:
-    """Freeze a container: its server keeps its connections and answers none."""
-    _client().containers.get(name).pause()
+    """Freeze a container: its server keeps its connections and answers none.
+
+    Raises:
+        WaitedInVain: it could not be frozen within FREEZE_S.
+    """
+    container = _client().containers.get(name)
+    wait_until(f"{name} to freeze", lambda: _frozen(container), timeout_s=FREEZE_S, interval_s=0.05)
+
+
+def _frozen(container: Container) -> bool:
+    """Freeze a container; return False where it has to be asked again.
+
+    On cgroup v1 runc can lose to a process that is just being started in the container, as a health check is. It then
+    thaws the container and leaves it to its caller to try again (https://github.com/opencontainers/runc/pull/4388).
+    """
+    try:
+        container.pause()
+    except docker.errors.APIError as error:
+        if "unable to freeze" not in str(error):
+            raise
+        return False
+    return True
 
 
 def unpause(name: str) -> None:
