@@ -229,6 +229,21 @@ def test_a_campaign_passes_when_all_its_storms_have() -> None:
     assert not Campaign(1, "", 1, [RESULT], ["x: volume y"]).passed
 
 
+def test_a_storm_that_is_run_again_says_the_command_that_runs_it_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The storm is the one of that number because so many were drawn."""
+    monkeypatch.setattr(command, "all_choices", lambda _drill, _say: CHOICES)
+    monkeypatch.setattr(command, "directory_of", lambda _seed, _drill: tmp_path)
+    failed = replace(RESULT, storm=replace(STORM, number=8), passed=False, failures=("1 lost",))
+    monkeypatch.setattr(command, "run_campaign", lambda *_of: [failed])
+    campaign, _ = command.run(command.asked("20", 5, "8", "", "1"), print)
+    assert report.failure_lines(campaign)[1] == "  again: make campaign STORMS=20 SEED=5 STORM=8"
+    assert not campaign.passed
+    monkeypatch.setattr(command, "run_campaign", lambda *_of: [RESULT])
+    assert command.run(command.asked("20", 5, "8", "", "1"), print)[0].passed
+
+
 def test_a_campaign_that_is_ended_ends_its_storm_and_takes_its_instance_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

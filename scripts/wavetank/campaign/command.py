@@ -61,4 +61,5 @@ def _again(wanted: Asked, storm: Storm, directory: Path, say: Callable[[str], No
     """Run one storm, whatever came of it before; the campaign's own results stay as they are."""
     shutil.rmtree(directory, ignore_errors=True)
     results = run_campaign([storm], directory, 1, say)
-    return Campaign(wanted.seed, wanted.drill, 1, results, Results(directory / "results.jsonl").left()), directory
+    left = Results(directory / "results.jsonl").left()
+    return Campaign(wanted.seed, wanted.drill, wanted.storms, results, left, again=True), directory

@@ -27,9 +27,10 @@ class Campaign:
     Attributes:
         seed: what its storms were drawn from.
         drill: the one drill that they are of, '' for all drills.
-        storms: how many there are to be.
+        storms: how many were drawn.
         results: what came of those that are over.
         left: what an instance has left on this machine.
+        again: whether one of its storms was run again, and no other.
     """
 
     seed: int
@@ -37,11 +38,12 @@ class Campaign:
     storms: int
     results: Sequence[Result]
     left: Sequence[str] = ()
+    again: bool = False
 
     @property
     def passed(self) -> bool:
         """Whether all storms are over, each passed, and nothing was left on this machine."""
-        return len(self.results) == self.storms and not self.failed and not self.left
+        return len(self.results) == (1 if self.again else self.storms) and not self.failed and not self.left
 
     @property
     def failed(self) -> list[Result]:
