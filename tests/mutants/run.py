@@ -106,9 +106,9 @@ class Clock:
     done: int = 0
     began_s: float = field(default_factory=time.monotonic)
 
-    def passed(self, count: int) -> None:
-        """Know that so many are judged, just now."""
-        self.done, self.left = self.done + count, self.left - count
+    def passed(self, count: int, found: int) -> None:
+        """Know that so many are judged, just now, and that so many more are to be."""
+        self.done, self.left = self.done + count, self.left - count + found
 
     def say(self, judged: int) -> None:
         """Say how many are judged, and when all will be; `judged` are those since passed() was told of some."""
@@ -132,14 +132,23 @@ def judge(work: Work, jobs: int) -> Iterator[tuple[Judged, dict[str, str]]]:
             workshop.prepare([each for each in all_modules().values() if each.home == home])
             for module in modules:
                 module.forget(todo[module])
+        while names:
             for judged in _watched(modules, names, jobs):
                 clock.say(judged)
-            clock.passed(len(names))
+            # What was killed while its function read otherwise is forgotten by mutmut only as it comes to it.
+            left = {each.name for module in modules for each in work[module] if each.name not in _ended(module)}
+            if left & names:
+                raise WrongUseError(f"{home.name}: {len(left & names)} were not judged:\n{workshop.last_words(home)}")
+            clock.passed(len(names), found=len(left))
+            names = left
         for module in modules:
             results = module.results()
-            if missing := [each for each in work[module] if results.get(each.name) not in ENDED]:
-                raise WrongUseError(f"{module.module}: {len(missing)} were not judged:\n{workshop.last_words(home)}")
             yield module, {each.name: results[each.name] for each in work[module]}
+
+
+def _ended(module: Judged) -> set[str]:
+    """Return the mutants of which something has come."""
+    return {name for name, result in module.results().items() if result in ENDED}
 
 
 def _open(module: Judged, mutants: list[Mutant]) -> set[str]:
