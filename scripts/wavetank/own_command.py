@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,18 @@ def run_command(
 ) -> subprocess.CompletedProcess[str] | None:
     """Run a command to its end; return what it said, None where it took more than `timeout_s` seconds.
 
+    `options` and `own_session` are as in started().
+    """
+    with started(command, *arguments, options=options, own_session=own_session) as process:
+        return ended(process, timeout_s)
+
+
+@contextlib.contextmanager
+def started(
+    command: str, *arguments: str, options: Mapping[str, str], own_session: bool = False
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a command, which runs meanwhile; Ctrl-C lets it end before it ends us.
+
     `options` is what a person would say in the environment. `own_session`: the Ctrl-C that ends us does not reach it.
     """
     with subprocess.Popen(
@@ -45,14 +58,29 @@ def run_command(
         start_new_session=own_session, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process, _noted(process):  # fmt: skip
         try:
-            output, errors = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return None
+            yield process
         except KeyboardInterrupt:
             _let_end(process)
             raise
+
+
+def ended(process: subprocess.Popen[str], timeout_s: float) -> subprocess.CompletedProcess[str] | None:
+    """Wait for a command's end; return what it said, None where it took more than `timeout_s` seconds."""
+    try:
+        output, errors = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        kill(process)
+        return None
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a command (SIGKILL); what it has started dies with one that has a session of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        if os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
 
 
 _running: set[subprocess.Popen[str]] = set()

@@ -3,11 +3,8 @@
 After that everything acknowledged is there, or the command has said in a line what it misses.
 """
 
-import contextlib
 import json
-import os
 import random
-import signal
 import subprocess
 import threading
 import time
@@ -17,8 +14,7 @@ from dataclasses import dataclass, field
 
 from wavetank import containers
 from wavetank.errors import UsageError
-from wavetank.instance import HOME
-from wavetank.own_command import environment, last_line, program
+from wavetank.own_command import ended, kill, last_line, run_command, started
 from wavetank.promotion import Step
 from wavetank.topology import Node, Topology
 
@@ -56,7 +52,7 @@ class SecondFault:
         return round(self.share * USUALLY_S[command], 3)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Mended:
     """What became of a command.
 
@@ -117,44 +113,30 @@ def mend(topology: Topology, command: Sequence[str], second: SecondFault, **opti
 
     `options` is what a person would say in the environment.
     """
-    mended, began_s = Mended(), time.monotonic()
-    process = _start(topology, command, options)
-    hit = _Hit(topology, process, second)
-    with hit.at(second.at_s(command[0])):
-        done = _ended(process)
-    mended.steps += sorted([*hit.steps, *_told(done)], key=lambda step: step.at_s)
-    if done is None or done.returncode:
-        offset_s = time.monotonic() - began_s
-        mended.steps.append(Step(f"{command[0]} ended: {last_line(done)}", round(offset_s, 3)))
-        done = _ended(_start(topology, command, options))
-        mended.steps += [Step(step.what, round(offset_s + step.at_s, 3)) for step in _told(done)]
-        mended.refused = "" if done and done.returncode == 0 else last_line(done)
-    mended.output = done.stdout if done else ""
-    return mended
+    began_s = time.monotonic()
+    with started(*command, options=_options(topology, options), own_session=True) as process:
+        hit = _Hit(topology, process, second)
+        with hit.at(second.at_s(command[0])):
+            done = ended(process, COMMAND_TIMEOUT_S)
+    steps = sorted([*hit.steps, *_told(done)], key=lambda step: step.at_s)
+    if done is not None and done.returncode == 0:
+        return Mended(steps, done.stdout)
+    offset_s = time.monotonic() - began_s
+    steps.append(Step(f"{command[0]} ended: {last_line(done)}", round(offset_s, 3)))
+    again = run_to_end(topology, command, **options)
+    steps += [Step(step.what, round(offset_s + step.at_s, 3)) for step in again.steps]
+    return Mended(steps, again.output, again.refused)
 
 
 def run_to_end(topology: Topology, command: Sequence[str], **options: str) -> Mended:
     """Run a command of ours on an instance, and nothing else happens."""
-    done = _ended(_start(topology, command, options))
+    name, *arguments = command
+    done = run_command(name, COMMAND_TIMEOUT_S, *arguments, options=_options(topology, options), own_session=True)
     return Mended(_told(done), done.stdout if done else "", "" if done and done.returncode == 0 else last_line(done))
 
 
-def _start(topology: Topology, command: Sequence[str], options: Mapping[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [program(), *command], cwd=HOME, env=environment({**options, "INSTANCE": topology.instance}), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-
-
-def _ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str] | None:
-    """Return what a command said, None where it took too long."""
-    try:
-        output, errors = process.communicate(timeout=COMMAND_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return None
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+def _options(topology: Topology, options: Mapping[str, str]) -> Mapping[str, str]:
+    return {**options, "INSTANCE": topology.instance}
 
 
 def _told(done: subprocess.CompletedProcess[str] | None) -> list[Step]:
@@ -199,8 +181,7 @@ class _Hit:
 
     def _kill_command(self) -> None:
         # What it has started dies with it, as it would with the machine.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        kill(self._process)
         self._note("the command was killed")
 
     def _kill(self) -> None:

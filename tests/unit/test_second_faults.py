@@ -1,12 +1,15 @@
 """A second fault while a command mends: the command is killed, or a replica is hit, and it is run once more."""
 
 import json
+import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
-from wavetank import second_faults
+from wavetank import own_command, second_faults
 from wavetank.containers import ContainerState
 from wavetank.drills import all_drills
 from wavetank.errors import UsageError
@@ -40,7 +43,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         runs, program = tmp_path / "runs", tmp_path / "program"
         program.write_text(f"#!/bin/sh\necho run >>{runs}\n{script}\n")
         program.chmod(0o755)
-        monkeypatch.setattr(second_faults, "program", lambda: str(program))
+        monkeypatch.setattr(own_command, "program", lambda: str(program))
         return runs
 
     return make
@@ -105,6 +108,21 @@ def test_a_command_that_refuses_twice_has_refused(
     assert [line.split()[0] for line in engine.done] == ["kill"]
     assert engine.done[0].split()[1] in {topology.container(node) for node in topology.replicas}
     assert whats(mended)[1] == "failover ended: db3 may have more"
+
+
+def test_ctrl_c_leaves_no_command_behind(
+    topology: Topology, engine: Engine, command: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command has a session of its own, so that it can be killed with what it started: no terminal ends it."""
+    runs = command("echo $$ >$(dirname $0)/pid\nexec sleep 30")
+    monkeypatch.setattr(own_command, "END_S", 0.2)
+    monkeypatch.setitem(second_faults.USUALLY_S, "failover", 60)
+    main = threading.get_ident()
+    threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        mend(topology, ["failover"], SecondFault(REPLICA_FROZEN, 1))
+    assert not psutil.pid_exists(int(runs.with_name("pid").read_text()))
+    assert engine.done == []
 
 
 def test_a_frozen_replica_goes_on_in_any_case(
