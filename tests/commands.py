@@ -3,10 +3,11 @@
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1]
-WAVETANK = HOME / ".venv" / "bin" / "wavetank"
+WAVETANK = Path(sys.executable).with_name("wavetank")
 UP_TIMEOUT_S = 300
 MARK = hashlib.sha256(str(HOME).encode()).hexdigest()[:4]
 
