@@ -1,6 +1,7 @@
 """What each check finds of pretended servers: nothing where all is well, and exactly the damage where it is not."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import mysql.connector
@@ -264,6 +265,12 @@ def test_the_declared_channels_run_and_no_others(
     assert told(replication_threads, three.node("db2"), fleet) == [("db2", *each) for each in found]
 
 
+def test_an_applier_that_stopped_without_an_error_is_started_and_not_rebuilt(three: Topology) -> None:
+    answers = {CHANNELS: [channel(applier="OFF")], "replication_applier_status_by_worker": []}
+    (found,) = findings(replication_threads, three.node("db2"), Fleet(three, {"db2": answers}))
+    assert found.next_step == "make topology-up starts it"
+
+
 def test_a_source_replicates_from_nobody(three: Topology) -> None:
     assert told(replication_threads, three.node("db1"), Fleet(three, {"db1": {CHANNELS: []}})) == []
     fleet = Fleet(three, {"db1": {CHANNELS: [channel(source="db2")]}})
@@ -330,6 +337,13 @@ def test_each_part_of_a_channel_is_compared(three: Topology, name: str, wrong: o
     ((node, wanted, found),) = told(channel_configuration, three.node("db2"), fleet)
     assert (node, wanted) == ("db2", f"{name} {expected} of the default channel")
     assert found == str(wrong)
+
+
+def test_a_channel_that_is_not_there_does_not_keep_the_next_from_being_compared(make_topology: Made) -> None:
+    hosts = {**CHAIN, "db4": {"server_id": 4}, "db5": {"server_id": 5, "replicates_from": ["db4", "db1"]}}
+    topology = make_topology(hosts)
+    fleet = Fleet(topology, {"db5": {CHANNELS: [channel("db1", "db9")]}})
+    assert [found for _, _, found in told(channel_configuration, topology.node("db5"), fleet)] == ["db9"]
 
 
 def test_a_channel_as_declared_and_one_that_is_not_there_deviate_in_nothing(three: Topology) -> None:
@@ -477,7 +491,21 @@ def test_an_applier_that_is_late_by_more_than_the_bound_is_found(
 @pytest.mark.usefixtures("_at_once")
 def test_an_applier_that_has_applied_nothing_is_not_late(three: Topology) -> None:
     answers = {CHANNELS: [channel()], LAG: [{"hop_us": None, "end_to_end_us": None}]}
-    assert told(applier_lag, three.node("db2"), Fleet(three, {"db2": answers})) == []
+    fleet: Any = Fleet(three, {"db2": answers})
+    assert told(applier_lag, three.node("db2"), fleet) == []
+    (seen,) = applier_lag.examine(three.node("db2"), fleet)
+    assert isinstance(seen, NotAsked)
+    assert seen.moot is True
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_behind_a_relay_who_has_applied_nothing_is_not_late(chain: Topology) -> None:
+    answers = {CHANNELS: [channel(source="db2")], LAG: [{"hop_us": None, "end_to_end_us": None}]}
+    fleet: Any = Fleet(chain, {"db3": answers})
+    assert told(end_to_end_lag, chain.node("db3"), fleet) == []
+    (seen,) = end_to_end_lag.examine(chain.node("db3"), fleet)
+    assert isinstance(seen, NotAsked)
+    assert seen.moot is True
 
 
 @pytest.mark.usefixtures("_at_once")
@@ -614,10 +642,32 @@ def test_who_does_not_answer_is_passed_over_and_the_others_are_asked(make_topolo
     assert [node for node, _, _ in told(canary, topology.node("db1"), fleet)] == ["db3"]
 
 
-def test_who_stops_answering_meanwhile_is_another_checks_finding(three: Topology) -> None:
-    answers = canaries(three, Basin("db3"))
+def test_behind_a_relay_that_does_not_answer_nothing_is_asked(make_topology: Made) -> None:
+    topology = make_topology(CHAIN, lag_bound_s=0.05)
+    fleet = Fleet(topology, canaries(topology, Basin()), silent=["db2"])
+    assert told(canary, topology.node("db1"), fleet) == []
+
+
+def test_who_stops_answering_meanwhile_is_another_checks_finding_and_the_next_is_asked(make_topology: Made) -> None:
+    topology = make_topology(lag_bound_s=0.05)
+    answers = canaries(topology, Basin())
     answers["db2"][READ] = lambda _token: UnreachableError("db2", "gone")
-    assert told(canary, three.node("db1"), Fleet(three, answers)) == []
+    assert [node for node, _, _ in told(canary, topology.node("db1"), Fleet(topology, answers))] == ["db3"]
+
+
+def test_the_bound_counts_from_the_write_for_every_replica(three: Topology, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([100.0, 102.0, 107.0])  # the write, and the turns of db2 and of db3
+    budgets = []
+
+    def wait(_what: str, look: Any, *, timeout_s: float, interval_s: float) -> None:  # noqa: ANN401
+        assert look()
+        assert interval_s <= 0.05, "a bound can be as short"
+        budgets.append(timeout_s)
+
+    monkeypatch.setattr(canary, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(canary, "wait_until", wait)
+    assert told(canary, three.node("db1"), Fleet(three, canaries(three, Basin("db2", "db3")))) == []
+    assert budgets == [3.0, 0.0]
 
 
 @pytest.mark.parametrize(("errno", "found"), [(1290, []), (1146, [("db1", "a source that takes a write")])])
