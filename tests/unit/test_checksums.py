@@ -71,6 +71,10 @@ def test_a_key_is_read_back_from_its_text(
     ]
 
 
+def test_a_key_that_is_no_utf_8_can_still_be_read() -> None:
+    assert read_text(b"2:a\xff,7", [Col("c", "varchar"), Col("d", "int")]) == ["a\N{REPLACEMENT CHARACTER}", "7"]
+
+
 @pytest.mark.parametrize(
     ("kind", "sql"),
     [
