@@ -62,6 +62,16 @@ def test_where_none_is_fit_it_says_why_not_which() -> None:
         choose([witness("db2", applier="OFF"), witness("db3", delay_s=60)])
 
 
+def test_all_that_are_unfit_are_named_where_nobody_has_everything() -> None:
+    late = {"received": f"{SOURCE}:6", "applier": "OFF", "applier_errors": 1}
+    with pytest.raises(NoCandidateError, match=r"has\. db3 does not apply\. db4 does not apply\. FORCE=1 takes"):
+        choose([witness("db2"), witness("db3", **late), witness("db4", **late)], FIRST)
+
+
+def test_who_wrote_nothing_itself_has_the_empty_set_of_errant_transactions() -> None:
+    assert [option.errant for option in weigh([witness("db2"), witness("db3")], FIRST)] == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("receiver", "silent_s", "from_source", "hears"),
     [
@@ -119,6 +129,10 @@ def test_what_the_source_cannot_have_sent_is_errant(
     assert errant_transactions([witness("db2", **changes), witness("db3")], began_with) == errant
 
 
+def test_where_nobody_knows_the_uuid_of_the_source_nothing_is_errant() -> None:
+    assert errant_transactions([witness("db2", executed=own("db2", "1-3"), source_uuid="")], "") == {}
+
+
 def test_what_two_replicas_have_came_from_their_source() -> None:
     both = [witness(name, executed=own("db4", "1-3")) for name in ("db2", "db3")]
     assert errant_transactions(both, "") == {}
@@ -170,6 +184,12 @@ def test_who_is_absent_may_have_acknowledged(absent: tuple[str, ...], acknowledg
         assert choose([witness("db2")], known, force=True).node.name == "db2"
     else:
         assert choose([witness("db2")], known).node.name == "db2"
+
+
+def test_who_is_absent_and_who_was_restarted_are_doubtful_together() -> None:
+    known = Known(absent=("db3",), restarted=("db4",), acknowledgements=2, replicas=3)
+    with pytest.raises(NoCandidateError, match=r"^db3 does not answer, db4 was started again"):
+        choose([witness("db2")], known)
 
 
 def test_who_was_chosen_stays_chosen_while_nothing_speaks_against_it() -> None:
