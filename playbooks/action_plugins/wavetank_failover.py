@@ -16,4 +16,4 @@ class ActionModule(WavetankAction):
             if self._task.check_mode:
                 return self.planned(plan_failover(servers, str(arguments["node"]), force=force))
             change = fail_over(servers, str(arguments["node"]), force=force)
-            return {"changed": True, "change": dataclasses.asdict(change)}
+            return {"changed": not change.done_before, "change": dataclasses.asdict(change)}

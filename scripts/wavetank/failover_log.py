@@ -54,6 +54,13 @@ class FailoverLog:
         found = (each for each in self._failovers.values() if each.new and not each.finished)
         return [each for each in found if topology.node(each.new).is_source]
 
+    def finished(self, topology: Topology, old: str) -> Failover | None:
+        """Return the finished failover by which a server is no source any more, None where there is none."""
+        found = self._failovers.get(old)
+        if not found or not found.finished or topology.node(old).is_source:
+            return None
+        return found if topology.node(found.new).is_source else None
+
     def seen(self, source: Node) -> dict[str, str]:
         """Return what servers were seen to have when an unfinished failover gave this source up, or made it one."""
         concerned = [each for each in self._failovers.values() if source.name in (each.old, each.new)]

@@ -45,12 +45,13 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Change:
-    """A source that was replaced: who by whom, the steps, and who does not replicate yet."""
+    """A source that was replaced: who by whom, the steps, who does not replicate yet, whether an earlier run did it."""
 
     old: str
     new: str
     steps: tuple[Step, ...]
     silent: tuple[str, ...] = ()
+    done_before: bool = False
 
     @property
     def lines(self) -> list[str]:

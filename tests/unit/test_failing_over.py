@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from replicating import Killed, PretendedChannel, PretendedFleet, Transactions, committed
 from wavetank.change_lock import only_change
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.failover import NoCandidateError, SourceAnswersError, detection, fail_over
+from wavetank.failover import NoCandidateError, SourceAnswersError, detection, fail_over, plan_failover
 from wavetank.failover_log import FailoverLog
 from wavetank.finishing import finish_all
 from wavetank.instance import Instance
@@ -64,6 +64,29 @@ def test_a_failover_is_remembered_as_finished_and_a_hasty_one_refused(
     with pytest.raises(UsageError, match="db2 replaced db1 0 s ago: within 300 s another failover needs FORCE=1"):
         fail_over(fleet.again())
     assert fail_over(fleet.again(), force=True).new == "db3"
+
+
+def test_the_same_command_again_does_not_replace_the_new_source(make_fleet: Callable[..., PretendedFleet]) -> None:
+    """Who was killed after its work was done does not know that it was, and runs it once more."""
+    fleet = make_fleet()
+    fail_over(fleet, "db1", force=True)
+    assert plan_failover(fleet, "db1", force=True).steps == ("db2 is the source already",)
+    again = fail_over(fleet, "db1", force=True)
+    assert (again.old, again.new, again.done_before) == ("db1", "db2", True)
+    assert [step.what for step in again.steps] == ["db2 has taken the place of db1 before"]
+    assert fleet.open_ones == ["db2"] == sources(fleet)
+    # Without a name it is whoever is the source now that is replaced.
+    assert not fail_over(fleet, force=True).done_before
+    assert fleet.open_ones == sources(fleet) != ["db2"]
+
+
+def test_a_server_that_is_the_source_again_can_be_replaced_again(make_fleet: Callable[..., PretendedFleet]) -> None:
+    fleet = make_fleet()
+    fail_over(fleet, "db1", force=True)
+    while sources(fleet) != ["db1"]:
+        fail_over(fleet, force=True)
+    assert fail_over(fleet, "db1", force=True).done_before is False
+    assert sources(fleet) != ["db1"]
 
 
 def test_a_source_that_answers_is_not_replaced(make_fleet: Callable[..., PretendedFleet]) -> None:

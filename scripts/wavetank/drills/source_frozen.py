@@ -4,7 +4,7 @@ from wavetank import containers
 from wavetank.drills import Drill, Options, Say
 from wavetank.drills.source_killed import concerns
 from wavetank.node import Servers
-from wavetank.traffic.drill import OutageDrill, replace_source
+from wavetank.traffic.drill import OutageDrill, failover_of, replace_source
 from wavetank.traffic.promises import Promises
 
 __all__ = ["MENDED_BY", "PROMISES", "STORM", "concerns", "prepare"]
@@ -24,7 +24,7 @@ def prepare(servers: Servers, options: Options, say: Say) -> Drill:
         storm=freeze_source,
         cure=replace_source,
         promises=PROMISES,
-        command=["failover", "--json"],
+        command=failover_of(servers),
     )
 
 

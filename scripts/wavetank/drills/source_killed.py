@@ -4,7 +4,7 @@ from wavetank import containers
 from wavetank.drills import Drill, Options, Say
 from wavetank.node import Servers
 from wavetank.topology import Topology
-from wavetank.traffic.drill import OutageDrill, replace_source
+from wavetank.traffic.drill import OutageDrill, failover_of, replace_source
 from wavetank.traffic.promises import Promises
 
 STORM = "The source is killed (SIGKILL) under load, and the best replica takes its place."
@@ -21,7 +21,7 @@ def concerns(topology: Topology) -> bool:
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
     """Kill the source's container."""
     return OutageDrill(
-        servers, options, say, storm=kill_source, cure=replace_source, promises=PROMISES, command=["failover", "--json"]
+        servers, options, say, storm=kill_source, cure=replace_source, promises=PROMISES, command=failover_of(servers)
     )
 
 

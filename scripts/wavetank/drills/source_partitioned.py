@@ -8,7 +8,7 @@ from wavetank.drills.source_killed import concerns
 from wavetank.failover import ask_witnesses
 from wavetank.node import Servers
 from wavetank.promotion import Step, Timeline
-from wavetank.traffic.drill import DETECT_S, OutageDrill, replace_source
+from wavetank.traffic.drill import DETECT_S, OutageDrill, failover_of, replace_source
 from wavetank.traffic.promises import Promises
 from wavetank.traffic.ways import DIRECT
 from wavetank.waiting import wait_until
@@ -37,7 +37,7 @@ def prepare(servers: Servers, options: Options, say: Say) -> Drill:
         cure=replace_unheard_source,
         promises=PROMISES,
         undo=partial(heal, servers),
-        command=["failover", "--force", "--json"],
+        command=[*failover_of(servers), "--force"],
         beside=[DIRECT],
     )
 

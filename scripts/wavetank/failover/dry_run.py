@@ -22,6 +22,8 @@ def plan_failover(servers: Servers, name: str = "", *, force: bool = False) -> P
             case = find_case(impatient, log, name)
         except UsageError as refusal:
             return Plan(refused=str(refusal))
+        if case.done:
+            return Plan(case.done.old, case.done.new, steps=(f"{case.done.new} is the source already",))
         if case.begun:
             step = f"{case.begun.new} was recorded as the source instead of {case.begun.old}: it would be opened"
             return Plan(case.begun.old, case.begun.new, steps=(step,))

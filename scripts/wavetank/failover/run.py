@@ -26,10 +26,11 @@ from wavetank.topology import Node
 
 @dataclass(frozen=True)
 class Case:
-    """What is to be done: a source to replace, or, where there is a record of it, a failover to finish."""
+    """What is to be done: a source to replace, or, where there is a record of it, a failover to finish, or nothing."""
 
     source: Node
     begun: Failover | None = None
+    done: Failover | None = None
 
 
 def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Change:
@@ -37,7 +38,8 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
 
     `name` says which, where several do not answer. `force` does it although the source answers, although another
     failover was a moment ago, or although something is given up. Interrupted, it is finished by running it again;
-    topology-up finishes it, too, once the new source is recorded.
+    topology-up finishes it, too, once the new source is recorded. With `name` it may have been done before, which is
+    said; without, whoever is the source by then would be replaced.
 
     Raises:
         SourceAnswersError: the source is not gone.
@@ -48,6 +50,9 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
     with only_change(servers), Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
         log = FailoverLog(servers.instance)
         case = find_case(impatient, log, name)
+        if case.done:
+            timeline.add(f"{case.done.new} has taken the place of {case.done.old} before")
+            return Change(case.done.old, case.done.new, tuple(timeline.steps), done_before=True)
         if case.begun:
             return finish(servers, case.begun)
         look = detect(impatient, log, case.source, force=force)
@@ -88,6 +93,8 @@ def _replace(  # noqa: PLR0913 - what is known of a failover by then
 
 def find_case(servers: Servers, log: FailoverLog, name: str) -> Case:
     """Return what is to be done, for the source that `name` means; see source_to_replace() for what it raises."""
+    if name and (done := log.finished(servers.topology, servers.topology.node(name).name)):
+        return Case(servers.topology.node(done.new), done=done)
     begun = log.unfinished(servers.topology)
     source = source_to_replace(servers, begun, name)
     refuse_without_replica(servers, source)

@@ -240,6 +240,12 @@ def bring_up(instance: str, **options: str) -> str:
     return f"exit code {done.returncode if done else 'none'}: {last_line(done)}"
 
 
+def failover_of(servers: Servers) -> list[str]:
+    """Return the command that replaces the source there is now, and does no more when it is run again."""
+    source, *_ = servers.topology.sources
+    return ["failover", "--node", source.name, "--json"]
+
+
 def replace_source(servers: Servers, *, force: bool = False) -> tuple[Step, ...]:
     """Fail over as soon as it is accepted that the source is gone, or, with `force`, although it answers us."""
     started = time.monotonic()
