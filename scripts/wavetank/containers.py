@@ -21,6 +21,7 @@ ENGINE_TIMEOUT_S = 60
 REGISTRY_TIMEOUT_S = 8
 # How long freezing a container may take, in seconds.
 FREEZE_S = 5.0
+SIGNALLED = 128
 HOME_LABEL = "wavetank.home"
 PROJECT_LABEL = "com.docker.compose.project"
 
@@ -95,6 +96,15 @@ def is_running(name: str) -> bool:
         return str(_client().containers.get(name).status) == "running"
     except docker.errors.NotFound:
         return False
+
+
+def has_crashed(name: str) -> bool:
+    """Return whether the container's process was ended by a signal, which a shell calls 128 and its number."""
+    try:
+        state: Mapping[str, Any] = _client().containers.get(name).attrs["State"]
+    except docker.errors.NotFound:
+        return False
+    return state["Status"] == "exited" and int(state["ExitCode"]) > SIGNALLED
 
 
 def log_since(name: str, since_s: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from wavetank import containers
 from wavetank.drift import refuse_if_dead
 from wavetank.hostgroups import Pair, pairs_of
 from wavetank.node import Row, Server, Servers, query_on
@@ -20,6 +21,7 @@ MONITOR = "monitor"
 # The newest beat, whoever beat last: the row of a source that has been replaced stays in the table itself.
 HEARTBEAT = "wavetank.newest_heartbeat"
 START_TIMEOUT_S = 30.0
+STARTS_AGAIN = 2
 _RULE_STEP = 100
 # Where there are several pairs of hostgroups, rules first decide which half of one a statement is for, and then, by
 # flagIN, which one: a hint says so, else the schema.
@@ -234,15 +236,28 @@ def _variables(proxy: Proxy, passwords: Mapping[str, str]) -> Iterator[dict[str,
 
 
 def wait_for_proxysql(servers: Servers, proxy: Proxy) -> None:
-    """Wait until a ProxySQL can be administered.
+    """Wait until a ProxySQL can be administered and takes clients, which it does when its start is over.
+
+    One that crashes as it starts is started again: it can signal a loop that does not run yet, and in the foreground
+    it has no angel process (https://github.com/sysown/proxysql/issues/3233).
 
     Raises:
         UsageError: its container has exited, or it did not answer in time.
     """
     container = servers.topology.container(proxy)
+    again = iter(range(STARTS_AGAIN))
+
+    def look() -> bool:
+        if servers[proxy.side].greets() and servers[proxy.name].greets():
+            return True
+        if containers.has_crashed(container) and next(again, None) is not None:
+            containers.start(container)
+            return False
+        return refuse_if_dead(proxy.name, container)
+
     wait_until(
         f"{proxy.name} to accept connections",
-        lambda: servers[proxy.side].greets() or refuse_if_dead(proxy.name, container),
+        look,
         timeout_s=START_TIMEOUT_S,
         interval_s=0.05,
         hint=f"docker logs {container}",
