@@ -7,11 +7,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from wavetank import shop
 from wavetank.errors import UsageError
-from wavetank.node import Servers
-from wavetank.shop import Found, Item, Loaded, Order, batch, entry_points, inserts, refuse_unfit
-from wavetank.topology import Channel, Node, Sizing, Topology
+from wavetank.sample import shop
+from wavetank.sample.shop import Found, Item, Loaded, Order, batch, entry_points, inserts, refuse_unfit
+from wavetank.servers.node import Servers
+from wavetank.topology.model import Channel, Node, Sizing, Topology
 
 ORDERS = 2_000
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from wavetank.node import Connection, query_on
+from wavetank.servers.node import Connection, query_on
 from wavetank.sharding.query.plan import PARTIALS, ColumnType, Types
 
 # What fits into one TLS record: see shop.STATEMENT_BYTES.
