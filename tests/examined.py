@@ -4,7 +4,8 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from wavetank.checks.asking import Check, Finding, NotAsked
+from wavetank.checks.asking import Check
+from wavetank.checks.finding import Finding, NotAsked
 from wavetank.errors import UnreachableError
 from wavetank.servers.accounts import ACCOUNTS
 from wavetank.topology.model import Member, Topology

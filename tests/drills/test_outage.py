@@ -10,10 +10,11 @@ import pytest
 from commands import own, up, wavetank
 from wavetank.change.failover.run import fail_over
 from wavetank.cli.commands import DEFAULT_TOPOLOGY
+from wavetank.drills.drill import Options
 from wavetank.drills.judging.judges import judge
 from wavetank.drills.judging.kept import read_kept
 from wavetank.drills.outage import OutageDrill, replace_source
-from wavetank.drills.runner import Options, all_drills, run_drill
+from wavetank.drills.runner import all_drills, run_drill
 from wavetank.drills.traffic.clients import held_ids
 from wavetank.drills.traffic.promises import Thresholds
 from wavetank.errors import UsageError

@@ -6,7 +6,7 @@ from typing import Any
 import mysql.connector
 import pytest
 from examined import CHANNELS, Fleet, Made, channel, findings, told
-from wavetank.checks.asking import NotAsked
+from wavetank.checks.finding import NotAsked
 from wavetank.checks.questions import (
     accounts,
     applier_lag,

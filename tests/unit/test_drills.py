@@ -13,9 +13,10 @@ from histories import honest
 from wavetank.conflicts.resolve import Strategy, read_strategy
 from wavetank.conflicts.survey import peer_names
 from wavetank.drills import runner
+from wavetank.drills.drill import Options
 from wavetank.drills.judging.judges import judge
 from wavetank.drills.judging.kept import Kept, read_kept
-from wavetank.drills.runner import DrillReport, Options, all_drills, drill_list, find_drill, run_drill
+from wavetank.drills.runner import DrillReport, all_drills, drill_list, find_drill, run_drill
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.machine import containers

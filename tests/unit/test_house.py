@@ -1,4 +1,7 @@
-"""The rules of the house, held by tests: who may touch what, and what is written nowhere."""
+"""The rules of the house that no linter holds: who may touch what, and what is written nowhere.
+
+Which package may import which is a contract of import-linter in pyproject.toml.
+"""
 
 import ast
 import functools
@@ -107,16 +110,6 @@ def test_a_library_has_its_importers_and_no_others(library: str, modules: list[s
     assert importers(library) == [f"scripts/wavetank/{module}" for module in modules]
 
 
-def test_the_core_does_not_know_of_the_libraries_for_applications() -> None:
-    # A drill's traffic plays an application, and this is the one way of its clients that uses the library.
-    plays_one = "scripts/wavetank/drills/traffic/ways/routing.py"
-    assert [name for name in importers("wavetank.client.splitting") if "/client/" not in name] == [plays_one]
-    # As do the customers of the drill that moves their rows.
-    modules = ("storms/reshard", "traffic/proxied", "traffic/shop")
-    customers = [f"scripts/wavetank/drills/{module}.py" for module in modules]
-    assert [name for name in importers("wavetank.client.shards") if "/client/" not in name] == customers
-
-
 def test_nothing_comes_to_mysql_another_way() -> None:
     assert importers("pymysql") == []
     assert importers("MySQLdb") == []
@@ -138,33 +131,10 @@ def test_nobody_sleeps(module: Path) -> None:
     assert sleeps(parsed(module)) == []
 
 
-def test_a_check_asks_and_neither_prints_nor_touches_containers() -> None:
+def test_a_check_asks_and_never_prints() -> None:
     for module in (PACKAGE / "checks").rglob("*.py"):
-        assert not {name for name in imported(module) if name.startswith("wavetank.machine.containers")}
         calls = [node.func for node in ast.walk(parsed(module)) if isinstance(node, ast.Call)]
         assert "print" not in {call.id for call in calls if isinstance(call, ast.Name)}, relative(module)
-
-
-def test_a_judge_asks_nobody() -> None:
-    """What a verdict is computed by knows the kept files, and no server, container or network."""
-    asks = {
-        f"wavetank.{name}"
-        for name in (
-            "servers.node",
-            "machine",
-            "provision",
-            "checks",
-            "drills.runner",
-            "drills.outage",
-            "topology.instance",
-        )
-    }
-    pure = ("verdict", "served", "outages", "latency", "promises", "load", "log", "shop_log", "shop_verdict")
-    drills = PACKAGE / "drills"
-    judges = [*(drills / "judging").glob("*.py"), *(drills / "traffic" / f"{name}.py" for name in pure)]
-    for module in judges:
-        taken = {name for name in imported(module) for each in asks if f"{name}.".startswith(f"{each}.")}
-        assert not taken, relative(module)
 
 
 def test_only_the_command_line_exits() -> None:

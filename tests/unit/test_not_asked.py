@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from mysql.connector.errors import DatabaseError
 from wavetank.checks import asking
-from wavetank.checks.asking import Answer, Finding, NotAsked, Report
+from wavetank.checks.asking import Answer, Report
+from wavetank.checks.finding import Finding, NotAsked
 from wavetank.checks.questions import canary, data_equal, server_id
 from wavetank.conflicts import resolve
-from wavetank.drills import runner
-from wavetank.drills.runner import demand_green
+from wavetank.drills import drill
+from wavetank.drills.drill import demand_green
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.equality import BehindError, Difference, Unfinished
 from wavetank.sharding.placement import MOVING, Moment
@@ -144,14 +145,14 @@ MOOT = Report("four-shard", "sea", 0.1, [Answer("shard_skew", "s1", not_asked=(N
 
 
 def test_no_storm_begins_where_something_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "ask_all", lambda _servers: OPEN)
-    monkeypatch.setattr(runner, "IN_ORDER_S", 0.1)
+    monkeypatch.setattr(drill, "ask_all", lambda _servers: OPEN)
+    monkeypatch.setattr(drill, "IN_ORDER_S", 0.1)
     with pytest.raises(UsageError, match="sea db2: data_equal: not asked: it is behind"):
         demand_green(SimpleNamespace())  # type: ignore[arg-type]
 
 
 def test_a_storm_begins_where_a_question_has_no_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "ask_all", lambda _servers: MOOT)
+    monkeypatch.setattr(drill, "ask_all", lambda _servers: MOOT)
     demand_green(SimpleNamespace())  # type: ignore[arg-type]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from mysql.connector.errors import DatabaseError
-from wavetank.drills.runner import Options, all_drills
+from wavetank.drills.drill import Options
+from wavetank.drills.runner import all_drills
 from wavetank.drills.traffic import proxied
 from wavetank.drills.traffic.proxied import HOLD, START, ProxiedShards
 from wavetank.errors import UnreachableError, UsageError

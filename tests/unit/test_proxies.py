@@ -23,7 +23,7 @@ from wavetank.proxysql.configuration import (
     expected_rows,
     server_rows,
 )
-from wavetank.proxysql.statement_corpus import HINT
+from wavetank.servers.source_hint import HINT
 from wavetank.topology.instance import INVENTORIES, Instance
 from wavetank.topology.model import Topology
 from wavetank.topology.proxies import KINDS, MYSQL_ROUTER, PROXYSQL

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import mysql.connector
 import pytest
 from wavetank.checks import asking
-from wavetank.checks.asking import Answer, Finding, NotAsked, Report, Seen, all_checks, ask_all
+from wavetank.checks.asking import Answer, Report, all_checks, ask_all
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.cli.check_report import print_report, summary
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Servers

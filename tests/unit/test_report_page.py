@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wavetank.change.role_transition import Step
+from wavetank.change.timeline import Step
 from wavetank.drills.reporting.page import drill_page
 from wavetank.drills.reporting.recorded import Recorded
 from wavetank.drills.reporting.series import buckets_of, counted, groups, latencies_ms, percentile, rate

@@ -14,8 +14,7 @@ from wavetank.drills.traffic.load import Load
 from wavetank.drills.traffic.shop_log import Held, Look, Write
 from wavetank.drills.traffic.shop_verdict import ShopVerdict, judge, longest_wait_ms, unserved
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
-from wavetank.sample.shop import STATEMENT_BYTES
-from wavetank.servers.node import StatementError
+from wavetank.servers.node import STATEMENT_BYTES, StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.maps.factory import KINDS, make_map
 from wavetank.sharding.reshard import copying, cutover, decision, following, run

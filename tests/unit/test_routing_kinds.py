@@ -2,8 +2,9 @@
 
 import pytest
 from wavetank.errors import UsageError
-from wavetank.proxysql.statement_corpus import HINT, READS, WRITES, mixed_statements
+from wavetank.proxysql.statement_corpus import READS, WRITES, mixed_statements
 from wavetank.servers import statement_kinds
+from wavetank.servers.source_hint import HINT
 from wavetank.servers.statement_kinds import LONGEST_READ, Kind, Kinds
 
 READ, WRITE, STATE, READ_ONLY = Kind.READ, Kind.WRITE, Kind.STATE, Kind.READ_ONLY_TRANSACTION

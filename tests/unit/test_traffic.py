@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from wavetank.checks.asking import Report
 from wavetank.drills import outage
+from wavetank.drills.drill import Options
 from wavetank.drills.judging.judges import judge
 from wavetank.drills.outage import OutageDrill
-from wavetank.drills.runner import Options
 from wavetank.drills.storms import disk_full, everything_killed
 from wavetank.drills.traffic import clients
 from wavetank.drills.traffic.clients import NOBODY, Traffic

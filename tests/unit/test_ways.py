@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from fronts import settings_of
-from wavetank.drills.traffic.way import all_ways, choose_way
+from wavetank.drills.traffic.choosing import all_ways, choose_way
 from wavetank.errors import UsageError
 from wavetank.topology.instance import HOME
 from wavetank.topology.model import Topology

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.machine import containers
+from wavetank.machine.containers import refuse_if_dead
 from wavetank.servers.accounts import ACCOUNTS
 from wavetank.servers.effective import deviating_settings
 from wavetank.servers.gtid import is_hole
@@ -56,17 +56,6 @@ def wait_for_servers(servers: Servers) -> None:
 
     with ThreadPoolExecutor(len(topology.nodes)) as pool:
         list(pool.map(wait_for, topology.nodes))
-
-
-def refuse_if_dead(name: str, container: str) -> bool:
-    """Return False where what is called `name` may still be starting.
-
-    Raises:
-        UsageError: its container is not running, so that no wait would help.
-    """
-    if containers.is_running(container):
-        return False
-    raise UsageError(f"{name} is not running: {containers.last_words(container)}")
 
 
 def find_drift(servers: Servers) -> list[Drift]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from wavetank.change.change_lock import only_change
 from wavetank.change.failover_log import Failover, FailoverLog
 from wavetank.change.fencing import answers, fence
-from wavetank.change.role_transition import Change, Timeline, open_promoted, wait_for_followers
+from wavetank.change.role_transition import Change, open_promoted, wait_for_followers
+from wavetank.change.timeline import Timeline
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.proxysql.switch import share_reads
 from wavetank.servers.gtid import count_transactions, subtract

@@ -5,11 +5,11 @@ From the moment that it is recorded who the new source is, topology-up finishes 
 
 import contextlib
 import functools
-import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from wavetank.change.timeline import Step, Timeline
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.proxysql.switch import switch_proxies
 from wavetank.servers.node import Server, Servers, StatementError
@@ -21,26 +21,6 @@ from wavetank.waiting import wait_until
 CLOSE_TIMEOUT_S = 10
 FOLLOW_TIMEOUT_S = 30.0
 LOGINS_AT_ONCE = 2
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing done, and how many seconds after the beginning."""
-
-    what: str
-    at_s: float
-
-
-@dataclass
-class Timeline:
-    """What has been done, and when."""
-
-    steps: list[Step] = field(default_factory=list)
-    _started: float = field(default_factory=time.monotonic, repr=False)
-
-    def add(self, what: str) -> None:
-        """Note that something has been done just now."""
-        self.steps.append(Step(what, round(time.monotonic() - self._started, 3)))
 
 
 @dataclass(frozen=True)

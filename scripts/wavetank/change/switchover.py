@@ -8,7 +8,8 @@ from wavetank.change.change_lock import only_change
 from wavetank.change.change_plan import Plan
 from wavetank.change.failover_log import Failover, FailoverLog
 from wavetank.change.finishing import finish, open_and_follow
-from wavetank.change.role_transition import Change, Timeline, close, greet_all, record_promotion, replaced_source
+from wavetank.change.role_transition import Change, close, greet_all, record_promotion, replaced_source
+from wavetank.change.timeline import Timeline
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.gtid import count_transactions, subtract
 from wavetank.servers.node import Server, Servers

@@ -11,44 +11,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from wavetank.checks import questions
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.errors import UnreachableError
 from wavetank.servers.checksums import TOO_LATE
 from wavetank.servers.node import Servers, StatementError
-from wavetank.topology.model import Channel, Member, Topology
+from wavetank.topology.model import Member, Topology
 
 # Asked first: what does not answer cannot be asked anything else.
 FIRST = frozenset({"reachable", "proxy_reachable"})
 THREADS = 12
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check saw that it should not have: where, what was expected, what was found, what to do next."""
-
-    node: str
-    expected: str
-    found: str
-    next_step: str
-
-
-@dataclass(frozen=True)
-class NotAsked:
-    """Why a check did not ask its question of a node, or not all of it: what nobody looked at is not known to be good.
-
-    `moot` is a question that has no meaning there at the moment, so that nobody who relies on the answer misses it.
-    """
-
-    reason: str
-    moot: bool = False
-
-
-# What a check yields.
-Seen = Finding | NotAsked
-
-
-def of_stopped(channel: Channel) -> NotAsked:
-    """Return what a check says that asks how a channel does which does not run."""
-    return NotAsked(f"{channel.title} does not run, which replication_threads reports")
 
 
 class Check(Protocol):

@@ -364,7 +364,8 @@ def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
     as_json: AsJson = False,
 ) -> None:
     """Let a storm loose on an instance, and say what came of it; without a name, list the storms."""
-    from wavetank.drills.runner import Options, drill_list, find_drill, run_drill
+    from wavetank.drills.drill import Options
+    from wavetank.drills.runner import drill_list, find_drill, run_drill
     from wavetank.drills.second_faults import read_second_fault
     from wavetank.drills.traffic.promises import read_thresholds
     from wavetank.servers.node import Servers

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from wavetank.checks.asking import Answer, Finding, ask_all
+from wavetank.checks.asking import Answer, ask_all
+from wavetank.checks.finding import Finding
 from wavetank.conflicts.record import OPEN, Recorded, read_records, record, set_examined
 from wavetank.conflicts.survey import peer_names, recorder, survey
 from wavetank.errors import UsageError

@@ -9,22 +9,22 @@ from typing import Any
 from wavetank.change.failover.detection import SourceAnswersError
 from wavetank.change.failover.run import fail_over
 from wavetank.change.failover_log import FailoverLog
-from wavetank.change.role_transition import Step
+from wavetank.change.timeline import Step
 from wavetank.checks.asking import ask_all
+from wavetank.drills.drill import Options, Say, after_the_storm, attempt, demand_green
 from wavetank.drills.judging.declared import CLIENTS, Declared
 from wavetank.drills.judging.judges import Judgement
 from wavetank.drills.judging.kept import Kept
 from wavetank.drills.judging.records import Row
 from wavetank.drills.own_command import last_line, run_command
 from wavetank.drills.reporting.recorded import Recorded
-from wavetank.drills.runner import Options, Say, after_the_storm, attempt, demand_green
 from wavetank.drills.second_faults import UP_KILLED, SecondFault, mend
+from wavetank.drills.traffic.choosing import all_ways, choose_way
 from wavetank.drills.traffic.clients import Traffic, held_ids
 from wavetank.drills.traffic.lag import LagSampler
 from wavetank.drills.traffic.log import READ, WRITE
 from wavetank.drills.traffic.promises import Promises
 from wavetank.drills.traffic.served import unserved
-from wavetank.drills.traffic.way import all_ways, choose_way
 from wavetank.errors import UsageError, WaitedInVain
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from wavetank.change.role_transition import Step
+from wavetank.change.timeline import Step
 from wavetank.drills.own_command import ended, kill, last_line, run_command, started
 from wavetank.errors import UsageError
 from wavetank.machine import containers

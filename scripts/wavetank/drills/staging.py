@@ -3,7 +3,7 @@
 import os
 
 from wavetank.drills.runner import find_drill
-from wavetank.drills.traffic.way import choose_way
+from wavetank.drills.traffic.choosing import choose_way
 from wavetank.provision.planning import plan, refuse_other_topology
 from wavetank.topology.instance import OPTIONS, find_instance
 from wavetank.topology.inventory import declared_groups

@@ -275,3 +275,14 @@ def _helper(image: str, command: str, mounts: Mapping[Path, str]) -> Iterator[Co
 def _first_line(error: Exception) -> str:
     text = str(getattr(error, "explanation", None) or error)
     return re.sub(r"\s+", " ", text)[:200]
+
+
+def refuse_if_dead(name: str, container: str) -> bool:
+    """Return False where what is called `name` may still be starting.
+
+    Raises:
+        UsageError: its container is not running, so that no wait would help.
+    """
+    if is_running(container):
+        return False
+    raise UsageError(f"{name} is not running: {last_words(container)}")

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from wavetank.errors import UsageError
 from wavetank.machine import containers
-from wavetank.topology.memory_sizing import MIB
 
 # What a small disk has beside the data that are moved to it: a server that starts needs some of it.
+MIB = 2**20
 SPARE = 96 * MIB
 # The last of a disk is filled in steps of a block: how much of the rest is metadata's, only the kernel knows.
 _LAST = 1 * MIB

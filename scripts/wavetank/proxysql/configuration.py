@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wavetank.change.drift import refuse_if_dead
+from wavetank.machine.containers import refuse_if_dead
 from wavetank.servers.node import Row, Server, Servers, query_on
 from wavetank.servers.replication import CA, PORT
 from wavetank.topology.hostgroups import Pair, pairs_of

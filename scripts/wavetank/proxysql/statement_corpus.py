@@ -7,11 +7,11 @@ What proves a routing: run them, then look where each one went. They are about o
 import random
 from dataclasses import dataclass
 
+from wavetank.servers.source_hint import HINT
+
 MOST_ROWS = 200
 # What makes a statement's normalised text unlike all others', and says which one it was.
 MARK = "routed_"
-# A comment with this text, anywhere in a statement, sends it to the source: for what must see its own writes.
-HINT = "wavetank:source"
 
 # Each statement that returns rows returns first, in its first row, who answered.
 _WHO = "SELECT @@server_uuid AS {mark}"

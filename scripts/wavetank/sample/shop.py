@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wavetank.errors import UsageError
-from wavetank.servers.node import Server, Servers, query_on
+from wavetank.servers.node import STATEMENT_BYTES, Server, Servers, query_on
 from wavetank.topology.instance import HOME
 from wavetank.topology.model import Node, Topology
 
@@ -33,9 +33,6 @@ MOST_ORDERS = 10_000_000
 HIGHEST_SEED = 2**63 - 1
 # Orders a transaction: a killed load loses at most these, and a replica applies them at one go.
 BATCH_ORDERS = 1_000
-# What fits into one TLS record. The driver leaves Nagle's algorithm on, so that the rest of anything longer
-# waits for the server's delayed acknowledgement: 44 ms a statement.
-STATEMENT_BYTES = 16_000
 # A load that was killed a moment ago may still hold the lock until its server notices.
 LOCK_WAIT_S = 5
 

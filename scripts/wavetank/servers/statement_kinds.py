@@ -12,7 +12,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from wavetank.errors import UsageError
-from wavetank.proxysql.statement_corpus import HINT
+from wavetank.servers.source_hint import HINT
 from wavetank.servers.statement_functions import HARMLESS, KEYWORDS, OF_THE_SESSION
 
 # Distinct texts whose kind is remembered.

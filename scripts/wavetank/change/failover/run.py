@@ -13,7 +13,8 @@ from wavetank.change.failover.detection import ANSWER_TIMEOUT_S, Look, agree, re
 from wavetank.change.failover_log import Failover, FailoverLog
 from wavetank.change.fencing import Fence, answers, fence
 from wavetank.change.finishing import finish, open_and_follow
-from wavetank.change.role_transition import Change, Timeline, greeting, record_promotion
+from wavetank.change.role_transition import Change, greeting, record_promotion
+from wavetank.change.timeline import Timeline
 from wavetank.servers.node import Servers
 from wavetank.topology.model import Node
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
-from wavetank.checks.asking import Finding, NotAsked, Seen, of_stopped
+from wavetank.checks.finding import Finding, NotAsked, Seen, of_stopped
 from wavetank.servers.lag import settled_lag_us
 from wavetank.servers.node import Servers
 from wavetank.servers.replication import channels_of, replicates

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.node import Server, Servers, StatementError
 from wavetank.servers.replication import channels_of, replicates

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen, of_stopped
+from wavetank.checks.finding import Finding, NotAsked, Seen, of_stopped
 from wavetank.servers.equality import BehindError, Unfinished, differences
 from wavetank.servers.node import Servers
 from wavetank.servers.replication import channels_of, replicates

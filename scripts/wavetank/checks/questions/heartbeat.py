@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding
+from wavetank.checks.finding import Finding
 from wavetank.servers.lag import HEARTBEAT_PERIOD_S, heartbeat_age_us, settled_us
 from wavetank.servers.node import Servers
 from wavetank.topology.model import Node, Topology

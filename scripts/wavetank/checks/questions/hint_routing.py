@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding
+from wavetank.checks.finding import Finding
 from wavetank.servers.accounts import APP_ACCOUNT
 from wavetank.servers.node import Server, Servers, query_on
 from wavetank.topology.hostgroups import Pair, pairs_of

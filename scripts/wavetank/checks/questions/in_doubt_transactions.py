@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding
+from wavetank.checks.finding import Finding
 from wavetank.servers.node import Servers
 from wavetank.sharding import xa
 from wavetank.topology.model import Node, Topology

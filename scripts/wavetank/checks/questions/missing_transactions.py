@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, Seen, of_stopped
+from wavetank.checks.finding import Finding, Seen, of_stopped
 from wavetank.servers.gtid import is_hole
 from wavetank.servers.node import Servers
 from wavetank.servers.replication import channels_of, replicates

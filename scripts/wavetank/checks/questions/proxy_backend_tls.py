@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.accounts import APP_ACCOUNT
 from wavetank.servers.node import Servers
 from wavetank.topology.model import Topology

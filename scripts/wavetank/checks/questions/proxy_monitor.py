@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.proxysql.configuration import monitor_errors, server_states
 from wavetank.servers.node import Servers
 from wavetank.topology.hostgroups import meaning

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding
+from wavetank.checks.finding import Finding
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Servers, query_on
 from wavetank.topology.model import Node, Topology

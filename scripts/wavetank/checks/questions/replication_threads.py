@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding
+from wavetank.checks.finding import Finding
 from wavetank.servers.node import Row, Servers
 from wavetank.servers.replication import ROW_ERRORS, applier_error, channels_of
 from wavetank.topology.model import Channel, Node, Topology, channel_title

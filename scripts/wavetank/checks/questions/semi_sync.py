@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding
+from wavetank.checks.finding import Finding
 from wavetank.servers.node import Servers
 from wavetank.topology.model import Node, Topology
 

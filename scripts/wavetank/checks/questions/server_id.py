@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Servers
 from wavetank.topology.model import Node, Topology

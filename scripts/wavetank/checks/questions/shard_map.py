@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding
+from wavetank.checks.finding import Finding
 from wavetank.errors import UsageError
 from wavetank.servers.node import Servers
 from wavetank.sharding.placement import shards_of, this_moment

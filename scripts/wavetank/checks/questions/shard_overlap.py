@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
 from wavetank.sharding.placement import known_moment, misplaced, on_each, on_two_shards, shards_of, why_unsettled
 from wavetank.topology.model import Node, Topology

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
 from wavetank.sharding.placement import MOVING, known_moment, misplaced, why_unsettled
 from wavetank.topology.model import Node, Topology

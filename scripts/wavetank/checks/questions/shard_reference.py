@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Server, Servers
 from wavetank.sharding.placement import known_moment, on_each, shards_of, why_unsettled
 from wavetank.sharding.reshard.rows import tables_of

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.sample.sharded_shop import states_of
 from wavetank.sample.shop import customers_of
 from wavetank.servers.node import Servers

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding
+from wavetank.checks.finding import Finding
 from wavetank.servers.node import Servers
 from wavetank.sharding.placement import on_each
 from wavetank.sharding.schema import definitions, make_missing, shard_statements, sharding_statements

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from wavetank.checks.asking import Finding, NotAsked, Seen
+from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
 from wavetank.sharding.placement import SKEW_BOUND, SKEW_CUSTOMERS, count_rows, known_moment, why_unsettled
 from wavetank.topology.model import Node, Topology

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from wavetank.checks.asking import Finding
+from wavetank.checks.finding import Finding
 from wavetank.proxysql.routing_proof import Routed, route
 from wavetank.proxysql.statement_corpus import mixed_statements
 from wavetank.servers.node import Servers

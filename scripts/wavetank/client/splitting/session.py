@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from wavetank.client.splitting.driver import Answer, ConnectionGoneError, takes_no_writes, timed_out
 from wavetank.client.splitting.errors import (
@@ -13,14 +13,14 @@ from wavetank.client.splitting.errors import (
     TransactionLostError,
 )
 from wavetank.client.splitting.pools import Lent
+from wavetank.client.splitting.settings import Bounds
 from wavetank.client.splitting.tokens import checked
 from wavetank.errors import UsageError
 from wavetank.servers.gtid import intervals
 from wavetank.servers.node import Parameters, StatementError
-from wavetank.servers.statement_kinds import Kind
+from wavetank.servers.statement_kinds import Kind, Kinds
 
 if TYPE_CHECKING:
-    from wavetank.client.splitting.router import Router
     from wavetank.servers.node import Connection
 
 # How often a write that was refused because its server takes none is tried on the one that does.
@@ -30,10 +30,38 @@ _WAIT = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)"
 _MISSING = "SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)"
 
 
+class Shared(Protocol):
+    """What all sessions share, as far as one of them uses it: Router."""
+
+    bounds: Bounds
+    kinds: Kinds
+
+    def lend_replica(self, tried: set[str]) -> Lent | None:
+        """Lend a connection to the replica whose turn it is, None where all that are fit are in `tried`."""
+
+    def lend_source(self) -> Lent:
+        """Lend a connection to the server that takes writes.
+
+        Raises:
+            NoServerError: none did in time.
+            PoolTimeoutError: all connections to it are lent.
+        """
+
+    def run_on(self, lent: Lent, statement: str, parameters: Parameters = ()) -> Answer:
+        """Run one statement on a connection that is lent.
+
+        Raises:
+            ConnectionGoneError, StatementError: as run() of the driver.
+        """
+
+    def look_again(self) -> None:
+        """Find out now who takes writes: the source has just refused one."""
+
+
 class Session:
     """For one thread. From its first write on it keeps that connection to the source until it is closed."""
 
-    def __init__(self, router: "Router", after: str = "") -> None:
+    def __init__(self, router: Shared, after: str = "") -> None:
         """Begin; Router.session() is the way to have one that ends.
 
         Raises:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 from wavetank.drills.campaign.plan import Choice, Setting
-from wavetank.drills.runner import DrillModule, all_drills
+from wavetank.drills.drill import DrillModule
+from wavetank.drills.runner import all_drills
 from wavetank.drills.second_faults import possible
-from wavetank.drills.traffic.way import fitting_ways
+from wavetank.drills.traffic.choosing import fitting_ways
 from wavetank.errors import UsageError
 from wavetank.provision.planning import plan
 from wavetank.provision.proxy_images import why_no_proxysql

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from wavetank.drills.runner import all_drills, find_drill
-from wavetank.drills.traffic.way import all_ways
+from wavetank.drills.traffic.choosing import all_ways
 from wavetank.errors import UsageError
 from wavetank.provision.planning import FIRST_PORT
 from wavetank.provision.proxy_images import why_no_proxysql

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wavetank.change.role_transition import Step
+from wavetank.change.timeline import Step
 from wavetank.drills.traffic.lag import Seen
 from wavetank.drills.traffic.log import Operation
 from wavetank.drills.traffic.promises import Promises

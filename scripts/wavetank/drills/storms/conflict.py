@@ -12,11 +12,11 @@ from wavetank.conflicts.record import Recorded
 from wavetank.conflicts.resolve import MANUAL, look, read_strategy, resolve
 from wavetank.conflicts.survey import peer_names, recorder
 from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, make_workload
+from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt, demand_green
 from wavetank.drills.judging.declared import CONFLICTS, Declared
 from wavetank.drills.judging.judges import Judgement
 from wavetank.drills.judging.kept import Kept
 from wavetank.drills.judging.records import Harmless, Labelled, Told
-from wavetank.drills.runner import Drill, Options, Say, after_the_storm, attempt, demand_green
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.machine import network

@@ -5,10 +5,10 @@ import re
 import time
 
 from wavetank.change.drift import find_drift, wait_for_replication, wait_for_servers
-from wavetank.change.role_transition import Step, Timeline
+from wavetank.change.timeline import Step, Timeline
 from wavetank.checks.asking import ask_all
+from wavetank.drills.drill import Drill, Options, Say, demand_green
 from wavetank.drills.outage import DETECT_S, OutageDrill, replace_source
-from wavetank.drills.runner import Drill, Options, Say, demand_green
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UnreachableError, UsageError

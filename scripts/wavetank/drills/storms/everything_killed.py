@@ -2,9 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from wavetank.change.role_transition import Step, Timeline
+from wavetank.change.timeline import Step, Timeline
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import OutageDrill, bring_up
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UsageError
 from wavetank.machine import containers

@@ -1,7 +1,7 @@
 """One of several ProxySQL dies: whoever came through it comes back through another one."""
 
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import OutageDrill
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.storms.replica_killed import leave_it_dead
 from wavetank.drills.traffic.promises import Promises
 from wavetank.machine import containers

@@ -1,8 +1,8 @@
 """A replica dies: writes must not notice, and reads go elsewhere."""
 
-from wavetank.change.role_transition import Step
+from wavetank.change.timeline import Step
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import OutageDrill
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.traffic.promises import Promises
 from wavetank.machine import containers
 from wavetank.servers.node import Servers

@@ -5,9 +5,9 @@ from functools import partial
 
 from wavetank.change.failover.candidate_selection import choose
 from wavetank.change.failover.detection import ask_witnesses
-from wavetank.change.role_transition import Step, Timeline
+from wavetank.change.timeline import Step, Timeline
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import DETECT_S, OutageDrill
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.lag import Lag, lags
 from wavetank.drills.traffic.log import WRITE

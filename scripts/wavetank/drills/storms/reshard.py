@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from wavetank.checks.asking import ask_all
 from wavetank.client.shards import connect
+from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt
 from wavetank.drills.judging.declared import CUSTOMERS, Declared
 from wavetank.drills.judging.judges import Judgement
 from wavetank.drills.judging.kept import Kept
-from wavetank.drills.runner import Drill, Options, Say, after_the_storm, attempt
 from wavetank.drills.second_faults import mend, run_to_end
 from wavetank.drills.traffic.promises import Promises
 from wavetank.drills.traffic.proxied import refuse_way, through_proxies

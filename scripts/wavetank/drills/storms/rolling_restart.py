@@ -1,9 +1,9 @@
 """Every server is restarted, one after the other, as for an upgrade."""
 
-from wavetank.change.role_transition import Step, Timeline
 from wavetank.change.switchover import switch_over
+from wavetank.change.timeline import Step, Timeline
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import OutageDrill
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UnreachableError

@@ -3,9 +3,9 @@
 import time
 from functools import partial
 
-from wavetank.change.role_transition import Step, Timeline
+from wavetank.change.timeline import Step, Timeline
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import OutageDrill
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.log import READ, WRITE
 from wavetank.drills.traffic.promises import Promises

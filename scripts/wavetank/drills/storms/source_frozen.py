@@ -1,7 +1,7 @@
 """The source freezes: it keeps its connections and answers none, which looks like a slow one for a while."""
 
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import OutageDrill, replace_source
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.promises import Promises
 from wavetank.machine import containers

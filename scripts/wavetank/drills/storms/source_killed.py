@@ -1,7 +1,7 @@
 """The source dies: its process is gone from one moment to the next, and connections to it are refused."""
 
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import OutageDrill, replace_source
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.traffic.promises import Promises
 from wavetank.machine import containers
 from wavetank.servers.node import Servers

@@ -3,9 +3,9 @@
 from functools import partial
 
 from wavetank.change.failover.detection import ask_witnesses
-from wavetank.change.role_transition import Step, Timeline
+from wavetank.change.timeline import Step, Timeline
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import DETECT_S, OutageDrill, replace_source
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.promises import Promises
 from wavetank.drills.traffic.way import DIRECT

@@ -1,9 +1,9 @@
 """A planned change of the source, as for maintenance."""
 
-from wavetank.change.role_transition import Step
 from wavetank.change.switchover import switch_over
+from wavetank.change.timeline import Step
+from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import OutageDrill
-from wavetank.drills.runner import Drill, Options, Say
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.promises import Promises
 from wavetank.servers.node import Servers

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from wavetank.drills.traffic.choosing import open_way
 from wavetank.drills.traffic.load import Load, ticks
 from wavetank.drills.traffic.log import READ, WRITE, Operation, OperationLog
 from wavetank.drills.traffic.table import INSERT, NEWEST, TABLE, held_ids
 from wavetank.drills.traffic.threads import Workers
-from wavetank.drills.traffic.way import DIRECT, Session, open_way
+from wavetank.drills.traffic.way import DIRECT, Session
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Servers, StatementError
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from wavetank.errors import UsageError
-from wavetank.sample.shop import STATEMENT_BYTES
 from wavetank.servers.checksums import checksum, row_hash
-from wavetank.servers.node import Parameters, Row, Server, StatementError, query_on
+from wavetank.servers.node import STATEMENT_BYTES, Parameters, Row, Server, StatementError, query_on
 
 if TYPE_CHECKING:
     # It reads binary logs, for which a check of the shards need not wait.
