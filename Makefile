@@ -126,5 +126,5 @@ bench: engine ## Measure against the plain way, both sides in one run
 	@$(BIN)/python benchmarks/on_shards.py
 
 lock: setup ## Pin what pyproject.toml asks for anew
-	@$(BIN)/pip-compile --quiet --upgrade --extra dev --allow-unsafe --strip-extras --generate-hashes \
+	@$(BIN)/pip-compile --quiet --upgrade --extra lab --extra dev --allow-unsafe --strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml

@@ -1,6 +1,7 @@
 """One running copy of a topology on disk: where its files are and what it was brought up with."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,18 @@ from wavetank.errors import UsageError
 from wavetank.files import write_if_changed
 from wavetank.topology.model import Topology, check_instance_name
 
-HOME = Path(__file__).resolve().parents[3]
+
+def _home() -> Path:
+    """Return the clone that this package is in.
+
+    An application has it installed elsewhere, and names the clone whose instances it means in WAVETANK_HOME; without
+    that, it is the working directory.
+    """
+    ours = Path(__file__).resolve().parents[3]
+    return ours if (ours / "inventories").is_dir() else Path(os.environ.get("WAVETANK_HOME", ".")).resolve()
+
+
+HOME = _home()
 STATE = HOME / ".wavetank"
 INVENTORIES = HOME / "inventories"
 
