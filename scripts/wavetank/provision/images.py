@@ -10,7 +10,7 @@ from wavetank.topology.instance import HOME
 
 OFFICIAL = "mysql:9.7"
 FROM_DEBIAN = "wavetank/mysql:9.7-debian"
-SEED = HOME / "configs" / "sql" / "seed"
+SEED = HOME / "configs" / "sql" / "initdb"
 
 
 @dataclass(frozen=True)

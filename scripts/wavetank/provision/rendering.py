@@ -100,7 +100,7 @@ def _files(topology: Topology) -> Iterator[Rendered]:
     """Yield every templated file of an instance; its secrets must be there."""
     instance = Instance(topology.instance)
     passwords = {account: instance.password(account) for account in ACCOUNTS}
-    init_sql = _environment().get_template("sql/init.sql.j2")
+    init_sql = _environment().get_template("sql/accounts_and_grants.sql.j2")
     for node in topology.nodes:
         directory = instance.node_directory(node.name)
         yield Rendered(directory / "my.cnf", render_my_cnf(topology, node))
