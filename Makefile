@@ -111,6 +111,7 @@ lint: setup ## All linters
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy -p wavetank
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/yamllint --strict .
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
 	@$(BIN)/shellcheck .ci/run .ci/nightly compose/*.sh compose/images/*.sh benchmarks/*.sh playbooks/roles/*/files/*.sh
@@ -125,5 +126,5 @@ bench: engine ## Measure against the plain way, both sides in one run
 	@$(BIN)/python benchmarks/on_shards.py
 
 lock: setup ## Pin what pyproject.toml asks for anew
-	@$(BIN)/pip-compile --quiet --upgrade --extra dev --allow-unsafe --strip-extras --generate-hashes \
+	@$(BIN)/pip-compile --quiet --upgrade --extra lab --extra dev --allow-unsafe --strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml

@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 from figures import mib
 from timing import timed
-from wavetank import containers, images
 from wavetank.errors import UsageError
-from wavetank.instance import HOME, Instance
+from wavetank.machine import containers
+from wavetank.provision import images
+from wavetank.topology.instance import HOME, Instance
 
 INSTANCE = Instance("bench")
 PROJECT = "wavetank-bench"

@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterator
 
 from figures import Figure, ratios
 from results import ends_in_words, machine, new_file, print_table, run_count, write_json
-from wavetank import shop
 from wavetank.errors import UsageError
-from wavetank.instance import find_instance
-from wavetank.node import Connection, Servers, query_on, stream_on
-from wavetank.sharding.loading import states_of
-from wavetank.sharding.query.gathering import Gatherer, gatherer_of
-from wavetank.sharding.query.lines import READER
+from wavetank.sample import shop
+from wavetank.sample.sharded_shop import states_of
+from wavetank.servers.node import Connection, Servers, query_on, stream_on
+from wavetank.sharding.query.connections import READER
+from wavetank.sharding.query.scatter_gather import Gatherer, gatherer_of
 from wavetank.sharding.schema import shard_statements
+from wavetank.topology.instance import find_instance
 
 WHOLE = "shop_whole"
 QUERIES = {

@@ -1,4 +1,4 @@
-"""What sysbench does, said in Python: the same statements on the same table, with and without wavetank.routing."""
+"""What sysbench does, in Python: the same statements on the same table, with and without wavetank.client.splitting."""
 
 import random
 import threading
@@ -10,9 +10,9 @@ from typing import Any
 
 from mysql.connector import errorcode
 from sysbench import ROWS, TABLE
-from wavetank.instance import Instance
-from wavetank.node import Server, Servers, StatementError
-from wavetank.routing import PoolSize, Router, router_of
+from wavetank.client.splitting import PoolSize, Router, router_of
+from wavetank.servers.node import Server, Servers, StatementError
+from wavetank.topology.instance import Instance
 
 Run = Callable[..., Any]
 RANGE = 100
@@ -58,7 +58,7 @@ def plainly(instance: Instance, workload: str, threads: int, seconds: float) -> 
 
 
 def routed(instance: Instance, workload: str, threads: int, seconds: float) -> float:
-    """Return the transactions a second through wavetank.routing, with a session for each."""
+    """Return the transactions a second through wavetank.client.splitting, with a session for each."""
     with router_of(instance, pool_size=PoolSize(kept=threads)) as router:
         return _rate(lambda: _routed(router, workload), threads, seconds)
 

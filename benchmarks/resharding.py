@@ -21,15 +21,15 @@ from pathlib import Path
 import mysql.connector
 from figures import Figure, ratios
 from results import ends_in_words, machine, new_file, print_table, run_count, write_json
-from wavetank.instance import Instance, find_instance
-from wavetank.node import Server, Servers
+from wavetank.client.shards import connect
+from wavetank.drills.traffic.shop import ShopTraffic
+from wavetank.servers.node import Server, Servers
 from wavetank.sharding.catalogue import Catalogue
-from wavetank.sharding.client import connect
 from wavetank.sharding.reshard.growing import with_servers_for
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.reshard.rows import Session, listed
 from wavetank.sharding.reshard.run import changed_map, reshard
-from wavetank.traffic.shop import ShopTraffic
+from wavetank.topology.instance import Instance, find_instance
 
 SCRATCH = "bench_load"
 DEFAULT_RUNS, DEFAULT_LOAD = 3, 200

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What it costs to split reads and writes: through a proxy and through wavetank.routing, as a multiple of going direct.
+"""What it costs to split reads and writes by a proxy or by wavetank.client.splitting, as a multiple of going direct.
 
 sysbench goes to the source's port and through each proxy; since it cannot drive a Python library, a loop in Python
-says the same statements to the source, plainly and through wavetank.routing. Both sides of a pair run one after the
-other, in turn first, on the same servers. More than 1 is more transactions a second than direct.
+says the same statements to the source, plainly and through wavetank.client.splitting. Both sides of a pair run one
+after the other, in turn first, on the same servers. More than 1 is more transactions a second than direct.
 
 Usage: .venv/bin/python benchmarks/splitting.py --application INSTANCE [--through NAME=INSTANCE:PORT[,PORT]]...
            [--threads 1,8,32] [--seconds N] [--runs N] [--json FILE] [--plot FILE]
@@ -22,12 +22,12 @@ import python_loop
 import sysbench
 from figures import Figure, ratios
 from results import ends_in_words, machine, new_file, print_table, run_count, write_json
-from wavetank.instance import Instance, find_instance
+from wavetank.topology.instance import Instance, find_instance
 
 WORKLOADS = {name: name.removeprefix("oltp_").replace("_", " ") for name in python_loop.WORKLOADS}
 DEFAULT_THREADS, MOST_THREADS = (1, 8, 32), 64
 DEFAULT_RUNS, DEFAULT_SECONDS = 3, 5
-ROUTING = "wavetank.routing"
+ROUTING = "wavetank.client.splitting"
 
 # Workload, threads, seconds: transactions a second.
 Measure = Callable[[str, int, int], float]

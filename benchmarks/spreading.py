@@ -15,9 +15,9 @@ import commands
 from figures import Figure, exit_code, ratios
 from results import ends_in_words, machine, new_file, print_table, run_count, write_json
 from timing import timed
-from wavetank import containers
 from wavetank.errors import UsageError
-from wavetank.instance import Instance
+from wavetank.machine import containers
+from wavetank.topology.instance import Instance
 
 ONE, SHARDS = Instance("bench-one"), Instance("bench-shards")
 # Both without replicas: what is measured is the loader and the servers that it writes to.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from timing import timed
 from wavetank.errors import UsageError
-from wavetank.instance import Instance
-from wavetank.node import Servers
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
 
 SCHEMA, ROWS = "shop", 10_000
 TABLE = f"{SCHEMA}.sbtest1"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import psutil
 from wavetank.errors import UsageError
-from wavetank.instance import OPTIONS
+from wavetank.topology.instance import OPTIONS
 
 # What would make the measured instance another than the one meant; the image alone may be chosen.
 # The flags of an outer make would too. Compiled Python is what a user has: the Makefile sees to it.

@@ -38,7 +38,7 @@ def main() -> int:
     steps = (
         [sys.executable, "-m", "venv", str(VENV)],
         [*install, "--require-hashes", "-r", str(LOCK)],
-        [*install, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(HOME)],
+        [*install, "--no-deps", "--no-build-isolation", "--no-index", "--editable", f"{HOME}[lab]"],
     )
     for step in steps:
         done = subprocess.run(step, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from wavetank.node import Servers
+from wavetank.servers.node import Servers
 
 
 @contextlib.contextmanager

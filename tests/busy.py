@@ -4,7 +4,7 @@ import random
 import threading
 from typing import Self
 
-from wavetank.node import Server, StatementError, query_on
+from wavetank.servers.node import Server, StatementError, query_on
 
 ROWS = 30_000
 SESSIONS = 3

@@ -13,7 +13,7 @@ import pytest
 from commands import up, wavetank
 from fronts import why_not
 from hypothesis import Phase, settings
-from wavetank.cli_options import DEFAULT_TOPOLOGY
+from wavetank.cli.options import DEFAULT_TOPOLOGY
 
 # How many downs run side by side.
 DOWN_AT_ONCE = 2

@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from wavetank.accounts import ACCOUNTS
-from wavetank.checks import Check, Finding, NotAsked
+from wavetank.checks.asking import Check
+from wavetank.checks.finding import Finding, NotAsked
 from wavetank.errors import UnreachableError
-from wavetank.proxies import ADMIN
-from wavetank.topology import Member, Topology
+from wavetank.servers.accounts import ACCOUNTS
+from wavetank.topology.model import Member, Topology
+from wavetank.topology.proxies import ADMIN
 
 # What a server says where a statement has this in it: rows, one value, or what makes it of the parameters. A key that
 # begins with an account and a colon is for that account alone, any other for the one that checks come as.

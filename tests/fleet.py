@@ -7,9 +7,9 @@ from typing import Any
 
 from mysql.connector import errorcode
 from mysql.connector.errors import DatabaseError, OperationalError, ProgrammingError
+from wavetank.client.splitting import Access, Account, Endpoint, Router
 from wavetank.errors import UnreachableError
-from wavetank.node import Login
-from wavetank.routing import Access, Account, Endpoint, Router
+from wavetank.servers.node import Login
 
 ACCESS = Access(Account("rw", ""), Account("ro", ""), Account("eye", ""), Path("ca.pem"), heartbeat="SELECT age")
 UUID = "3e11fa47-71ca-11e1-9e33-c80aa9429562"

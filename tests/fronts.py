@@ -4,9 +4,9 @@ import functools
 from typing import Any
 
 import yaml
-from wavetank.instance import INVENTORIES
-from wavetank.proxies import KINDS, PROXYSQL
-from wavetank.proxy_images import why_no_proxysql
+from wavetank.provision.proxy_images import why_no_proxysql
+from wavetank.topology.instance import INVENTORIES
+from wavetank.topology.proxies import KINDS, PROXYSQL
 
 
 def settings_of(kind: str) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from wavetank.conflicts.detect import DELETE_UPDATE, UPDATE_UPDATE
 from wavetank.conflicts.workload import Planned
-from wavetank.drills import all_drills
-from wavetank.judging.declared import CLIENTS, CONFLICTS, CUSTOMERS, Declared
-from wavetank.judging.kept import Kept
-from wavetank.judging.records import Harmless, Labelled, Row, Told
-from wavetank.traffic.load import Load
-from wavetank.traffic.log import READ, WRITE, Operation
-from wavetank.traffic.promises import Thresholds
-from wavetank.traffic.shop_log import Counted, Held, Look, Write
+from wavetank.drills.judging.declared import CLIENTS, CONFLICTS, CUSTOMERS, Declared
+from wavetank.drills.judging.kept import Kept
+from wavetank.drills.judging.records import Harmless, Labelled, Row, Told
+from wavetank.drills.runner import all_drills
+from wavetank.drills.traffic.load import Load
+from wavetank.drills.traffic.log import READ, WRITE, Operation
+from wavetank.drills.traffic.promises import Thresholds
+from wavetank.drills.traffic.shop_log import Counted, Held, Look, Write
 
 # Seconds of the monotonic clock: three before the storm, an outage of half a second, three after it was mended.
 BEGAN_S, STORM_S, BACK_S, MENDED_S, ENDED_S = 100.0, 103.0, 103.5, 103.6, 106.6

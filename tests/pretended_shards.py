@@ -14,10 +14,11 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from wavetank.errors import UnreachableError
-from wavetank.gtid import intervals
-from wavetank.node import StatementError
+from wavetank.servers.gtid import intervals
+from wavetank.servers.node import StatementError
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
-from wavetank.sharding.maps import ShardMap, document_of, make_map, read_map
+from wavetank.sharding.maps.factory import document_of, make_map, read_map
+from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.reshard.ledger import ABORTED, DONE, PREPARE, Ledger, Position, Resharding
 from wavetank.sharding.reshard.moves import Ground
 

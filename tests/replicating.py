@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import pytest
-from wavetank.containers import ContainerState
+from wavetank.change.failover_log import FailoverLog
 from wavetank.errors import UnreachableError
-from wavetank.failover_log import FailoverLog
-from wavetank.gtid import intervals
-from wavetank.instance import Instance
-from wavetank.topology import Topology
+from wavetank.machine.containers import ContainerState
+from wavetank.servers.gtid import intervals
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
 
 Transactions = set[tuple[str, int]]
 

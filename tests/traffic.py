@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
-from wavetank.checks.read_spread import WHO
+from wavetank.checks.questions.read_spread import WHO
 from wavetank.errors import UnreachableError
-from wavetank.node import Server, StatementError, query_on
+from wavetank.servers.node import Server, StatementError, query_on
 from wavetank.waiting import wait_until
 
 PAUSE_S = 0.005

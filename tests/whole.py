@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from small_shops import PRODUCTS, Query, Shop
-from wavetank.node import Servers, query_on, stream_on
-from wavetank.sharding.maps import make_map
-from wavetank.sharding.query.gathering import Gatherer
+from wavetank.servers.node import Servers, query_on, stream_on
+from wavetank.sharding.maps.factory import make_map
+from wavetank.sharding.query.connections import READER, Part
 from wavetank.sharding.query.ground import Ground
-from wavetank.sharding.query.lines import READER, Part
+from wavetank.sharding.query.scatter_gather import Gatherer
 
 SCHEMA = "shop_all"
 CATCH_UP_S = 20

@@ -5,7 +5,7 @@ import threading
 from typing import Self
 
 from wavetank.errors import UnreachableError
-from wavetank.node import Server, StatementError
+from wavetank.servers.node import Server, StatementError
 from wavetank.waiting import wait_until
 
 PATIENCE_S = 20

@@ -1,8 +1,8 @@
 """Take small disks from under the servers of an instance that is about to be deleted."""
 
-from wavetank import disk
-from wavetank.action import WavetankAction
-from wavetank.instance import find_instance
+from wavetank.machine import disk
+from wavetank.provision.action import WavetankAction
+from wavetank.topology.instance import find_instance
 
 
 class ActionModule(WavetankAction):

@@ -1,7 +1,7 @@
 """Find the image that holds the server: here, in a registry, or to be built."""
 
-from wavetank.action import WavetankAction
-from wavetank.images import find_base
+from wavetank.provision.action import WavetankAction
+from wavetank.provision.images import find_base
 
 
 class ActionModule(WavetankAction):

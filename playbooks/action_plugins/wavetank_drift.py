@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from wavetank.action import WavetankAction
-from wavetank.containers import is_running
-from wavetank.drift import find_drift, wait_for_servers
-from wavetank.finishing import finish_all
-from wavetank.node import Servers
+from wavetank.change.drift import find_drift, wait_for_servers
+from wavetank.change.finishing import finish_all
+from wavetank.machine.containers import is_running
+from wavetank.provision.action import WavetankAction
+from wavetank.servers.node import Servers
 
 
 class ActionModule(WavetankAction):

@@ -3,10 +3,10 @@
 import contextlib
 import dataclasses
 
-from wavetank.action import WavetankAction
-from wavetank.containers import engine_answers
-from wavetank.engine import advice, can_install, look_at_engine
 from wavetank.errors import UsageError
+from wavetank.machine.containers import engine_answers
+from wavetank.provision.action import WavetankAction
+from wavetank.provision.engine import advice, can_install, look_at_engine
 from wavetank.waiting import wait_until
 
 

@@ -3,10 +3,11 @@
 import dataclasses
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from wavetank.action import WavetankAction
-from wavetank.failover import fail_over, plan_failover
-from wavetank.instance import find_instance
-from wavetank.node import Servers
+from wavetank.change.failover.dry_run import plan_failover
+from wavetank.change.failover.run import fail_over
+from wavetank.provision.action import WavetankAction
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import find_instance
 
 
 class ActionModule(WavetankAction):

@@ -1,9 +1,9 @@
 """Where one of several peers takes the writes: close the others first, and let nothing be left behind."""
 
-from wavetank.action import WavetankAction
-from wavetank.drift import wait_for_servers
-from wavetank.handover import hand_over
-from wavetank.node import Servers
+from wavetank.change.drift import wait_for_servers
+from wavetank.change.handover import hand_over
+from wavetank.provision.action import WavetankAction
+from wavetank.servers.node import Servers
 
 
 class ActionModule(WavetankAction):

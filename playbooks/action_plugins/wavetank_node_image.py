@@ -1,7 +1,7 @@
 """Have the node image, the server with an initialised data directory; return its name."""
 
-from wavetank.action import WavetankAction
-from wavetank.images import ensure_node_image, node_image
+from wavetank.provision.action import WavetankAction
+from wavetank.provision.images import ensure_node_image, node_image
 
 
 class ActionModule(WavetankAction):

@@ -3,12 +3,12 @@
 import os
 from functools import partial
 
-from wavetank.action import WavetankAction
-from wavetank.instance import OPTIONS
-from wavetank.planning import plan
-from wavetank.ports import reserve
-from wavetank.proxies import KINDS, proxysqls
-from wavetank.rebuild import check_rebuild
+from wavetank.change.rebuild import check_rebuild
+from wavetank.provision.action import WavetankAction
+from wavetank.provision.planning import plan
+from wavetank.provision.port_allocation import reserve
+from wavetank.topology.instance import OPTIONS
+from wavetank.topology.proxies import KINDS, proxysqls
 
 HOST_KEYS = ("server_id", "writable", "replicates_from", "my_cnf", "weight", "shard")
 

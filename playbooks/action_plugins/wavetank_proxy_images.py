@@ -1,7 +1,7 @@
 """Find the images of the proxies; refuse in one line where one cannot be had."""
 
-from wavetank.action import WavetankAction
-from wavetank.proxy_images import find_proxy_images
+from wavetank.provision.action import WavetankAction
+from wavetank.provision.proxy_images import find_proxy_images
 
 
 class ActionModule(WavetankAction):

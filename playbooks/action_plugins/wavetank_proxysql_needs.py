@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from wavetank.action import WavetankAction
-from wavetank.containers import is_running
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.proxysql import Needs, needs, wait_for_proxysql
+from wavetank.machine.containers import is_running
+from wavetank.provision.action import WavetankAction
+from wavetank.proxysql.configuration import Needs, needs, wait_for_proxysql
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
 
 
 class ActionModule(WavetankAction):

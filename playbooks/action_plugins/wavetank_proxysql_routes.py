@@ -1,9 +1,9 @@
 """State all routes of a ProxySQL by user and schema; they take effect with the next load."""
 
-from wavetank.action import WavetankAction
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.proxysql import state_routes
+from wavetank.provision.action import WavetankAction
+from wavetank.proxysql.configuration import state_routes
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
 
 
 class ActionModule(WavetankAction):

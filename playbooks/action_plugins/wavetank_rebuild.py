@@ -1,9 +1,9 @@
 """Replace a diverged replica's data by its source's."""
 
-from wavetank.action import WavetankAction
-from wavetank.drift import wait_for_servers
-from wavetank.node import Servers
-from wavetank.rebuild import rebuild
+from wavetank.change.drift import wait_for_servers
+from wavetank.change.rebuild import rebuild
+from wavetank.provision.action import WavetankAction
+from wavetank.servers.node import Servers
 
 
 class ActionModule(WavetankAction):

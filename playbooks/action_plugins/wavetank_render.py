@@ -1,10 +1,10 @@
 """Ask this machine whether the instance fits on it, then write its files."""
 
-from wavetank.action import WavetankAction
-from wavetank.instance import Instance
-from wavetank.planning import preflight, with_images
-from wavetank.proxies import routers
-from wavetank.rendering import proxy_file, render_instance
+from wavetank.provision.action import WavetankAction
+from wavetank.provision.planning import preflight, with_images
+from wavetank.provision.rendering import proxy_file, render_instance
+from wavetank.topology.instance import Instance
+from wavetank.topology.proxies import routers
 
 
 class ActionModule(WavetankAction):

@@ -1,9 +1,9 @@
 """Move replicas of a running instance behind another source."""
 
-from wavetank.action import WavetankAction
-from wavetank.instance import find_instance
-from wavetank.node import Servers
-from wavetank.repoint import plan_repoint, read_names, repoint
+from wavetank.change.repoint import plan_repoint, read_names, repoint
+from wavetank.provision.action import WavetankAction
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import find_instance
 
 
 class ActionModule(WavetankAction):

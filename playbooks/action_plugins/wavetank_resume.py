@@ -1,7 +1,7 @@
 """Take back what storms and interrupted ups left: frozen and half-made containers, bad networks, small disks."""
 
-from wavetank import containers, disk, network
-from wavetank.action import WavetankAction
+from wavetank.machine import containers, disk, network
+from wavetank.provision.action import WavetankAction
 
 
 class ActionModule(WavetankAction):

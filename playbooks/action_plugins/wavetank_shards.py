@@ -1,10 +1,10 @@
 """Make what the shards lack: schemas, gates, the first map, and where there was no map before, a few rows."""
 
-from wavetank.action import WavetankAction
-from wavetank.containers import is_running
-from wavetank.node import Servers
+from wavetank.machine.containers import is_running
+from wavetank.provision.action import WavetankAction
+from wavetank.sample.sharded_shop import load_first
+from wavetank.servers.node import Servers
 from wavetank.sharding.establishing import establish
-from wavetank.sharding.loading import load_first
 
 
 class ActionModule(WavetankAction):

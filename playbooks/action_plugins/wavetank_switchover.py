@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from wavetank.action import WavetankAction
-from wavetank.instance import find_instance
-from wavetank.node import Servers
-from wavetank.switchover import plan_switchover, switch_over
+from wavetank.change.switchover import plan_switchover, switch_over
+from wavetank.provision.action import WavetankAction
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import find_instance
 
 
 class ActionModule(WavetankAction):

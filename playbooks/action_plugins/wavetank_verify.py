@@ -2,13 +2,13 @@
 
 import json
 
-from wavetank.action import WavetankAction
-from wavetank.checks import ask_all
-from wavetank.drift import wait_for_replication
+from wavetank.change.drift import wait_for_replication
+from wavetank.checks.asking import ask_all
 from wavetank.files import write_if_changed
-from wavetank.instance import find_instance
-from wavetank.node import Servers
-from wavetank.settling import wait_for_proxies
+from wavetank.provision.action import WavetankAction
+from wavetank.proxysql.settling import wait_for_proxies
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import find_instance
 
 
 class ActionModule(WavetankAction):

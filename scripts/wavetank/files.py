@@ -5,8 +5,6 @@ import re
 import secrets
 from pathlib import Path
 
-import psutil
-
 PRIVATE = 0o600
 READABLE = 0o644
 
@@ -35,8 +33,18 @@ def remove_leftovers(directory: Path) -> None:
     """Remove what write_if_changed() was about to rename when its process was killed, anywhere below `directory`."""
     for path in directory.rglob(".*.new"):
         writer = re.fullmatch(r"\..+\.(\d+)\.new", path.name)
-        if writer and not psutil.pid_exists(int(writer[1])):
+        if writer and not _runs(int(writer[1])):
             path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def ensure_secret(path: Path, *, dry_run: bool = False) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from commands import own, up
 from damages import DATA, expect_green, instances
-from wavetank.instance import Instance
-from wavetank.node import Server, Servers
+from wavetank.servers.node import Server, Servers
+from wavetank.topology.instance import Instance
 
 
 @pytest.fixture(scope="module")

@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import HOME, WAVETANK, own, up, wavetank
-from wavetank import containers, switchover
+from wavetank.change import switchover
+from wavetank.change.failover.run import fail_over
+from wavetank.change.failover_log import FailoverLog
+from wavetank.change.role_transition import record_promotion
+from wavetank.change.switchover import switch_over
 from wavetank.errors import UsageError
-from wavetank.failover import fail_over
-from wavetank.failover_log import FailoverLog
-from wavetank.gtid import is_subset, subtract, union
-from wavetank.instance import Instance
-from wavetank.node import Server, Servers, query_on
-from wavetank.promotion import record_promotion
-from wavetank.replication import channels_of, set_delay
-from wavetank.switchover import switch_over
+from wavetank.machine import containers
+from wavetank.servers.gtid import is_subset, subtract, union
+from wavetank.servers.node import Server, Servers, query_on
+from wavetank.servers.replication import channels_of, set_delay
+from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
 from writer import Writer
 
@@ -214,7 +215,7 @@ def test_a_source_that_answers_is_not_replaced_unless_forced(servers: Servers) -
 
 def test_a_source_that_only_we_cannot_reach_is_not_dead(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     old, first, second = roles(servers)
-    monkeypatch.setattr("wavetank.failover.detection.answers", lambda _: False)
+    monkeypatch.setattr("wavetank.change.failover.detection.answers", lambda _: False)
     with pytest.raises(UsageError, match=f"{old} does not answer here, but {first}, {second} hears from it"):
         fail_over(servers)
     assert open_ones(servers) == [old]
@@ -269,7 +270,7 @@ def test_interrupted_it_goes_on_where_it_stopped(servers: Servers, monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("wavetank.finishing.open_promoted", stop)
+        patch.setattr("wavetank.change.finishing.open_promoted", stop)
         with pytest.raises(KeyboardInterrupt):
             fail_over(servers)
     change = fail_over(servers)

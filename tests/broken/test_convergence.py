@@ -12,12 +12,12 @@ from typing import Any
 import psutil
 import pytest
 from commands import HOME, WAVETANK, own, up, wavetank
-from wavetank import containers
 from wavetank.errors import UnreachableError
-from wavetank.instance import Instance
-from wavetank.node import Server, Servers
-from wavetank.rendering import ENTRYPOINT
-from wavetank.sizes import parse_size
+from wavetank.machine import containers
+from wavetank.provision.rendering import ENTRYPOINT
+from wavetank.servers.node import Server, Servers
+from wavetank.topology.instance import Instance
+from wavetank.topology.memory_sizing import parse_size
 from wavetank.waiting import wait_until
 
 # What the event and the canary check write all the time, on an instance that nobody touches.

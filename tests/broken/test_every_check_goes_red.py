@@ -10,9 +10,9 @@ import pytest
 from busy import QUIET, BusySource
 from commands import up
 from damages import behind_its_back, expect_green, expect_red, instances
-from wavetank.checks import all_checks, ask, ask_all
-from wavetank.node import Servers
-from wavetank.replication import channels_of
+from wavetank.checks.asking import all_checks, ask, ask_all
+from wavetank.servers.node import Servers
+from wavetank.servers.replication import channels_of
 from wavetank.waiting import wait_until
 
 

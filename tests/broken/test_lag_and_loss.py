@@ -6,8 +6,8 @@ docs/topologies/proxysql.md has each bound beside what was measured; `pytest -rP
 import time
 
 from traffic import Traffic, say
-from wavetank import containers
-from wavetank.node import Server, Servers
+from wavetank.machine import containers
+from wavetank.servers.node import Server, Servers
 
 # How long after the event a replica may still be asked, and how long after its end it may still be left out. In
 # seconds; twice what the thresholds in group_vars come to, since this machine may be busy.

@@ -5,9 +5,9 @@ import re
 import time
 
 from traffic import Traffic, say
-from wavetank.node import Server, Servers
-from wavetank.replication import mend_channels
-from wavetank.topology import Channel
+from wavetank.servers.node import Server, Servers
+from wavetank.servers.replication import mend_channels
+from wavetank.topology.model import Channel
 from wavetank.waiting import wait_until
 
 FIRST_ROW = 1_000

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from commands import own, up, wavetank
 from damages import expect_green, expect_red
-from wavetank import handover
-from wavetank.checks import ask_all
+from wavetank.change import handover
+from wavetank.change.handover import hand_over
+from wavetank.checks.asking import ask_all
 from wavetank.errors import UsageError
-from wavetank.handover import hand_over
-from wavetank.instance import Instance
-from wavetank.node import Servers
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
 from writer import Writer
 
 CLOSED = "SELECT @@GLOBAL.super_read_only"

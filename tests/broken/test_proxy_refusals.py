@@ -3,7 +3,7 @@
 import subprocess
 
 from commands import own, wavetank
-from wavetank.instance import Instance
+from wavetank.topology.instance import Instance
 
 NOWHERE = "wavetank.invalid/proxysql:0"
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 from commands import HOME, own, wavetank
-from wavetank import containers
-from wavetank.images import find_base
-from wavetank.instance import INVENTORIES, Instance, topology_names
-from wavetank.node import Servers
-from wavetank.planning import IDLE_SERVER_MEMORY
-from wavetank.rendering import ENTRYPOINT
+from wavetank.machine import containers
+from wavetank.provision.images import find_base
+from wavetank.provision.planning import IDLE_SERVER_MEMORY
+from wavetank.provision.rendering import ENTRYPOINT
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import INVENTORIES, Instance, topology_names
 
 # All that is asked for here has this word in its name, so that whatever is left of it can be found.
 WORD = "refused"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from commands import HOME, WAVETANK, own, up, wavetank
 from damages import expect_green
-from wavetank import containers
-from wavetank.instance import Instance
-from wavetank.node import Servers
+from wavetank.machine import containers
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
 from writer import Writer
 
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import own, up, wavetank
-from wavetank import containers
+from wavetank.change.failover.run import fail_over
+from wavetank.change.failover_log import FailoverLog
+from wavetank.change.switchover import switch_over
 from wavetank.errors import UsageError
-from wavetank.failover import fail_over
-from wavetank.failover_log import FailoverLog
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.switchover import switch_over
+from wavetank.machine import containers
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
 
 
 @pytest.fixture(scope="module")

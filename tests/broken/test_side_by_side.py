@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from commands import HOME, WAVETANK, own, up, wavetank
-from wavetank import containers
-from wavetank.accounts import ACCOUNTS
-from wavetank.instance import INVENTORIES, Instance
-from wavetank.node import Server, Servers
-from wavetank.topology import Topology
+from wavetank.machine import containers
+from wavetank.servers.accounts import ACCOUNTS
+from wavetank.servers.node import Server, Servers
+from wavetank.topology.instance import INVENTORIES, Instance
+from wavetank.topology.model import Topology
 from wavetank.waiting import wait_until
 
 UNSEEN = INVENTORIES / "zz-unseen.yml"

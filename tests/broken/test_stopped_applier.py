@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from damages import expect_green
-from wavetank.checks import ask_all
-from wavetank.node import Server, Servers
-from wavetank.replication import channels_of
+from wavetank.checks.asking import ask_all
+from wavetank.servers.node import Server, Servers
+from wavetank.servers.replication import channels_of
 from wavetank.waiting import wait_until
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from wavetank.checks import Report, ask_all
-from wavetank.node import Servers
+from wavetank.checks.asking import Report, ask_all
+from wavetank.servers.node import Servers
 
 Damage = Callable[[Servers], None]
 

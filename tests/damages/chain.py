@@ -1,6 +1,6 @@
 """A source, a relay and two leaves."""
 
-from wavetank import containers
+from wavetank.machine import containers
 
 from damages import Case, channel, one_after_the_other, sql
 

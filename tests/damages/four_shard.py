@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from commands import HOME, wavetank
-from wavetank import containers, shop
-from wavetank.checks import ask_all
-from wavetank.node import Servers
+from wavetank.checks.asking import ask_all
+from wavetank.machine import containers
+from wavetank.sample import shop
+from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.gates import highest_gate
-from wavetank.sharding.maps import make_map
+from wavetank.sharding.maps.factory import make_map
 from wavetank.sharding.rehoming import rehome
 from wavetank.sharding.reshard.run import abort
 

@@ -2,7 +2,7 @@
 
 import time
 
-from wavetank import containers
+from wavetank.machine import containers
 from wavetank.sharding import xa
 
 from damages import Case, Damage, behind_its_back, channel, sql

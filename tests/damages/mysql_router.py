@@ -1,8 +1,8 @@
 """A source and two replicas behind MySQL Router."""
 
 from commands import own
-from wavetank import containers
-from wavetank.node import Servers
+from wavetank.machine import containers
+from wavetank.servers.node import Servers
 from wavetank.waiting import wait_until
 
 from damages import Case, sql

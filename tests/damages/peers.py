@@ -1,6 +1,6 @@
 """Two sources that replicate from each other."""
 
-from wavetank import containers
+from wavetank.machine import containers
 
 from damages import Case, one_after_the_other, sql
 

@@ -3,9 +3,9 @@
 import contextlib
 
 from commands import own
-from wavetank import containers
-from wavetank.node import Servers, query_on
-from wavetank.proxies import ADMIN
+from wavetank.machine import containers
+from wavetank.servers.node import Servers, query_on
+from wavetank.topology.proxies import ADMIN
 from wavetank.waiting import wait_until
 
 from damages import Case, Damage, one_after_the_other, sql

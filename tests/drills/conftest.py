@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 from commands import own
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.replication import channels_of
+from wavetank.servers.node import Servers
+from wavetank.servers.replication import channels_of
+from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
 
 Diverge = Callable[[Servers, Mapping[str, Sequence[str]]], None]

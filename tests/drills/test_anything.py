@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from wavetank.conflicts.resolve import look, read_strategy, resolve
-from wavetank.node import Servers, StatementError
-from wavetank.replication import channels_of
+from wavetank.servers.node import Servers, StatementError
+from wavetank.servers.replication import channels_of
 
 TABLES = (
     "CREATE TABLE whirl.boats (id INT PRIMARY KEY, name VARCHAR(9) UNIQUE, berth INT UNIQUE, crew INT)",

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from commands import own, up, wavetank
 from fronts import why_not
-from wavetank import containers
-from wavetank.checks import all_checks
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.proxies import proxysqls
-from wavetank.switchover import switch_over
+from wavetank.change.switchover import switch_over
+from wavetank.checks.asking import all_checks
+from wavetank.machine import containers
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
+from wavetank.topology.proxies import proxysqls
 
 TOPOLOGY = "proxysql"
 # On two cores and beside other tests; alone it is a fraction.

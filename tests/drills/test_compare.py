@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from commands import HOME, WAVETANK, wavetank
-from wavetank import containers
-from wavetank.instance import instance_names
+from wavetank.machine import containers
+from wavetank.topology.instance import instance_names
 from wavetank.waiting import wait_until
 
 

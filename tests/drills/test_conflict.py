@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from commands import HOME, WAVETANK, up, wavetank
-from wavetank import network
 from wavetank.conflicts.detect import DELETE_UPDATE, SAME_PRIMARY_KEY, SAME_UNIQUE_KEY, UPDATE_UPDATE
-from wavetank.judging.judges import judge
-from wavetank.judging.kept import read_kept
-from wavetank.node import Servers
+from wavetank.drills.judging.judges import judge
+from wavetank.drills.judging.kept import read_kept
+from wavetank.machine import network
+from wavetank.servers.node import Servers
 from wavetank.waiting import wait_until
 
 FEW = 300

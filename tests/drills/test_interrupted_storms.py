@@ -12,13 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 from commands import HOME, UP_TIMEOUT_S, WAVETANK, own, up
-from wavetank import disk, network
+from wavetank.drills.traffic.clients import held_ids
 from wavetank.errors import UnreachableError
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.replication import channels_of
-from wavetank.topology import Topology
-from wavetank.traffic.clients import held_ids
+from wavetank.machine import disk, network
+from wavetank.servers.node import Servers
+from wavetank.servers.replication import channels_of
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
 from wavetank.waiting import wait_until
 
 # How long a drill may take to its storm, and to end: the machine may have other work.

@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 from commands import own, up, wavetank
-from wavetank import containers
-from wavetank.cli import DEFAULT_TOPOLOGY
-from wavetank.drills import Options, all_drills, run_drill
+from wavetank.change.failover.run import fail_over
+from wavetank.cli.commands import DEFAULT_TOPOLOGY
+from wavetank.drills.drill import Options
+from wavetank.drills.judging.judges import judge
+from wavetank.drills.judging.kept import read_kept
+from wavetank.drills.outage import OutageDrill, replace_source
+from wavetank.drills.runner import all_drills, run_drill
+from wavetank.drills.traffic.clients import held_ids
+from wavetank.drills.traffic.promises import Thresholds
 from wavetank.errors import UsageError
-from wavetank.failover import fail_over
-from wavetank.instance import Instance
-from wavetank.inventory import declared_topology
-from wavetank.judging.judges import judge
-from wavetank.judging.kept import read_kept
-from wavetank.node import Servers
-from wavetank.planning import FIRST_PORT
-from wavetank.traffic.clients import held_ids
-from wavetank.traffic.drill import OutageDrill, replace_source
-from wavetank.traffic.promises import Thresholds
+from wavetank.machine import containers
+from wavetank.provision.planning import FIRST_PORT
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
+from wavetank.topology.inventory import declared_topology
 from wavetank.waiting import wait_until
 
 # On two cores and beside other tests; alone it is a fraction.
@@ -133,7 +134,7 @@ def test_a_failover_that_does_not_happen_leaves_its_whole_report_and_exit_1(
     def refuse(*_: object, **__: object) -> None:
         raise UsageError("nobody is fit")
 
-    monkeypatch.setattr("wavetank.traffic.drill.fail_over", refuse)
+    monkeypatch.setattr("wavetank.drills.outage.fail_over", refuse)
     with Servers(Instance(semi_sync).topology()) as servers:
         report = run_drill("source-killed", servers, Options(), lambda _: None)
     assert report.failures[0] == "recovery failed: nobody is fit"

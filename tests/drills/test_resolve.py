@@ -7,7 +7,7 @@ import pytest
 from commands import wavetank
 from wavetank.conflicts import resolve as conflicts_resolve
 from wavetank.conflicts.resolve import look, read_strategy
-from wavetank.node import Row, Servers, StatementError, query_on
+from wavetank.servers.node import Row, Servers, StatementError, query_on
 
 Diverge = Callable[[Servers, Mapping[str, Sequence[str]]], None]
 Settle = Callable[[Servers], None]

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wavetank import containers, disk
-from wavetank.disk import Disk
 from wavetank.errors import UsageError
+from wavetank.machine import containers, disk
+from wavetank.machine.disk import Disk
 
 FILES = {"ibdata1": b"rows" * 50_000, "mysql/user.ibd": b"accounts", "binlog.000001": b"events" * 1000}
 SERVER = 999

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 from commands import own
 from fronts import fronts_of
-from wavetank.checks import all_checks
-from wavetank.instance import Instance, topology_names
-from wavetank.inventory import declared_topology
-from wavetank.node import Servers
-from wavetank.planning import FIRST_PORT
-from wavetank.proxies import Proxy, proxysqls, read_proxies
-from wavetank.topology import Member, Topology
+from wavetank.checks.asking import all_checks
+from wavetank.provision.planning import FIRST_PORT
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance, topology_names
+from wavetank.topology.inventory import declared_topology
+from wavetank.topology.model import Member, Topology
+from wavetank.topology.proxies import Proxy, proxysqls, read_proxies
 
 # As many as it takes for rows to be apart; more of them are more of the same.
 SHARDS = 2

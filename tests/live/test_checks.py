@@ -1,9 +1,9 @@
 """Every check is green on every node it concerns."""
 
 import pytest
-from wavetank.checks import ask
-from wavetank.node import Servers
-from wavetank.topology import Node
+from wavetank.checks.asking import ask
+from wavetank.servers.node import Servers
+from wavetank.topology.model import Node
 
 
 def test_nothing_is_found(check: str, node: Node, servers: Servers) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import mysql.connector
 import pymysql
 import pytest
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.proxies import PROXYSQL, Proxy
-from wavetank.topology import Topology
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
+from wavetank.topology.proxies import PROXYSQL, Proxy
 
 ACCOUNT = "app_rw"
 ROW, WORD = 10_001, "mädel 😀"

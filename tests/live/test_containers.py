@@ -3,7 +3,7 @@
 import pytest
 import testinfra
 from testinfra.host import Host
-from wavetank.topology import Node, Topology
+from wavetank.topology.model import Node, Topology
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 
-from wavetank.checksums import checksum
-from wavetank.node import Server, Servers
-from wavetank.topology import Node, Topology
+from wavetank.servers.checksums import checksum
+from wavetank.servers.node import Server, Servers
+from wavetank.topology.model import Node, Topology
 
 ROWS, ROWS_A_STATEMENT = 10_000, 100
 CATCH_UP_S = 30

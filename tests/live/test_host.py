@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 import testinfra
-from wavetank import containers
-from wavetank.instance import HOME, Instance
-from wavetank.rendering import proxy_file, secrets_of
-from wavetank.topology import Topology
+from wavetank.machine import containers
+from wavetank.provision.rendering import proxy_file, secrets_of
+from wavetank.topology.instance import HOME, Instance
+from wavetank.topology.model import Topology
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ import pytest
 import testinfra
 from commands import wavetank
 from testinfra.host import Host
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.proxies import ADMIN, PROXYSQL, Proxy
-from wavetank.topology import Topology
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
+from wavetank.topology.proxies import ADMIN, PROXYSQL, Proxy
 
 # ProxySQL's own, as it is delivered.
 DELIVERED = [("admin", "admin"), ("stats", "stats"), ("monitor", "monitor"), ("root", "")]

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from commands import wavetank
-from wavetank import shop
 from wavetank.errors import UsageError
-from wavetank.node import Servers, StatementError, query_on
+from wavetank.sample import shop
+from wavetank.sample.sharded_shop import LoadedShards, load_shards, states_of
+from wavetank.servers.node import Servers, StatementError, query_on
 from wavetank.sharding import gates
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.errors import FutureMapError, OutdatedMapError
-from wavetank.sharding.loading import LoadedShards, load_shards, states_of
-from wavetank.sharding.maps import make_map
+from wavetank.sharding.maps.factory import make_map
 from wavetank.sharding.maps.keys import COUNTRY, CUSTOMER
 from wavetank.sharding.placement import on_each
 

@@ -3,11 +3,11 @@
 import contextlib
 
 import pytest
-from wavetank import shop
-from wavetank.equality import differences
 from wavetank.errors import UsageError
-from wavetank.node import Server, Servers, StatementError
-from wavetank.shop import Loaded
+from wavetank.sample import shop
+from wavetank.sample.shop import Loaded
+from wavetank.servers.equality import differences
+from wavetank.servers.node import Server, Servers, StatementError
 
 pytestmark = pytest.mark.disturbs
 

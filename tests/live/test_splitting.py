@@ -8,10 +8,10 @@ from typing import Any
 import pymysql
 import pytest
 from wavetank.errors import UnreachableError
-from wavetank.instance import Instance
-from wavetank.node import Servers, StatementError, query_on
-from wavetank.proxies import ADMIN, Proxy
-from wavetank.topology import Topology
+from wavetank.servers.node import Servers, StatementError, query_on
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
+from wavetank.topology.proxies import ADMIN, Proxy
 
 ROWS = "FROM wavetank.routed"
 LOCK = f"{ROWS} FOR UPDATE"

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import testinfra
 from commands import wavetank
-from wavetank import containers, instance
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.rendering import render_client_settings
-from wavetank.status import InstanceStatus, NodeStatus, collect
-from wavetank.topology import Node, Topology
+from wavetank.machine import containers
+from wavetank.provision.rendering import render_client_settings
+from wavetank.servers.node import Servers
+from wavetank.status.collecting import InstanceStatus, NodeStatus, collect
+from wavetank.topology import instance
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Node, Topology
 
 MOST_SECONDS_FOR_A_FROZEN_SERVER = 4
 

@@ -66,7 +66,7 @@ def mutants_of(path: Path, source: str) -> Iterator[Mutant]:
     """Yield those mutants of a module that count, in mutmut's order.
 
     Args:
-        path: where mutmut finds it, relative to where mutmut works: src/wavetank/gtid.py.
+        path: where mutmut finds it, relative to where mutmut works: src/wavetank/servers/gtid.py.
         source: its text, as plainly() writes it.
     """
     mutated = mutate_file_contents(str(path), source)

@@ -1,6 +1,6 @@
 """Mutation testing of the judge: `make mutants`. Each module is judged by its own unit tests, and by no others.
 
-    MODULES="gtid failover"  these modules only; all of modules.toml by default
+    MODULES="servers/gtid checksums"  these modules only; all of modules.toml by default
     SAMPLE=20 SEED=1         so many mutants of each, drawn with this seed
     JOBS=2                   so many at once; one by default
     FRESH=1                  forget what earlier runs found
@@ -194,7 +194,7 @@ class Line:
         """Return it as the table prints it."""
         results = self.results
         counts = (results.total(), results[KILLED], results[TIMED_OUT], self.alive, self.excused)
-        return f"{self.module:<32}" + "".join(f"{count:>10}" for count in counts) + f"{self.score:>9.1%}"
+        return f"{self.module:<40}" + "".join(f"{count:>10}" for count in counts) + f"{self.score:>9.1%}"
 
 
 def report(judged: Iterator[tuple[Judged, dict[str, str]]], work: Work) -> Iterator[Line]:
@@ -224,7 +224,7 @@ def table(lines: list[Line]) -> None:
     """Print the table, all together in its last line."""
     heads = ("mutants", "killed", "timed out", "survived", "excused")
     total = Line("all", sum((line.results for line in lines), Counter()), sum(line.excused for line in lines))
-    print(f"\n{'module':<32}" + "".join(f"{head:>10}" for head in heads) + f"{'score':>9}")
+    print(f"\n{'module':<40}" + "".join(f"{head:>10}" for head in heads) + f"{'score':>9}")
     print(*lines, total, sep="\n")
 
 

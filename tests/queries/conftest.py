@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from commands import own
-from wavetank.instance import Instance
-from wavetank.node import Servers
+from wavetank.servers.node import Servers
 from wavetank.sharding.schema import shard_statements
+from wavetank.topology.instance import Instance
 from whole import SCHEMA, Comparison, schema_of
 
 

@@ -9,11 +9,11 @@ import pytest
 from commands import wavetank
 from small_shops import a_shop
 from wavetank.errors import UsageError
-from wavetank.node import Server, Servers
-from wavetank.sharding.maps import make_map
-from wavetank.sharding.query.gathering import ATTEMPTS, Gatherer
+from wavetank.servers.node import Server, Servers
+from wavetank.sharding.maps.factory import make_map
+from wavetank.sharding.query.connections import Part, ShardDownError
 from wavetank.sharding.query.ground import Ground, Look
-from wavetank.sharding.query.lines import Part, ShardDownError
+from wavetank.sharding.query.scatter_gather import ATTEMPTS, Gatherer
 from whole import SCHEMA, Comparison, schema_of
 
 COUNT = "SELECT COUNT(*), SUM(total) FROM orders"

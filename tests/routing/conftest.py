@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import own
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.routing import Router, router_of
+from wavetank.client.splitting import Router, router_of
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
 
 MakeRouter = Callable[..., Router]

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
-from wavetank import containers
-from wavetank.node import Servers, StatementError
-from wavetank.routing import Bounds, NoServerError, OutcomeUnknownError, Router, RoutingError
-from wavetank.switchover import switch_over
+from wavetank.change.switchover import switch_over
+from wavetank.client.splitting import Bounds, NoServerError, OutcomeUnknownError, Router, RoutingError
+from wavetank.machine import containers
+from wavetank.servers.node import Servers, StatementError
 from wavetank.waiting import wait_until
 
 LOG = logging.getLogger(__name__)

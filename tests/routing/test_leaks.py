@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from wavetank.client.splitting import OutcomeUnknownError, PoolSize, Router, RoutingError, Session
 from wavetank.errors import UsageError
-from wavetank.node import Servers, StatementError
-from wavetank.routing import OutcomeUnknownError, PoolSize, Router, RoutingError, Session
+from wavetank.servers.node import Servers, StatementError
 from wavetank.waiting import wait_until
 
 LOG = logging.getLogger(__name__)

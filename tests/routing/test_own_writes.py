@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from appliers import held_back
-from wavetank.node import Servers
-from wavetank.routing import Bounds, MissingTransactionsError, Router, Session
+from wavetank.client.splitting import Bounds, MissingTransactionsError, Router, Session
+from wavetank.servers.node import Servers
 
 LOG = logging.getLogger(__name__)
 

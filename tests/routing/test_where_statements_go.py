@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
-from wavetank.node import Connection, Servers, StatementError, query_on
-from wavetank.routing import Answer, Router
-from wavetank.routing.functions import HARMLESS, KEYWORDS, OF_THE_SESSION
-from wavetank.statements import MARK, Statement, mark_of, mixed_statements
+from wavetank.client.splitting import Answer, Router
+from wavetank.proxysql.statement_corpus import MARK, Statement, mark_of, mixed_statements
+from wavetank.servers.node import Connection, Servers, StatementError, query_on
+from wavetank.servers.statement_functions import HARMLESS, KEYWORDS, OF_THE_SESSION
 
 # A replica's share may be off by this many of the reads: the spread is exact up to a round.
 TOLERANCE = 2

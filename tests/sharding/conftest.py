@@ -6,9 +6,9 @@ import pytest
 from commands import own
 from sharding.mover import Mover
 from sharding.rows import customers_of
-from wavetank.instance import Instance
-from wavetank.node import Servers
-from wavetank.sharding.client import Shards, connect
+from wavetank.client.shards import Shards, connect
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import Instance
 
 
 @pytest.fixture(scope="session")

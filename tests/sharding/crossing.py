@@ -4,9 +4,9 @@ import os
 import signal
 import sys
 
-from wavetank.instance import find_instance
-from wavetank.sharding.client.routes import Routes
-from wavetank.sharding.client.shards import Shards
+from wavetank.client.shards.routes import Routes
+from wavetank.client.shards.shards import Shards
+from wavetank.topology.instance import find_instance
 
 RENAME = "UPDATE customers SET name = %s WHERE customer_id = %s"
 

@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 
-from wavetank import containers
-from wavetank.instance import Instance
-from wavetank.node import Servers
+from wavetank.machine import containers
+from wavetank.servers.node import Servers
 from wavetank.sharding.reshard.ledger import PHASES
 from wavetank.sharding.reshard.run import reshard
+from wavetank.topology.instance import Instance
 
 
 class Killer:

@@ -1,6 +1,6 @@
 """What moves keys without their rows, for tests of who may still write them."""
 
-from wavetank.node import Server, Servers
+from wavetank.servers.node import Server, Servers
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.gates import GATES, Gate, set_gate
 from wavetank.waiting import wait_until

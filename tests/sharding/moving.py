@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from commands import wavetank
-from wavetank.checks import ask_all
-from wavetank.instance import Instance
-from wavetank.node import Servers
+from wavetank.checks.asking import ask_all
+from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.gates import read_gates
 from wavetank.sharding.reshard.rows import customers_tables, tables_of
+from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
 
 KILLED = Path(__file__).with_name("killed.py")

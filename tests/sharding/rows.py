@@ -1,8 +1,8 @@
 """Customers as the tests of sharding make them, and where they are."""
 
-from wavetank.node import Servers
-from wavetank.sharding.client import Session, Shards
-from wavetank.traffic import proxied
+from wavetank.client.shards import Session, Shards
+from wavetank.drills.traffic import proxied
+from wavetank.servers.node import Servers
 
 INSERT = "INSERT INTO customers (customer_id, name, email, country, region) VALUES (%s, %s, %s, 'DE', 'europe')"
 RENAME = "UPDATE customers SET name = %s WHERE customer_id = %s"

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from commands import wavetank
 from sharding.rows import RENAME, names
-from wavetank import containers
-from wavetank.instance import find_instance
-from wavetank.node import Servers
+from wavetank.client.shards import Bounds, OutcomeUnknownError, Shards, TransactionLostError, UnfinishedError, across
+from wavetank.client.shards.routes import Routes
+from wavetank.machine import containers
+from wavetank.servers.node import Servers
 from wavetank.sharding import xa
-from wavetank.sharding.client import Bounds, OutcomeUnknownError, Shards, TransactionLostError, UnfinishedError, across
-from wavetank.sharding.client.routes import Routes
 from wavetank.sharding.recovery import Admin, recover
+from wavetank.topology.instance import find_instance
 from wavetank.waiting import wait_until
 
 PROGRAM = Path(__file__).with_name("crossing.py")

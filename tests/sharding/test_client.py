@@ -5,9 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sharding.rows import INSERT, NAME, RENAME, add, names, new_key
-from wavetank.errors import UsageError
-from wavetank.node import Servers, StatementError
-from wavetank.sharding.client import (
+from wavetank.client.shards import (
     AcrossShardsError,
     FutureMapError,
     KeyTypeError,
@@ -15,6 +13,8 @@ from wavetank.sharding.client import (
     TransactionLostError,
     connect,
 )
+from wavetank.errors import UsageError
+from wavetank.servers.node import Servers, StatementError
 
 
 def test_a_row_lies_where_the_map_says(shards: Shards, servers: Servers) -> None:

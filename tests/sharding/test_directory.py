@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from commands import own
-from wavetank.instance import Instance
-from wavetank.node import Servers
+from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.directory import assign, assign_many, miscounted, plan_moves
 from wavetank.sharding.errors import UnknownCustomerError
+from wavetank.topology.instance import Instance
 
 # Above those that the loader makes.
 NEW = 50_000_000

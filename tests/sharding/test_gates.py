@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sharding.mover import Mover, wait_for_lock
 from sharding.rows import INSERT, NAME, RENAME, add, names, new_key
-from wavetank.node import Server, Servers, StatementError, query_on
-from wavetank.sharding.client import OutdatedMapError, Shards, known
+from wavetank.client.shards import OutdatedMapError, Shards, known
+from wavetank.servers.node import Server, Servers, StatementError, query_on
 
 
 def test_an_old_client_is_refused_refreshed_and_writes_where_the_key_is_now(

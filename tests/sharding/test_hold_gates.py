@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sharding.mover import Mover, wait_for_lock
 from sharding.rows import RENAME, add, names, new_key
-from wavetank.node import Connection, Row, Servers, StatementError, query_on
-from wavetank.sharding.client import Shards
-from wavetank.traffic.proxied import HOLD, START, ProxiedShards
+from wavetank.client.shards import Shards
+from wavetank.drills.traffic.proxied import HOLD, START, ProxiedShards
+from wavetank.servers.node import Connection, Row, Servers, StatementError, query_on
 
 
 def connect(servers: Servers, name: str) -> Connection:

@@ -3,8 +3,8 @@
 import logging
 import time
 
-from wavetank.node import Servers
-from wavetank.sharding.client import connect
+from wavetank.client.shards import connect
+from wavetank.servers.node import Servers
 
 LOG = logging.getLogger(__name__)
 WORKERS = "SELECT worker, used_until_ms FROM sharding_work.id_workers"

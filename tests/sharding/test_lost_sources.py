@@ -9,7 +9,7 @@ import pytest
 from commands import own, wavetank
 from sharding.moving import assert_in_order, contents, damaged_at, killed_at, reshard, servers_of
 from sharding.rows import names
-from wavetank import containers
+from wavetank.machine import containers
 from wavetank.sharding.catalogue import LEFT_OUT, Catalogue
 from wavetank.sharding.gates import highest_gate
 

@@ -11,12 +11,12 @@ from damages import expect_green
 from damages.four_shard_proxysql import INSTANCE, OPTIONS
 from sharding.mover import Mover, wait_for_lock
 from sharding.rows import add, new_key
-from wavetank import containers
+from wavetank.client.shards import connect
+from wavetank.drills.traffic.proxied import HOLD, START, ProxiedShards, through_proxies
 from wavetank.errors import UnreachableError
-from wavetank.instance import Instance
-from wavetank.node import Row, Servers, StatementError, query_on
-from wavetank.sharding.client import connect
-from wavetank.traffic.proxied import HOLD, START, ProxiedShards, through_proxies
+from wavetank.machine import containers
+from wavetank.servers.node import Row, Servers, StatementError, query_on
+from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
 
 WHO = "SELECT @@report_host AS name"

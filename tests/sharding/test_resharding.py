@@ -6,12 +6,12 @@ from contextlib import contextmanager
 import pytest
 from commands import own, wavetank
 from sharding.moving import assert_in_order, contents, killed_at, reshard, servers_of
-from wavetank import containers
-from wavetank.drills.reshard import held_by
+from wavetank.client.shards import connect
+from wavetank.drills.storms.reshard import held_by
+from wavetank.drills.traffic.shop import ShopTraffic
+from wavetank.drills.traffic.shop_verdict import judge
+from wavetank.machine import containers
 from wavetank.sharding.catalogue import Catalogue
-from wavetank.sharding.client import connect
-from wavetank.traffic.shop import ShopTraffic
-from wavetank.traffic.shop_verdict import judge
 
 # Of all phases, and at those moments between which something could come undone.
 MOMENTS = ("pending", "copy rows", "follow", "compare", "closed", "published", "remove rows")

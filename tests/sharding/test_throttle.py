@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from appliers import held_back
-from wavetank.node import Server, Servers
+from wavetank.servers.node import Server, Servers
 from wavetank.sharding.reshard.copying import Throttle
 
 BOUND_S, HELD_S = 0.5, 1.0

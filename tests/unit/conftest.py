@@ -7,12 +7,15 @@ from typing import Any, NoReturn
 
 import pytest
 from replicating import PretendedFleet
-from wavetank import containers, instance, planning, promotion, rendering
-from wavetank.containers import ContainerState
-from wavetank.failover import collecting, detection, dry_run, run
-from wavetank.instance import Instance
-from wavetank.sizes import MIB, buffer_pool_bytes
-from wavetank.topology import Sizing, Topology, read_nodes
+from wavetank.change import role_transition
+from wavetank.change.failover import collecting, detection, dry_run, run
+from wavetank.machine import containers
+from wavetank.machine.containers import ContainerState
+from wavetank.provision import planning, rendering
+from wavetank.topology import instance
+from wavetank.topology.instance import Instance
+from wavetank.topology.memory_sizing import MIB, buffer_pool_bytes
+from wavetank.topology.model import Sizing, Topology, read_nodes
 
 Hosts = Mapping[str, Mapping[str, Any]]
 MakeTopology = Callable[..., Topology]
@@ -111,7 +114,7 @@ def make_fleet(make_topology: MakeTopology, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(detection, "AGREE_S", 0.05)
     monkeypatch.setattr(collecting, "APPLY_S", 3.0)
     monkeypatch.setattr(collecting, "SEND_S", 0.05)
-    monkeypatch.setattr(promotion, "FOLLOW_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(role_transition, "FOLLOW_TIMEOUT_S", 1.0)
 
     def make(hosts: Hosts | None = None, **options: object) -> PretendedFleet:
         fleet = PretendedFleet(make_topology(hosts, **options))

@@ -19,7 +19,7 @@ import spreading
 import sysbench
 from figures import Figure, Measured, exit_code, figures_of, mib, ratios
 from wavetank.errors import UsageError
-from wavetank.instance import Instance
+from wavetank.topology.instance import Instance
 
 
 def measured(**changed: object) -> Measured:

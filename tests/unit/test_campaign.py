@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from wavetank import own_command
-from wavetank.campaign import command, report, runner
-from wavetank.campaign.choices import MOST_SERVERS, all_choices
-from wavetank.campaign.figures import ALL, Spread, spread, summed_up
-from wavetank.campaign.plan import Choice, Setting, Storm, draw
-from wavetank.campaign.progress import Progress
-from wavetank.campaign.report import Campaign
-from wavetank.campaign.results import Result, Results
-from wavetank.drills import all_drills
+from wavetank.drills import own_command
+from wavetank.drills.campaign import command, report, runner
+from wavetank.drills.campaign.choices import MOST_SERVERS, all_choices
+from wavetank.drills.campaign.figures import ALL, Spread, spread, summed_up
+from wavetank.drills.campaign.plan import Choice, Setting, Storm, draw
+from wavetank.drills.campaign.progress import Progress
+from wavetank.drills.campaign.report import Campaign
+from wavetank.drills.campaign.results import Result, Results
+from wavetank.drills.runner import all_drills
 from wavetank.errors import UsageError
 from wavetank.waiting import wait_until
 
@@ -61,7 +61,7 @@ def test_without_a_choice_there_is_no_campaign() -> None:
 
 
 def test_every_drill_can_be_drawn_and_none_on_too_many_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wavetank.campaign.choices.why_no_proxysql", lambda: "none here")
+    monkeypatch.setattr("wavetank.drills.campaign.choices.why_no_proxysql", lambda: "none here")
     said: list[str] = []
     choices = all_choices("", said.append)
     # Those through a proxy need one; the test of the drills says for which topologies.
@@ -188,7 +188,7 @@ def test_storms_of_a_setting_share_an_instance_until_one_fails(tmp_path: Path, m
             return own_command.subprocess.CompletedProcess([], 0, "", "")
         return own_command.subprocess.CompletedProcess([], 2, "", "wavetank: no such luck")
 
-    monkeypatch.setattr("wavetank.lent_instances.run_command", pretend)
+    monkeypatch.setattr("wavetank.drills.lent_instances.run_command", pretend)
     monkeypatch.setattr(runner, "run_command", pretend)
     monkeypatch.setattr(runner, "left_behind", lambda _: ["volume wavetank-x"])
     monkeypatch.setattr(runner, "end_orphans", lambda _: None)
@@ -256,7 +256,7 @@ def test_a_campaign_that_is_ended_ends_its_storm_and_takes_its_instance_down(
     program.chmod(0o755)
     monkeypatch.setattr(own_command, "program", lambda: str(program))
     monkeypatch.setattr(own_command, "STATE", tmp_path)
-    monkeypatch.setattr("wavetank.lent_instances.instance_names", lambda: ["campaign-master-slave-semi-sync-1"])
+    monkeypatch.setattr("wavetank.drills.lent_instances.instance_names", lambda: ["campaign-master-slave-semi-sync-1"])
     monkeypatch.setattr(runner, "take_down_leftovers", lambda _: None)
     monkeypatch.setattr(runner, "left_behind", lambda _: [])
     monkeypatch.setattr(runner, "end_orphans", lambda _: None)

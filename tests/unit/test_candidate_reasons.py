@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 from replicating import uuid_of
-from wavetank.failover.candidates import Option, Witness, _donors, _why, some
-from wavetank.topology import Node
+from wavetank.change.failover.candidate_selection import Option, Witness, _donors, _why, some
+from wavetank.topology.model import Node
 
 SOURCE = uuid_of("db1")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from replicating import Transactions, read, uuid_of, write
-from wavetank.failover.candidates import (
+from wavetank.change.failover.candidate_selection import (
     SILENCE_S,
     Choice,
     Known,
@@ -18,7 +18,7 @@ from wavetank.failover.candidates import (
     errant_transactions,
     weigh,
 )
-from wavetank.topology import Node
+from wavetank.topology.model import Node
 
 SOURCE = uuid_of("db1")
 FIRST = Known(began_with="")

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from wavetank.replication import APPLY_S, PORT, mending_statements
-from wavetank.topology import Channel
+from wavetank.servers.replication import APPLY_S, PORT, mending_statements
+from wavetank.topology.model import Channel
 
 UUID = "3ede0b4b-e4bb-11f1-bd5e-000000000001"
 STOP, START = "STOP REPLICA FOR CHANNEL ''", "START REPLICA FOR CHANNEL ''"

@@ -7,9 +7,8 @@ from typing import Any
 import mysql.connector
 import pytest
 from examined import CHANNELS, Fleet, Made, channel, findings, told
-from wavetank.accounts import ACCOUNTS
-from wavetank.checks import (
-    NotAsked,
+from wavetank.checks.finding import NotAsked
+from wavetank.checks.questions import (
     accounts,
     applier_lag,
     auto_increment,
@@ -27,9 +26,10 @@ from wavetank.checks import (
     settings,
     writable,
 )
-from wavetank.effective import Deviation
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.topology import Topology
+from wavetank.servers.accounts import ACCOUNTS
+from wavetank.servers.effective import Deviation
+from wavetank.topology.model import Topology
 
 PEERS = {
     "db1": {"server_id": 1, "writable": True, "replicates_from": ["db2"]},
@@ -304,7 +304,7 @@ def test_why_an_applier_stopped_is_told_with_the_row(  # noqa: PLR0913
     three: Topology, peers: Topology, monkeypatch: pytest.MonkeyPatch,
     *, errno: int, row: str, of_peers: bool, found: str, step: str,
 ) -> None:  # fmt: skip
-    from wavetank.conflicts import stopped  # noqa: PLC0415 - as the check does
+    from wavetank.servers.binlog import stopped  # noqa: PLC0415 - as the check does
 
     topology = peers if of_peers else three
     errors: dict[str, list[dict[str, Any]]] = {"": [{"errno": errno, "message": "no"}]}
@@ -465,7 +465,7 @@ def test_its_own_transactions_that_came_back_are_found(peers: Topology) -> None:
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look once, as though the next heartbeat had come."""
-    from wavetank import lag  # noqa: PLC0415
+    from wavetank.servers import lag  # noqa: PLC0415
 
     def wait(_what: str, look: Any, **_: object) -> None:  # noqa: ANN401
         if not look():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wavetank.checksums import as_text, checksum, read_text, row_hash
+from wavetank.servers.checksums import as_text, checksum, read_text, row_hash
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
-from wavetank import own_command, proxy_images
-from wavetank.cli import DEFAULT_TOPOLOGY
-from wavetank.comparing import report, runner
-from wavetank.comparing.figures import NO_END, Row, Run, middle_and_worst
-from wavetank.comparing.runner import read_run
-from wavetank.comparing.settings import Plan, Setting, make_plan
+from wavetank.cli.commands import DEFAULT_TOPOLOGY
+from wavetank.drills import own_command
+from wavetank.drills.comparing import report, runner
+from wavetank.drills.comparing.figures import NO_END, Row, Run, middle_and_worst
+from wavetank.drills.comparing.runner import read_run
+from wavetank.drills.comparing.settings import Plan, Setting, make_plan
+from wavetank.drills.reporting.plots import Bars, bars
 from wavetank.errors import UsageError
-from wavetank.reporting.plots import Bars, bars
+from wavetank.provision import proxy_images
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wavetank.conflicts.catalogue import PRIMARY, Key, Name, Reference, Table, Weights
 from wavetank.conflicts.detect import (
     DELETE_DELETE,
     DELETE_UPDATE,
@@ -20,8 +19,9 @@ from wavetank.conflicts.detect import (
     Effect,
     detect,
 )
-from wavetank.conflicts.history import Change, History, Order, Transaction, common_past, emptied_by
-from wavetank.conflicts.values import Image
+from wavetank.servers.binlog.catalogue import PRIMARY, Key, Name, Reference, Table, Weights
+from wavetank.servers.binlog.history import Change, History, Order, Transaction, common_past, emptied_by
+from wavetank.servers.binlog.values import Image
 
 BOATS = Table(("bay", "boats"), {PRIMARY: (("id", None),), "name": (("name", None),)}, {})
 SAILS = Table(("bay", "sails"), {PRIMARY: (("id", None),)}, {}, (Reference(("boat",), ("bay", "boats"), ("id",)),))

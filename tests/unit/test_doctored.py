@@ -16,12 +16,12 @@ from histories import (
     write_taken_out,
     writes_refused,
 )
-from wavetank.drills import all_drills
+from wavetank.drills.judging.declared import CLIENTS
+from wavetank.drills.judging.judges import judge
+from wavetank.drills.judging.kept import Kept, read_kept
+from wavetank.drills.runner import all_drills
+from wavetank.drills.traffic.promises import Promises, Thresholds
 from wavetank.errors import UsageError
-from wavetank.judging.declared import CLIENTS
-from wavetank.judging.judges import judge
-from wavetank.judging.kept import Kept, read_kept
-from wavetank.traffic.promises import Promises, Thresholds
 
 DRILLS = sorted(all_drills())
 # Only who gives up a source may lose what its replicas have not received, and only where nobody waits for them.

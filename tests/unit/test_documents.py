@@ -5,8 +5,8 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wavetank.conflicts.documents import Document, Typed, read_document
 from wavetank.errors import UsageError
+from wavetank.servers.binlog.documents import Document, Typed, read_document
 
 # The bytes were taken from a server's log.
 DECIMAL = "0003002500190001001a0001001b0001000f1c00040000040100646e74f6070b027ffffffecd"

@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 from histories import honest
-from wavetank import containers, drills
 from wavetank.conflicts.resolve import Strategy, read_strategy
 from wavetank.conflicts.survey import peer_names
-from wavetank.drills import DrillReport, Options, all_drills, drill_list, find_drill, run_drill
+from wavetank.drills import runner
+from wavetank.drills.drill import Options
+from wavetank.drills.judging.judges import judge
+from wavetank.drills.judging.kept import Kept, read_kept
+from wavetank.drills.runner import DrillReport, all_drills, drill_list, find_drill, run_drill
+from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.instance import HOME
-from wavetank.judging.judges import judge
-from wavetank.judging.kept import Kept, read_kept
-from wavetank.node import Servers
-from wavetank.topology import Topology
-from wavetank.traffic.promises import Promises
+from wavetank.machine import containers
+from wavetank.servers.node import Servers
+from wavetank.topology.instance import HOME
+from wavetank.topology.model import Topology
 
 RING = {
     "db1": {"server_id": 1, "writable": True, "replicates_from": "db2"},
@@ -29,7 +31,7 @@ RING = {
 
 
 def test_every_file_in_drills_is_a_drill() -> None:
-    files = {path.stem for path in (HOME / "scripts" / "wavetank" / "drills").glob("*.py")} - {"__init__"}
+    files = {path.stem for path in (HOME / "scripts" / "wavetank" / "drills" / "storms").glob("*.py")} - {"__init__"}
     assert {name.replace("-", "_") for name in all_drills()} == files
 
 
@@ -133,7 +135,7 @@ def breeze(monkeypatch: pytest.MonkeyPatch, make_topology: Callable[..., Topolog
         module = SimpleNamespace(
             STORM="A breeze.", PROMISES=Promises(), MENDED_BY="", concerns=lambda _: True, prepare=lambda *_: drill
         )
-        monkeypatch.setattr(drills, "all_drills", lambda: {"breeze": module})
+        monkeypatch.setattr(runner, "all_drills", lambda: {"breeze": module})
         monkeypatch.setattr(containers, "log_since", lambda name, _: f"{name} creaks\n" if "db1" in name else "")
         return run_drill("breeze", Servers(make_topology()), Options(), lambda _: None)
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pymysql
 import pytest
 from tls_server import SSL_CAPABILITY, PretendedTlsServer, serving
-from wavetank.checks import proxy_reachable
+from wavetank.checks.questions import proxy_reachable
+from wavetank.client.splitting import of_instance
 from wavetank.errors import UnreachableError
-from wavetank.instance import Instance
-from wavetank.node import Login, Servers, open_connection
-from wavetank.proxies import PROXYSQL, Proxy
-from wavetank.rendering import render_client_settings
-from wavetank.routing import of_instance
-from wavetank.tls import ensure_tls
-from wavetank.topology import Topology
+from wavetank.provision.certificates import ensure_tls
+from wavetank.provision.rendering import render_client_settings
+from wavetank.servers.node import Login, Servers, open_connection
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
+from wavetank.topology.proxies import PROXYSQL, Proxy
 
 SEA, LAKE = Instance("sea"), Instance("lake")
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from replicating import Killed, PretendedFleet, committed, uuid_of
-from wavetank import containers
-from wavetank.failover import fail_over, plan_failover
-from wavetank.repoint import plan_repoint
-from wavetank.switchover import plan_switchover
+from wavetank.change.failover.dry_run import plan_failover
+from wavetank.change.failover.run import fail_over
+from wavetank.change.repoint import plan_repoint
+from wavetank.change.switchover import plan_switchover
+from wavetank.machine import containers
 
 MakeFleet = Callable[..., PretendedFleet]
 
@@ -27,8 +28,10 @@ def look_only(make_fleet: MakeFleet, monkeypatch: pytest.MonkeyPatch) -> MakeFle
 
         fleet.harm = refuse_change
         monkeypatch.setattr(containers, "kill", pytest.fail)
-        monkeypatch.setattr("wavetank.instance.write_if_changed", lambda *_: pytest.fail("a file is written"))
-        monkeypatch.setattr("wavetank.failover_log.write_if_changed", lambda *_: pytest.fail("a file is written"))
+        monkeypatch.setattr("wavetank.topology.instance.write_if_changed", lambda *_: pytest.fail("a file is written"))
+        monkeypatch.setattr(
+            "wavetank.change.failover_log.write_if_changed", lambda *_: pytest.fail("a file is written")
+        )
         return fleet
 
     return make
@@ -100,7 +103,7 @@ def test_an_unfinished_failover_would_be_finished(make_fleet: MakeFleet, monkeyp
     fleet = make_fleet()
     fleet.die("db1")
     with monkeypatch.context() as patch:
-        patch.setattr("wavetank.finishing.open_promoted", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr("wavetank.change.finishing.open_promoted", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             fail_over(fleet)
     plan = plan_failover(fleet.again())
@@ -143,7 +146,7 @@ def test_a_move_that_would_discard_what_was_received_is_refused(
     look_only: MakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has received what its new source lacks, and not applied it: with its channel that would go."""
-    monkeypatch.setattr("wavetank.repoint.CATCH_UP_S", 0.1)
+    monkeypatch.setattr("wavetank.change.repoint.CATCH_UP_S", 0.1)
 
     def receive_more(fleet: PretendedFleet) -> None:
         fleet["db3"].channel.is_slow = True

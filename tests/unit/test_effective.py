@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from wavetank.effective import Deviation, deviating_settings, rendered_settings
-from wavetank.rendering import render_my_cnf
-from wavetank.topology import Topology
+from wavetank.provision.rendering import render_my_cnf
+from wavetank.servers.effective import Deviation, deviating_settings, rendered_settings
+from wavetank.topology.model import Topology
 
 if TYPE_CHECKING:
-    from wavetank.node import Server
+    from wavetank.servers.node import Server
 
 
 @dataclass

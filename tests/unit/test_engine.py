@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from wavetank import containers, engine
-from wavetank.engine import Engine, advice, can_install, look_at_engine
+from wavetank.machine import containers
+from wavetank.provision import engine
+from wavetank.provision.engine import Engine, advice, can_install, look_at_engine
 
 
 @pytest.fixture

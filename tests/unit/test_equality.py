@@ -8,9 +8,9 @@ from unittest import mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wavetank import equality
-from wavetank.chunks import Column, Range, Table
-from wavetank.equality import CHUNK_ROWS, BehindError, Pair, SlowError, lasting, suspected, unequal_ranges
+from wavetank.servers import equality
+from wavetank.servers.chunks import Column, Range, Table
+from wavetank.servers.equality import CHUNK_ROWS, BehindError, Pair, SlowError, lasting, suspected, unequal_ranges
 
 INT = Column("id", "int", "int", nullable=False, charset="", collation="", place=1)
 TABLE = Table("shop", "t", (INT,))

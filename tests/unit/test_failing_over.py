@@ -8,14 +8,18 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from replicating import Killed, PretendedChannel, PretendedFleet, Transactions, committed
-from wavetank.change_lock import only_change
+from wavetank.change.change_lock import only_change
+from wavetank.change.failover import detection
+from wavetank.change.failover.candidate_selection import NoCandidateError
+from wavetank.change.failover.detection import SourceAnswersError
+from wavetank.change.failover.dry_run import plan_failover
+from wavetank.change.failover.run import fail_over
+from wavetank.change.failover_log import FailoverLog
+from wavetank.change.finishing import finish_all
+from wavetank.change.role_transition import Change
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.failover import NoCandidateError, SourceAnswersError, detection, fail_over, plan_failover
-from wavetank.failover_log import FailoverLog
-from wavetank.finishing import finish_all
-from wavetank.instance import Instance
-from wavetank.promotion import Change
-from wavetank.topology import Topology
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
 
 MakeTopology = Callable[..., Topology]
 SHARDS = {

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 
 import pytest
+from wavetank.change.failover_log import Failover, FailoverLog
+from wavetank.change.role_transition import with_promoted
 from wavetank.errors import UsageError
-from wavetank.failover_log import Failover, FailoverLog
-from wavetank.instance import Instance
-from wavetank.promotion import with_promoted
-from wavetank.topology import Topology
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
 
 DB2 = "3ede0b4b-e4bb-11f1-bd5e-000000000002"
 
@@ -110,13 +110,13 @@ def test_only_a_finished_failover_is_haste_and_can_be_forgotten(
     topology: Topology, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     after, failover = begun(topology)
-    monkeypatch.setattr("wavetank.failover_log.time.time", lambda: 100.0)
+    monkeypatch.setattr("wavetank.change.failover_log.time.time", lambda: 100.0)
     log_of(after).refuse_haste(after.node("db2"))
     log_of(after).finish(failover)
     with pytest.raises(UsageError, match=r"^db2 replaced db1 99 s ago: within 300 s another failover needs FORCE=1$"):
         log_of(after).refuse_haste(after.node("db2"))
     log_of(after).refuse_haste(after.node("db1"))
     log_of(after).forget()
-    monkeypatch.setattr("wavetank.failover_log.time.time", lambda: 1_000.0)
+    monkeypatch.setattr("wavetank.change.failover_log.time.time", lambda: 1_000.0)
     log_of(after).refuse_haste(after.node("db2"))
     assert log_of(after).began_with(after, after.node("db2")) == f"{DB2}:1-2"

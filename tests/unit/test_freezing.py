@@ -2,8 +2,8 @@
 
 import docker.errors
 import pytest
-from wavetank import containers
 from wavetank.errors import WaitedInVain
+from wavetank.machine import containers
 
 RACE = "Cannot pause container 4c: OCI runtime pause failed: unable to freeze: unknown"
 

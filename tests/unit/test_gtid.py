@@ -5,7 +5,16 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wavetank.gtid import common, count_transactions, intervals, is_hole, is_subset, subtract, union, without_server
+from wavetank.servers.gtid import (
+    common,
+    count_transactions,
+    intervals,
+    is_hole,
+    is_subset,
+    subtract,
+    union,
+    without_server,
+)
 
 ONE, OTHER = "3e11fa47-71ca-11e1-9e33-c80aa9429562", "4e11fa47-71ca-11e1-9e33-c80aa9429562"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wavetank.gtid import contains, count_transactions, intervals, is_hole, only_server, union, without_server
+from wavetank.servers.gtid import contains, count_transactions, intervals, is_hole, only_server, union, without_server
 
 SERVERS = [str(uuid.UUID(int=number)) for number in (1, 2, 3)]
 # A key is the server, with the tag where there is one; few numbers, so that intervals touch and overlap.

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from wavetank.checks import in_doubt_transactions
-from wavetank.checks.in_doubt_transactions import LONGEST_S
+from wavetank.checks.questions import in_doubt_transactions
+from wavetank.checks.questions.in_doubt_transactions import LONGEST_S
 from wavetank.sharding import xa
 
 NODE: Any = SimpleNamespace(name="db1")

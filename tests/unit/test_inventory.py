@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wavetank import instance, inventory
 from wavetank.errors import UsageError
-from wavetank.instance import INVENTORIES, topology_names, topology_summary
-from wavetank.inventory import readable_inventory
+from wavetank.topology import instance, inventory
+from wavetank.topology.instance import INVENTORIES, topology_names, topology_summary
+from wavetank.topology.inventory import readable_inventory
 
 GOOD = "# A source and nothing else\nmysql:\n  hosts:\n    db1: {server_id: 1}\n"
 

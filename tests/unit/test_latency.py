@@ -6,8 +6,8 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wavetank.traffic.latency import AFTER, BEFORE, DURING, Answered, Spans, latencies, refusals, waited
-from wavetank.traffic.load import ticks
+from wavetank.drills.traffic.latency import AFTER, BEFORE, DURING, Answered, Spans, latencies, refusals, waited
+from wavetank.drills.traffic.load import ticks
 
 PERIOD_S = 0.02
 FAST = [Answered(number * PERIOD_S, number * PERIOD_S + 0.002) for number in range(100)]

@@ -19,7 +19,7 @@ from pretended_shards import (
     servers_of,
 )
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.node import StatementError
+from wavetank.servers.node import StatementError
 from wavetank.sharding import establishing
 from wavetank.sharding.catalogue import LEFT_OUT, Catalogue
 from wavetank.sharding.errors import OutdatedMapError

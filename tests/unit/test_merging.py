@@ -12,7 +12,7 @@ import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot.errors import ErrorLevel
-from wavetank.sharding.maps import make_map
+from wavetank.sharding.maps.factory import make_map
 from wavetank.sharding.query import averages
 from wavetank.sharding.query.compiling import draft_of, owned
 from wavetank.sharding.query.ground import Ground

@@ -77,7 +77,7 @@ def test_decorators_are_applied_from_the_innermost_and_a_setter_is_left_alone() 
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [
-        ({"MODULES": "gtid nonsense"}, "not in tests/mutants/modules.toml: nonsense"),
+        ({"MODULES": "servers/gtid nonsense"}, "not in tests/mutants/modules.toml: nonsense"),
         ({"SAMPLE": "few"}, "SAMPLE=few: a whole number is needed"),
         ({"SEED": "-1"}, "SEED=-1: a whole number is needed"),
     ],
@@ -100,7 +100,7 @@ def test_every_judged_module_and_its_tests_are_there() -> None:
 
 
 def test_the_same_seed_draws_the_same_and_another_one_another() -> None:
-    module = Judged("gtid", ())
+    module = Judged("servers/gtid", ())
     one, again, other = (run.drawn(module, 9, seed) for seed in (1, 1, 2))
     assert one == again
     assert one != other
@@ -125,7 +125,7 @@ def test_the_score_is_of_those_that_change_something() -> None:
 def test_survivors_are_shown_and_excuses_that_excuse_nobody_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    module = Judged("gtid", ())
+    module = Judged("servers/gtid", ())
     first, second, third, *_ = module.mutants()
     monkeypatch.setattr(
         run, "excuses", lambda: {run.key(module, second): "it is equal", run.key(module, third): "it was equal once"}
@@ -134,7 +134,7 @@ def test_survivors_are_shown_and_excuses_that_excuse_nobody_named(
     (line,) = run.report(iter([(module, results)]), {module: [first, second, third]})
     assert (line.alive, line.excused) == (1, 1)
     said = capsys.readouterr().out
-    assert f"gtid: {first.function} no tests\n  - {first.before}\n  + {first.after}\n" in said
+    assert f"servers/gtid: {first.function} no tests\n  - {first.before}\n  + {first.after}\n" in said
     assert f"an excuse that excuses nobody: {third.after}" in said
     assert second.after not in said
 
@@ -146,8 +146,8 @@ def test_mutants_are_judged_and_a_second_run_knows_them(
     # It is found again by pytest in a process of its own, which must not look for this one.
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         monkeypatch.delenv(name)
-    module = Judged("gtid", ("test_gtid.py",))
-    monkeypatch.setattr(run, "all_modules", lambda: {"gtid": module})
+    module = Judged("servers/gtid", ("test_gtid.py",))
+    monkeypatch.setattr(run, "all_modules", lambda: {"servers/gtid": module})
     mutants: list[Any] = [each for each in module.mutants() if each.function == "count_transactions"][:2]
     work = {module: mutants}
     ((_, results),) = run.judge(work, jobs=1)

@@ -4,10 +4,10 @@ import subprocess
 from dataclasses import dataclass, field
 
 import pytest
-from wavetank import containers, network
-from wavetank.containers import NetworkPlace
 from wavetank.errors import UsageError
-from wavetank.network import Slowness
+from wavetank.machine import containers, network
+from wavetank.machine.containers import NetworkPlace
+from wavetank.machine.network import Slowness
 
 SLOW = Slowness(delay_ms=40, jitter_ms=10, loss_percent=2, rate_kbit=768)
 UNKNOWN = "Error: Specified qdisc kind is unknown."

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from mysql.connector.errors import DatabaseError
-from wavetank import checks, drills
-from wavetank.checks import Answer, Finding, NotAsked, Report, canary, data_equal, server_id
+from wavetank.checks import asking
+from wavetank.checks.asking import Answer, Report
+from wavetank.checks.finding import Finding, NotAsked
+from wavetank.checks.questions import canary, data_equal, server_id
 from wavetank.conflicts import resolve
-from wavetank.drills import demand_green
-from wavetank.equality import BehindError, Difference, Unfinished
+from wavetank.drills import drill
+from wavetank.drills.drill import demand_green
 from wavetank.errors import UnreachableError, UsageError
+from wavetank.servers.equality import BehindError, Difference, Unfinished
 from wavetank.sharding.placement import MOVING, Moment
-from wavetank.topology import Topology
+from wavetank.topology.model import Topology
 
 STOPPED: dict[str, Any] = {"": {"receiver": "ON", "applier": "OFF"}}
 SHARD: Any = SimpleNamespace(number=1, source=SimpleNamespace(name="s1"), schema="shop_1")
@@ -34,14 +37,14 @@ class Unasked(dict[str, Any]):
 @pytest.mark.parametrize(
     ("name", "moment"),
     [
-        *((name, NO_MAP) for name in sorted(checks.all_checks()) if name.startswith("shard_")),
+        *((name, NO_MAP) for name in sorted(asking.all_checks()) if name.startswith("shard_")),
         *((f"shard_{name}", UNDER_WAY) for name in ("reference", "relations", "skew", "overlap", "placement")),
     ],
 )
 def test_no_check_of_shards_is_good_where_rows_have_no_one_place(
     name: str, moment: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check: Any = checks.all_checks()[name]
+    check: Any = asking.all_checks()[name]
     if not hasattr(check, "known_moment"):
         assert name in ("shard_map", "shard_schema")  # these report it
         return
@@ -56,7 +59,7 @@ def test_no_check_of_shards_is_good_where_rows_have_no_one_place(
 def test_of_a_channel_that_does_not_run_nothing_is_good(
     name: str, make_topology: Callable[..., Topology], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check: Any = checks.all_checks()[name]
+    check: Any = asking.all_checks()[name]
     topology = make_topology()
     monkeypatch.setattr(check, "channels_of", lambda _server: STOPPED)
     servers: Any = Unasked(topology)
@@ -142,14 +145,14 @@ MOOT = Report("four-shard", "sea", 0.1, [Answer("shard_skew", "s1", not_asked=(N
 
 
 def test_no_storm_begins_where_something_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drills, "ask_all", lambda _servers: OPEN)
-    monkeypatch.setattr(drills, "IN_ORDER_S", 0.1)
+    monkeypatch.setattr(drill, "ask_all", lambda _servers: OPEN)
+    monkeypatch.setattr(drill, "IN_ORDER_S", 0.1)
     with pytest.raises(UsageError, match="sea db2: data_equal: not asked: it is behind"):
         demand_green(SimpleNamespace())  # type: ignore[arg-type]
 
 
 def test_a_storm_begins_where_a_question_has_no_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drills, "ask_all", lambda _servers: MOOT)
+    monkeypatch.setattr(drill, "ask_all", lambda _servers: MOOT)
     demand_green(SimpleNamespace())  # type: ignore[arg-type]
 
 

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 from mysql.connector.errors import DatabaseError
-from wavetank.drills import Options, all_drills
+from wavetank.drills.drill import Options
+from wavetank.drills.runner import all_drills
+from wavetank.drills.traffic import proxied
+from wavetank.drills.traffic.proxied import HOLD, START, ProxiedShards
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.instance import HOME
-from wavetank.inventory import declared_topology
-from wavetank.node import Row, Servers, StatementError
+from wavetank.servers.node import Row, Servers, StatementError
 from wavetank.sharding.errors import AcrossShardsError, OutcomeUnknownError, ShardUnavailableError
-from wavetank.sharding.maps import document_of
+from wavetank.sharding.maps.factory import document_of
 from wavetank.sharding.maps.hashed import HashMap
-from wavetank.traffic import proxied
-from wavetank.traffic.proxied import HOLD, START, ProxiedShards
+from wavetank.topology.instance import HOME
+from wavetank.topology.inventory import declared_topology
 
 WRITE = "UPDATE customers SET name = 'w'"
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from fronts import fronts_of, settings_of
 from wavetank.errors import UsageError
-from wavetank.instance import INVENTORIES, Instance
-from wavetank.planning import FIRST_PORT, plan
-from wavetank.proxies import KINDS, MYSQL_ROUTER, PROXYSQL
-from wavetank.proxysql import (
+from wavetank.provision.planning import FIRST_PORT, plan
+from wavetank.provision.rendering import render_compose, render_instance, render_proxy
+from wavetank.proxysql.configuration import (
     HOSTGROUPS,
     ROUTES,
     RULES,
@@ -24,9 +23,10 @@ from wavetank.proxysql import (
     expected_rows,
     server_rows,
 )
-from wavetank.rendering import render_compose, render_instance, render_proxy
-from wavetank.statements import HINT
-from wavetank.topology import Topology
+from wavetank.servers.source_hint import HINT
+from wavetank.topology.instance import INVENTORIES, Instance
+from wavetank.topology.model import Topology
+from wavetank.topology.proxies import KINDS, MYSQL_ROUTER, PROXYSQL
 
 pytestmark = pytest.mark.usefixtures("engine", "free_ports")
 
@@ -265,7 +265,9 @@ def test_no_number_of_a_hostgroup_and_no_port_is_written_twice() -> None:
     numbers += settings_of(MYSQL_ROUTER)["ports"].values()
     for root in ("scripts/wavetank", "configs", "compose", "playbooks"):
         for file in (INVENTORIES.parent / root).rglob("*"):
-            if file.suffix in {".py", ".j2", ".yml"} and re.search("prox|router|routing", file.name):
+            # Statements that are sent through a proxy have numbers of their own.
+            named = "" if file.stem == "statement_corpus" else f"{file.parent.name}/{file.name}"
+            if file.suffix in {".py", ".j2", ".yml"} and re.search("prox|router|routing", named):
                 code = re.sub(r"#.*", "", file.read_text())
                 found = [number for number in numbers if re.search(rf"(?<![\w.-]){number}(?![\w.])", code)]
                 assert not found, f"{file.name} has {found}"

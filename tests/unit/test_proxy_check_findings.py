@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from examined import Fleet, Made, findings, told
-from wavetank.checks import (
+from wavetank.checks.questions import (
     hint_routing,
     port_routing,
     proxy_backend_tls,
@@ -15,11 +15,11 @@ from wavetank.checks import (
     read_spread,
     statement_routing,
 )
-from wavetank.proxies import ADMIN, MYSQL_ROUTER, PROXYSQL, Proxy
-from wavetank.proxysql import SERVERS, USERS, Deviation
-from wavetank.routing_proof import Routed
-from wavetank.statements import Statement
-from wavetank.topology import Topology
+from wavetank.proxysql.configuration import SERVERS, USERS, Deviation
+from wavetank.proxysql.routing_proof import Routed
+from wavetank.proxysql.statement_corpus import Statement
+from wavetank.topology.model import Topology
+from wavetank.topology.proxies import ADMIN, MYSQL_ROUTER, PROXYSQL, Proxy
 
 GROUPS = {"hostgroups": {"writer": 10, "reader": 20}}
 SPLITTER = Proxy("proxy1", PROXYSQL, 13320, 13321, GROUPS)

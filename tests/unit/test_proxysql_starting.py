@@ -5,14 +5,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from wavetank import containers
 from wavetank.errors import UsageError
-from wavetank.proxies import PROXYSQL, Proxy
-from wavetank.proxysql import STARTS_AGAIN, wait_for_proxysql
-from wavetank.topology import Topology
+from wavetank.machine import containers
+from wavetank.proxysql.configuration import STARTS_AGAIN, wait_for_proxysql
+from wavetank.topology.model import Topology
+from wavetank.topology.proxies import PROXYSQL, Proxy
 
 if TYPE_CHECKING:
-    from wavetank.node import Servers
+    from wavetank.servers.node import Servers
 
 CRASHED, REFUSED = 139, 1
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from wavetank import images, instance, rendering
-from wavetank.accounts import ACCOUNTS
 from wavetank.errors import UsageError
-from wavetank.instance import HOME, INVENTORIES, Instance, topology_names
-from wavetank.planning import plan
-from wavetank.rendering import render_client_settings, render_compose, render_instance, render_my_cnf
-from wavetank.sizes import MIB
-from wavetank.topology import Topology
+from wavetank.provision import images, rendering
+from wavetank.provision.planning import plan
+from wavetank.provision.rendering import render_client_settings, render_compose, render_instance, render_my_cnf
+from wavetank.servers.accounts import ACCOUNTS
+from wavetank.topology import instance
+from wavetank.topology.instance import HOME, INVENTORIES, Instance, topology_names
+from wavetank.topology.memory_sizing import MIB
+from wavetank.topology.model import Topology
 
 if TYPE_CHECKING:
     from conftest import Engine
@@ -506,6 +507,6 @@ def test_another_server_judges_for_itself(
 ) -> None:
     render_instance(make_topology())
     engine.judged.clear()
-    monkeypatch.setattr("wavetank.containers.image_id", lambda _name: "sha256:another")
+    monkeypatch.setattr("wavetank.machine.containers.image_id", lambda _name: "sha256:another")
     render_instance(make_topology())
     assert engine.judged == ["db1", "db2", "db3"]

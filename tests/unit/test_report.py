@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import mysql.connector
 import pytest
-from wavetank import checks
-from wavetank.checks import Answer, Finding, NotAsked, Report, Seen, all_checks, ask_all
+from wavetank.checks import asking
+from wavetank.checks.asking import Answer, Report, all_checks, ask_all
+from wavetank.checks.finding import Finding, NotAsked, Seen
+from wavetank.cli.check_report import print_report, summary
 from wavetank.errors import UnreachableError
-from wavetank.node import Servers
-from wavetank.report import print_report, summary
-from wavetank.topology import Node, Topology
+from wavetank.servers.node import Servers
+from wavetank.topology.model import Node, Topology
 
 FINDING = Finding("db2", "a closed replica", "an open one", "close it")
 GOOD = Report(
@@ -239,7 +240,7 @@ def ask(make_topology: Callable[..., Topology], monkeypatch: pytest.MonkeyPatch)
 
     def run(*, only: list[str] | None = None, **examine: Callable[[Node], Iterator[Seen]]) -> Report:
         pretended = {"reachable": check(fine)} | {name: check(ask) for name, ask in examine.items()}
-        monkeypatch.setattr(checks, "all_checks", lambda: pretended)
+        monkeypatch.setattr(asking, "all_checks", lambda: pretended)
         return ask_all(Servers(make_topology()), only)
 
     return run
@@ -292,5 +293,5 @@ def test_a_server_that_takes_long_is_not_said_to_be_silent(ask: Callable[..., Re
 
 def test_the_checks_of_the_house_are_found_by_themselves() -> None:
     found = all_checks()
-    assert found.keys() >= checks.FIRST
+    assert found.keys() >= asking.FIRST
     assert {"errant_transactions", "replication_threads", "writable"} <= found.keys()

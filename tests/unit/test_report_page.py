@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wavetank.promotion import Step
-from wavetank.reporting.page import drill_page
-from wavetank.reporting.recorded import Recorded
-from wavetank.reporting.series import buckets_of, counted, groups, latencies_ms, percentile, rate
-from wavetank.topology import Topology
-from wavetank.traffic.lag import Seen
-from wavetank.traffic.load import Load
-from wavetank.traffic.log import READ, WRITE, Operation
-from wavetank.traffic.outages import Outage
-from wavetank.traffic.promises import Promises
-from wavetank.traffic.verdict import Verdict, judge
+from wavetank.change.timeline import Step
+from wavetank.drills.reporting.page import drill_page
+from wavetank.drills.reporting.recorded import Recorded
+from wavetank.drills.reporting.series import buckets_of, counted, groups, latencies_ms, percentile, rate
+from wavetank.drills.traffic.lag import Seen
+from wavetank.drills.traffic.load import Load
+from wavetank.drills.traffic.log import READ, WRITE, Operation
+from wavetank.drills.traffic.outages import Outage
+from wavetank.drills.traffic.promises import Promises
+from wavetank.drills.traffic.verdict import Verdict, judge
+from wavetank.topology.model import Topology
 
 Page = Callable[..., str]
 STORM_S = 100.0
@@ -157,7 +157,7 @@ def test_a_drill_without_traffic_shows_its_facts_and_no_plots(page: Page) -> Non
 
 
 def test_the_templates_are_where_the_package_is() -> None:
-    import wavetank.reporting as package  # noqa: PLC0415
+    import wavetank.drills.reporting as package  # noqa: PLC0415
 
     names = {path.name for path in Path(package.__path__[0]).iterdir()}
     assert {"drill.html.j2", "compare.html.j2", "style.css"} <= names

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from pymysqlreplication.event import GtidEvent, QueryEvent, XAPrepareEvent, XidEvent
 from pymysqlreplication.row_event import DeleteRowsEvent
+from wavetank.drills.traffic.load import Load
+from wavetank.drills.traffic.shop_log import Held, Look, Write
+from wavetank.drills.traffic.shop_verdict import ShopVerdict, judge, longest_wait_ms, unserved
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
-from wavetank.node import StatementError
+from wavetank.servers.node import STATEMENT_BYTES, StatementError
 from wavetank.sharding.catalogue import PublishedMap
-from wavetank.sharding.maps import KINDS, make_map
+from wavetank.sharding.maps.factory import KINDS, make_map
 from wavetank.sharding.reshard import copying, cutover, decision, following, run
 from wavetank.sharding.reshard.copying import _outside
 from wavetank.sharding.reshard.cutover import CutOver, cut_over
@@ -24,10 +27,6 @@ from wavetank.sharding.reshard.replicas import refuse_unreplicated, what_is_miss
 from wavetank.sharding.reshard.rows import Column, Table, statements
 from wavetank.sharding.reshard.run import Resharded, changed_map, check_count
 from wavetank.sharding.reshard.view import progress_line
-from wavetank.shop import STATEMENT_BYTES
-from wavetank.traffic.load import Load
-from wavetank.traffic.shop_log import Held, Look, Write
-from wavetank.traffic.shop_verdict import ShopVerdict, judge, longest_wait_ms, unserved
 
 UUID = "c900bfda-e4f0-11f1-9f0c-0242c0a8a003"
 

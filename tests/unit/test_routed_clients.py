@@ -2,8 +2,8 @@
 
 import pytest
 from fleet import Fleet, PretendedCursor
-from wavetank.routing import Bounds, driver
-from wavetank.traffic.ways.routing import Past, ReadingSession, WritingSession
+from wavetank.client.splitting import Bounds, driver
+from wavetank.drills.traffic.ways.routing import Past, ReadingSession, WritingSession
 
 # Nobody is looked at unless something is wrong.
 BOUNDS = Bounds(look=3600, new_source=0.2)

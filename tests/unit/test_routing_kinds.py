@@ -2,9 +2,10 @@
 
 import pytest
 from wavetank.errors import UsageError
-from wavetank.routing import kinds
-from wavetank.routing.kinds import LONGEST_READ, Kind, Kinds
-from wavetank.statements import HINT, READS, WRITES, mixed_statements
+from wavetank.proxysql.statement_corpus import READS, WRITES, mixed_statements
+from wavetank.servers import statement_kinds
+from wavetank.servers.source_hint import HINT
+from wavetank.servers.statement_kinds import LONGEST_READ, Kind, Kinds
 
 READ, WRITE, STATE, READ_ONLY = Kind.READ, Kind.WRITE, Kind.STATE, Kind.READ_ONLY_TRANSACTION
 
@@ -150,5 +151,5 @@ def test_a_nesting_too_deep_is_not_understood(known: Kinds) -> None:
 
 def test_a_kind_is_remembered(known: Kinds, monkeypatch: pytest.MonkeyPatch) -> None:
     assert known.of("SELECT 1") is READ
-    monkeypatch.setattr(kinds, "MySQL", None)
+    monkeypatch.setattr(statement_kinds, "MySQL", None)
     assert known.of("SELECT 1") is READ

@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
-from wavetank.routing.picking import Picker
-from wavetank.routing.settings import Endpoint
+from wavetank.client.splitting.picking import Picker
+from wavetank.client.splitting.settings import Endpoint
 
 
 def endpoints(*weights: int) -> list[Endpoint]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from fleet import Fleet, PretendedConnection
+from wavetank.client.splitting import PoolSize, PoolTimeoutError
+from wavetank.client.splitting.pools import Pool
 from wavetank.errors import UnreachableError
-from wavetank.node import Login
-from wavetank.routing import PoolSize, PoolTimeoutError
-from wavetank.routing.pools import Pool
+from wavetank.servers.node import Login
 
 LOGIN = Login("db1", 3306, "rw", "", Path("ca.pem"))
 SIZE = PoolSize(kept=1, overflow=1, wait_s=0.05, max_age_s=60, ping_after_s=5)

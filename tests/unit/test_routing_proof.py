@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import mysql.connector
 import pytest
-from wavetank import routing_proof
-from wavetank.routing_proof import LOCK_NOWAIT, route
-from wavetank.statements import Statement
+from wavetank.proxysql import routing_proof
+from wavetank.proxysql.routing_proof import LOCK_NOWAIT, route
+from wavetank.proxysql.statement_corpus import Statement
 
 if TYPE_CHECKING:
-    from wavetank.node import Servers
-    from wavetank.proxies import Proxy
+    from wavetank.servers.node import Servers
+    from wavetank.topology.proxies import Proxy
 
 STATEMENT = Statement("SELECT @@server_uuid AS routed_00000 … FOR UPDATE NOWAIT", writes=True, form="for update nowait")
 

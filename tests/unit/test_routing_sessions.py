@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from fleet import Fleet, PretendedCursor, gtids
 from mysql.connector.errors import ProgrammingError, ReadTimeoutError
-from wavetank.errors import UsageError
-from wavetank.node import StatementError
-from wavetank.routing import (
+from wavetank.client.splitting import (
     Bounds,
     MissingTransactionsError,
     NoServerError,
@@ -18,6 +16,8 @@ from wavetank.routing import (
     TransactionLostError,
     driver,
 )
+from wavetank.errors import UsageError
+from wavetank.servers.node import StatementError
 
 # Nobody is looked at unless something is wrong.
 BOUNDS = Bounds(look=3600, new_source=0.2)

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from wavetank import own_command, second_faults
-from wavetank.containers import ContainerState
-from wavetank.drills import all_drills
-from wavetank.errors import UsageError
-from wavetank.second_faults import (
+from wavetank.drills import own_command, second_faults
+from wavetank.drills.runner import all_drills
+from wavetank.drills.second_faults import (
     COMMAND_KILLED,
     REPLICA_FROZEN,
     REPLICA_KILLED,
@@ -25,7 +23,9 @@ from wavetank.second_faults import (
     possible,
     read_second_fault,
 )
-from wavetank.topology import Topology
+from wavetank.errors import UsageError
+from wavetank.machine.containers import ContainerState
+from wavetank.topology.model import Topology
 
 STEPS = json.dumps({"steps": [{"what": "db2 opened", "at_s": 0.1}]})
 

@@ -1,11 +1,11 @@
 """How clients were served, of one small history that can be added up by hand."""
 
-from wavetank.traffic.load import Load
-from wavetank.traffic.log import READ, WRITE, Operation
-from wavetank.traffic.outages import Outage, Series, longest
-from wavetank.traffic.promises import Promises, Thresholds
-from wavetank.traffic.served import Open, Served, served, unserved, waited_in_vain
-from wavetank.traffic.verdict import EXAMPLES, _count
+from wavetank.drills.traffic.load import Load
+from wavetank.drills.traffic.log import READ, WRITE, Operation
+from wavetank.drills.traffic.outages import Outage, Series, longest
+from wavetank.drills.traffic.promises import Promises, Thresholds
+from wavetank.drills.traffic.served import Open, Served, served, unserved, waited_in_vain
+from wavetank.drills.traffic.verdict import EXAMPLES, _count
 
 # Two clients from second 10 to second 20; the storm begins at 14 and is mended at 16.
 LOAD = Load(10.0, 20.0, 2, 2.0, 2.0)

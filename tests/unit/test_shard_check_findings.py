@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from examined import Fleet, Made, findings, told
-from wavetank.checks import (
+from wavetank.checks.questions import (
     shard_directory,
     shard_gates,
     shard_map,
@@ -18,9 +18,9 @@ from wavetank.checks import (
     shard_skew,
 )
 from wavetank.errors import UsageError
-from wavetank.sharding.maps import make_map
+from wavetank.sharding.maps.factory import make_map
 from wavetank.sharding.placement import Moment
-from wavetank.topology import Shard, Topology
+from wavetank.topology.model import Shard, Topology
 
 # What stands in for what a check imports: it has no more than the check uses.
 StandIn = Any

@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wavetank.sharding.errors import KeyTypeError, ShardingError
-from wavetank.sharding.maps import KINDS, DirectoryMap, RingMap, ShardMap, document_of, make_map, moved, read_map
+from wavetank.sharding.maps.factory import KINDS, document_of, make_map, read_map
+from wavetank.sharding.maps.hashed import RingMap
 from wavetank.sharding.maps.keys import COUNTRY, CUSTOMER, SIGN_UP, position_of, read_key
+from wavetank.sharding.maps.listed import DirectoryMap
 from wavetank.sharding.maps.ranged import REGIONS
+from wavetank.sharding.maps.shape import ShardMap, moved
 
 MANY = 100_000
 COMPUTED = [kind for kind in KINDS if kind != "directory"]

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wavetank.sharding.errors import ShardingError
-from wavetank.sharding.maps import ShardMap, document_of, make_map, read_map
+from wavetank.sharding.maps.factory import document_of, make_map, read_map
 from wavetank.sharding.maps.keys import COUNTRY, CUSTOMER, SIGN_UP, key_text, read_moment, written
 from wavetank.sharding.maps.ranged import REGIONS, DateMap, Region, RegionMap
+from wavetank.sharding.maps.shape import ShardMap
 
 COUNTRIES = [country for region in REGIONS.values() for country in region]
 MOMENTS = st.datetimes(datetime(2022, 6, 1), datetime(2024, 6, 1)).map(lambda at: at.replace(microsecond=0))

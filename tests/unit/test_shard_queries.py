@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wavetank.sharding.maps import ShardMap, make_map
+from wavetank.sharding.maps.factory import make_map
+from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.query import averages
 from wavetank.sharding.query.analytics import Sales
 from wavetank.sharding.query.compiling import draft_of
-from wavetank.sharding.query.gathering import Answer
 from wavetank.sharding.query.ground import Ground
 from wavetank.sharding.query.groups import Groups
 from wavetank.sharding.query.ordering import cut, merged
@@ -19,6 +19,7 @@ from wavetank.sharding.query.partials import STATEMENT_CHARACTERS, inserts
 from wavetank.sharding.query.plan import ColumnType, Plan, Way
 from wavetank.sharding.query.printing import text_lines
 from wavetank.sharding.query.reading import Refusal
+from wavetank.sharding.query.scatter_gather import Answer
 from wavetank.sharding.query.tables import Schema
 
 SCHEMA = Schema(

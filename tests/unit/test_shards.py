@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 import yaml
-from wavetank import shop
 from wavetank.errors import UsageError
-from wavetank.instance import INVENTORIES
-from wavetank.node import Servers
-from wavetank.planning import plan
+from wavetank.provision.planning import plan
+from wavetank.sample import shop
+from wavetank.sample.sharded_shop import generate, homes
+from wavetank.servers.node import Servers
 from wavetank.sharding import gates
 from wavetank.sharding.catalogue import Catalogue, published
 from wavetank.sharding.directory import CachedDirectory
 from wavetank.sharding.errors import ShardingError, UnknownCustomerError
-from wavetank.sharding.loading import generate, homes
-from wavetank.sharding.maps import DirectoryMap, document_of, make_map
+from wavetank.sharding.maps.factory import document_of, make_map
+from wavetank.sharding.maps.listed import DirectoryMap
 from wavetank.sharding.placement import Located, Moment, state_of
 from wavetank.sharding.schema import made_by, partitions, shard_statements, sharding_statements
-from wavetank.topology import Node, Topology, read_nodes, with_replicas, with_shards
+from wavetank.topology.instance import INVENTORIES
+from wavetank.topology.model import Node, Topology, read_nodes, with_replicas, with_shards
 
 INVENTORY = "four-shard"
 HOSTS: dict[str, dict[str, Any]] = yaml.safe_load((INVENTORIES / f"{INVENTORY}.yml").read_text())["mysql"]["hosts"]

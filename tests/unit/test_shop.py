@@ -7,11 +7,11 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from wavetank import shop
 from wavetank.errors import UsageError
-from wavetank.node import Servers
-from wavetank.shop import Found, Item, Loaded, Order, batch, entry_points, inserts, refuse_unfit
-from wavetank.topology import Channel, Node, Sizing, Topology
+from wavetank.sample import shop
+from wavetank.sample.shop import Found, Item, Loaded, Order, batch, entry_points, inserts, refuse_unfit
+from wavetank.servers.node import STATEMENT_BYTES, Servers
+from wavetank.topology.model import Channel, Node, Sizing, Topology
 
 ORDERS = 2_000
 
@@ -107,7 +107,7 @@ def test_a_statement_names_the_columns_of_its_table() -> None:
 def test_no_statement_is_longer_than_one_tls_record() -> None:
     statements = batch(1, 9_000_000, 9_001_000)
 
-    assert max(map(len, statements)) <= shop.STATEMENT_BYTES
+    assert max(map(len, statements)) <= STATEMENT_BYTES
     assert len(statements) < 12
 
 

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from wavetank.statements import READS, WRITES, Statement, mark_of, mixed_statements
+from wavetank.proxysql.statement_corpus import READS, WRITES, Statement, mark_of, mixed_statements
 
 
 def test_the_same_seed_gives_the_same_statements() -> None:

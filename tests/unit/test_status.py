@@ -9,9 +9,8 @@ from typing import Any, Protocol
 
 import pytest
 from rich.console import Console
-from wavetank import containers
-from wavetank.shard_status import ShardMapStatus
-from wavetank.status import (
+from wavetank.machine import containers
+from wavetank.status.collecting import (
     ChannelStatus,
     InstanceStatus,
     NodeStatus,
@@ -20,8 +19,9 @@ from wavetank.status import (
     count_transactions,
     remarks,
 )
-from wavetank.status_view import connect_lines, duration, print_status, watch_status
-from wavetank.topology import Channel, Node, Topology
+from wavetank.status.shards import ShardMapStatus
+from wavetank.status.view import connect_lines, duration, print_status, watch_status
+from wavetank.topology.model import Channel, Node, Topology
 
 UUID = "3ede0b4b-e4bb-11f1-bd5e-0242ac190003"
 OTHER = "3ebf7257-e4bb-11f1-bff3-0242ac190002"

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wavetank import containers, disk
-from wavetank.disk import Disk
-from wavetank.drills.replica_lagging import DELAY_S, unlike_a_late_replica
+from wavetank.drills.storms.replica_lagging import DELAY_S, unlike_a_late_replica
+from wavetank.drills.traffic.lag import Seen
+from wavetank.drills.traffic.log import READ, WRITE, Operation, OperationLog
+from wavetank.drills.traffic.slowness import most_behind, per_second, stale_by_server
 from wavetank.errors import UsageError
-from wavetank.sizes import MIB
-from wavetank.traffic.lag import Seen
-from wavetank.traffic.log import READ, WRITE, Operation, OperationLog
-from wavetank.traffic.slowness import most_behind, per_second, stale_by_server
+from wavetank.machine import containers, disk
+from wavetank.machine.disk import Disk
+from wavetank.topology.memory_sizing import MIB
 
 # One write a second, from 1 s on.
 WRITES = [Operation(WRITE, 1, id_, id_ - 0.1, float(id_), "db1") for id_ in range(1, 11)]

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 from replicating import Killed, PretendedFleet, committed, read
+from wavetank.change.failover.run import fail_over
+from wavetank.change.failover_log import FailoverLog
+from wavetank.change.finishing import finish_all
+from wavetank.change.role_transition import Change
+from wavetank.change.switchover import switch_over
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.failover import fail_over
-from wavetank.failover_log import FailoverLog
-from wavetank.finishing import finish_all
-from wavetank.promotion import Change
-from wavetank.switchover import switch_over
 
 MOST_STEPS = 80
 MakeFleet = Callable[..., PretendedFleet]
@@ -110,7 +110,7 @@ def expect_one_open(fleet: PretendedFleet, acknowledged: set[tuple[str, int]]) -
 def test_topology_up_finishes_it_too(make_fleet: MakeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = make_fleet()
     with monkeypatch.context() as patch:
-        patch.setattr("wavetank.finishing.open_promoted", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr("wavetank.change.finishing.open_promoted", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             switch_over(fleet, "db3")
     assert (sources(fleet), fleet.open_ones) == (["db3"], [])

@@ -14,8 +14,8 @@ from cryptography.x509.verification import (
     Store,
     VerificationError,
 )
-from wavetank.instance import Instance
-from wavetank.tls import ensure_tls
+from wavetank.provision.certificates import ensure_tls
+from wavetank.topology.instance import Instance
 
 NODES = ["db1", "db2"]
 SEA = Instance("sea")

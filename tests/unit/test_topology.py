@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from wavetank.errors import UsageError
-from wavetank.topology import (
+from wavetank.topology.model import (
     HIGHEST_SERVER_ID,
     LONGEST_NAME,
     Channel,

@@ -6,19 +6,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from wavetank import containers
-from wavetank.checks import Report
-from wavetank.drills import Options, disk_full, everything_killed
+from wavetank.checks.asking import Report
+from wavetank.drills import outage
+from wavetank.drills.drill import Options
+from wavetank.drills.judging.judges import judge
+from wavetank.drills.outage import OutageDrill
+from wavetank.drills.storms import disk_full, everything_killed
+from wavetank.drills.traffic import clients
+from wavetank.drills.traffic.clients import NOBODY, Traffic
+from wavetank.drills.traffic.log import READ, WRITE
+from wavetank.drills.traffic.promises import Promises, Thresholds
+from wavetank.drills.traffic.threads import Workers
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
-from wavetank.judging.judges import judge
-from wavetank.node import Server, Servers, StatementError
-from wavetank.topology import Topology
-from wavetank.traffic import clients, drill
-from wavetank.traffic.clients import NOBODY, Traffic
-from wavetank.traffic.drill import OutageDrill
-from wavetank.traffic.log import READ, WRITE
-from wavetank.traffic.promises import Promises, Thresholds
-from wavetank.traffic.threads import Workers
+from wavetank.machine import containers
+from wavetank.servers.node import Server, Servers, StatementError
+from wavetank.topology.model import Topology
 from wavetank.waiting import wait_until
 
 
@@ -132,15 +134,15 @@ def table(open_with: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> It
     """Have a drill's clients write to a table of the test's own, which is all that its servers hold."""
     table = PretendedTable()
     open_with(lambda: PretendedSession(table.run))
-    monkeypatch.setattr(drill, "BEFORE_S", 0.3)
-    monkeypatch.setattr(drill, "AFTER_S", 0.3)
-    monkeypatch.setattr(drill, "COME_BACK_S", 0.6)
-    monkeypatch.setattr(drill, "demand_green", lambda _: None)
-    monkeypatch.setattr(drill, "after_the_storm", lambda _: ("all good", []))
-    monkeypatch.setattr(drill, "ask_all", lambda _: Report("master-slave", "sea"))
-    monkeypatch.setattr(drill, "held_ids", lambda _: list(table.ids))
-    monkeypatch.setattr(drill, "bring_up", lambda *_, **__: "")
-    monkeypatch.setattr(drill.LagSampler, "start", lambda _: None)
+    monkeypatch.setattr(outage, "BEFORE_S", 0.3)
+    monkeypatch.setattr(outage, "AFTER_S", 0.3)
+    monkeypatch.setattr(outage, "COME_BACK_S", 0.6)
+    monkeypatch.setattr(outage, "demand_green", lambda _: None)
+    monkeypatch.setattr(outage, "after_the_storm", lambda _: ("all good", []))
+    monkeypatch.setattr(outage, "ask_all", lambda _: Report("master-slave", "sea"))
+    monkeypatch.setattr(outage, "held_ids", lambda _: list(table.ids))
+    monkeypatch.setattr(outage, "bring_up", lambda *_, **__: "")
+    monkeypatch.setattr(outage.LagSampler, "start", lambda _: None)
     return table
 
 
@@ -191,7 +193,7 @@ def test_after_a_cure_that_fails_the_traffic_ends_and_what_is_left_is_mended(
     servers: Servers, table: PretendedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mended: list[str] = []
-    monkeypatch.setattr(drill, "bring_up", lambda instance: mended.append(instance) or "exit code 2: no disk")
+    monkeypatch.setattr(outage, "bring_up", lambda instance: mended.append(instance) or "exit code 2: no disk")
 
     def storm(_: Servers) -> None:
         table.broken = StatementError("read-only", errno=1290)
@@ -217,11 +219,11 @@ def test_an_outage_that_lasts_is_measured_and_not_cut_off(
         threading.Timer(0.8, lambda: setattr(table, "broken", None)).start()
 
     made = make(servers, storm=storm)
-    monkeypatch.setattr(drill, "COME_BACK_S", 20.0)
+    monkeypatch.setattr(outage, "COME_BACK_S", 20.0)
     assert run_through(made) == ()
-    outage = judge(made.kept().counted()).verdict.writes
-    assert 0.7 < outage.seconds < 10
-    assert not outage.unfinished
+    writes = judge(made.kept().counted()).verdict.writes
+    assert 0.7 < writes.seconds < 10
+    assert not writes.unfinished
 
 
 def test_a_source_that_cannot_be_asked_leaves_a_verdict_that_says_so(
@@ -230,7 +232,7 @@ def test_a_source_that_cannot_be_asked_leaves_a_verdict_that_says_so(
     def gone(_: Server) -> list[int]:
         raise UnreachableError("db1", "refused")
 
-    monkeypatch.setattr(drill, "held_ids", gone)
+    monkeypatch.setattr(outage, "held_ids", gone)
     found = run_through(make(servers))
     assert found == (
         "asking what is held failed: db1 does not answer: refused",

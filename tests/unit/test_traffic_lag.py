@@ -1,7 +1,7 @@
 """How far a server is behind, from what it was seen to hold and from what clients were acknowledged."""
 
-from wavetank.traffic.lag import Lag, Seen, lags
-from wavetank.traffic.log import WRITE, Operation
+from wavetank.drills.traffic.lag import Lag, Seen, lags
+from wavetank.drills.traffic.log import WRITE, Operation
 
 # Acknowledged at 1, 2, 3 and 5 seconds; the fourth failed.
 WRITES = [

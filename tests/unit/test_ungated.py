@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from wavetank.errors import UnreachableError
-from wavetank.inventory import declared_topology
-from wavetank.node import Row
+from wavetank.servers.node import Row
 from wavetank.sharding.reshard.ungated import ungated
+from wavetank.topology.inventory import declared_topology
 
 HOLD = "CALL sharding.HoldGates(?)"
 

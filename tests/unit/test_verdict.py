@@ -1,10 +1,10 @@
 """A verdict on a log with something planted in it is red, and names it."""
 
 import pytest
-from wavetank.traffic.load import Load
-from wavetank.traffic.log import READ, WRITE, Operation
-from wavetank.traffic.promises import Promises, Thresholds
-from wavetank.traffic.verdict import Verdict, failures, judge
+from wavetank.drills.traffic.load import Load
+from wavetank.drills.traffic.log import READ, WRITE, Operation
+from wavetank.drills.traffic.promises import Promises, Thresholds
+from wavetank.drills.traffic.verdict import Verdict, failures, judge
 
 STORM_S = 10.0
 # Ten writes of one client, one a second: five before the storm, then two seconds of nothing.

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wavetank.traffic.load import Load
-from wavetank.traffic.log import READ, WRITE, Operation
-from wavetank.traffic.outages import SILENCE_S
-from wavetank.traffic.promises import Promises, Thresholds
-from wavetank.traffic.verdict import Verdict, failures, judge
+from wavetank.drills.traffic.load import Load
+from wavetank.drills.traffic.log import READ, WRITE, Operation
+from wavetank.drills.traffic.outages import SILENCE_S
+from wavetank.drills.traffic.promises import Promises, Thresholds
+from wavetank.drills.traffic.verdict import Verdict, failures, judge
 
 CLIENTS = 3
 BEGAN_S, ENDED_S, PERIOD_S = 0.0, 10.0, 0.3

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 from fronts import settings_of
+from wavetank.drills.traffic.choosing import all_ways, choose_way
 from wavetank.errors import UsageError
-from wavetank.instance import HOME
-from wavetank.proxies import MYSQL_ROUTER, PROXYSQL, read_proxies
-from wavetank.topology import Topology
-from wavetank.traffic.ways import all_ways, choose_way
+from wavetank.topology.instance import HOME
+from wavetank.topology.model import Topology
+from wavetank.topology.proxies import MYSQL_ROUTER, PROXYSQL, read_proxies
 
 PROXYSQLS = read_proxies({PROXYSQL: {"proxy1": settings_of(PROXYSQL)}}, 13400)
 ROUTERS = read_proxies({MYSQL_ROUTER: {"router1": settings_of(MYSQL_ROUTER)}}, 13400)
@@ -16,8 +16,8 @@ APART = {"db1": {"server_id": 1}, "db2": {"server_id": 2}}
 
 
 def test_every_file_in_ways_is_a_way() -> None:
-    files = {path.stem for path in (HOME / "scripts" / "wavetank" / "traffic" / "ways").glob("*.py")} - {"__init__"}
-    assert all_ways().keys() == files == {"direct", "proxysql", "routing"}
+    files = {path.stem for path in (HOME / "scripts" / "wavetank" / "drills" / "traffic" / "ways").glob("*.py")}
+    assert all_ways().keys() == files - {"__init__"} == {"direct", "proxysql", "routing"}
     assert all(way.__doc__ and way.WHAT for way in all_ways().values())
 
 

@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wavetank.conflicts.catalogue import PRIMARY, Key, Name, Table, Weights
-from wavetank.conflicts.history import Change, Order
-from wavetank.conflicts.values import Image
+from wavetank.servers.binlog.catalogue import PRIMARY, Key, Name, Table, Weights
+from wavetank.servers.binlog.history import Change, Order
+from wavetank.servers.binlog.values import Image
 
 SAME_PRIMARY_KEY = "primary key"
 SAME_UNIQUE_KEY = "unique key"

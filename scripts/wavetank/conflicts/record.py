@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from wavetank.conflicts.catalogue import Key, Name, Table
 from wavetank.conflicts.detect import Component, Conflict, Effect
-from wavetank.conflicts.documents import Document
 from wavetank.conflicts.survey import Survey, recorder
-from wavetank.conflicts.values import Image, Value
-from wavetank.node import Row, Server, Servers, query_on
+from wavetank.servers.binlog.catalogue import Key, Name, Table
+from wavetank.servers.binlog.documents import Document
+from wavetank.servers.binlog.values import Image, Value
+from wavetank.servers.node import Row, Server, Servers, query_on
 
 OPEN, SUPERSEDED = "open", "superseded"
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from wavetank.conflicts.record import Recorded, RecordedVersion, read_versions, shown
 from wavetank.conflicts.resolve import Resolution
 from wavetank.conflicts.survey import recorder
-from wavetank.node import Servers
+from wavetank.servers.node import Servers
 
 # More than this are counted, not listed; --json has all of them.
 MOST_LISTED = 20

@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from wavetank.checks import Answer, Finding, ask_all
+from wavetank.checks.asking import Answer, ask_all
+from wavetank.checks.finding import Finding
 from wavetank.conflicts.record import OPEN, Recorded, read_records, record, set_examined
 from wavetank.conflicts.survey import peer_names, recorder, survey
-from wavetank.effective import rendered_settings
 from wavetank.errors import UsageError
-from wavetank.node import Server, Servers, StatementError
-from wavetank.replication import ROW_ERRORS, applier_error, channels_of
-from wavetank.topology import Topology
+from wavetank.servers.effective import rendered_settings
+from wavetank.servers.node import Server, Servers, StatementError
+from wavetank.servers.replication import ROW_ERRORS, applier_error, channels_of
+from wavetank.topology.model import Topology
 from wavetank.waiting import wait_until
 
 LATEST_WINS, SOURCE_WINS, MANUAL = "latest-wins", "source-wins", "manual"

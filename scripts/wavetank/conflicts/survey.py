@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from wavetank.conflicts.catalogue import Name, Table, read_tables, weigh
 from wavetank.conflicts.detect import Component, detect
-from wavetank.conflicts.history import Change, Order, changes_of, common_past, read_histories
 from wavetank.errors import UsageError
-from wavetank.gtid import union
-from wavetank.node import Server, Servers
+from wavetank.servers.binlog.catalogue import Name, Table, read_tables, weigh
+from wavetank.servers.binlog.history import Change, Order, changes_of, common_past, read_histories
+from wavetank.servers.gtid import union
+from wavetank.servers.node import Server, Servers
 
 
 @dataclass

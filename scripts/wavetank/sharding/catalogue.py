@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from wavetank.node import Row, Server, Servers, StatementError, query_on
+from wavetank.servers.node import Row, Server, Servers, StatementError, query_on
 from wavetank.sharding.directory import Ask, CachedDirectory, recount
 from wavetank.sharding.errors import FutureMapError, OutdatedMapError, ShardingError
 from wavetank.sharding.gates import Gate
-from wavetank.sharding.maps import DirectoryMap, ShardMap, document_of, moved, read_map
-from wavetank.sharding.maps.listed import Find
-from wavetank.topology import Topology
+from wavetank.sharding.maps.factory import document_of, read_map
+from wavetank.sharding.maps.listed import DirectoryMap, Find
+from wavetank.sharding.maps.shape import ShardMap, moved
+from wavetank.topology.model import Topology
 from wavetank.waiting import wait_until
 
 NEWEST = "SELECT version, document, pending FROM sharding.maps ORDER BY version DESC LIMIT 1"

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from wavetank.node import Row, Server, query_on
+from wavetank.servers.node import Row, Server, query_on
 from wavetank.sharding.errors import ShardingError, UnknownCustomerError
 from wavetank.sharding.maps.listed import Stage
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
-from wavetank.node import Server, Servers
+from wavetank.servers.node import Server, Servers
 
 Gate = Literal["stay", "move"]
 GATES: tuple[Gate, ...] = ("stay", "move")

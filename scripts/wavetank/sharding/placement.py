@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from wavetank.errors import UsageError
-from wavetank.node import Server, Servers, StatementError
+from wavetank.servers.node import Server, Servers, StatementError
 from wavetank.sharding.catalogue import NO_SUCH_TABLE, Catalogue, PublishedMap, published
 from wavetank.sharding.errors import ShardingError
-from wavetank.sharding.maps import DateMap, RegionMap, RingMap, ShardMap
+from wavetank.sharding.maps.hashed import RingMap
 from wavetank.sharding.maps.keys import CUSTOMER, read_key
+from wavetank.sharding.maps.ranged import DateMap, RegionMap
+from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.schema import make_missing, shard_statements, sharding_statements
-from wavetank.topology import Shard, Topology
+from wavetank.topology.model import Shard, Topology
 
 T = TypeVar("T")
 # The largest shard may hold so many times its even share before that is a finding; with fewer customers it says little.

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.node import Row, Server, Servers
+from wavetank.servers.node import Row, Server, Servers
 from wavetank.sharding import xa
 from wavetank.sharding.errors import ShardingError
-from wavetank.topology import Shard
+from wavetank.topology.model import Shard
 
 # A transaction that is younger may still have a client, in seconds.
 LEAST_AGE_S = 30.0

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from wavetank.node import Connection, Row, Servers, query_on
+from wavetank.servers.node import Connection, Row, Servers, query_on
 from wavetank.sharding import gates
 from wavetank.sharding.errors import OutdatedMapError, ShardingError
 from wavetank.sharding.placement import locate, this_moment
 from wavetank.sharding.reshard.replicas import HINT, what_is_missing
-from wavetank.topology import Shard
+from wavetank.topology.model import Shard
 from wavetank.waiting import wait_until
 
 REPLICA_S = 10.0

@@ -4,9 +4,9 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from wavetank.instance import HOME
-from wavetank.node import Server
-from wavetank.topology import Shard
+from wavetank.servers.node import Server
+from wavetank.topology.instance import HOME
+from wavetank.topology.model import Shard
 
 SQL = HOME / "configs" / "sql"
 SHARDING = "sharding"

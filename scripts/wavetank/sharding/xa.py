@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from wavetank.node import Parameters, Row, StatementError
+from wavetank.servers.node import Parameters, Row, StatementError
 
 # "wt": branches with another format are somebody else's.
 FORMAT_ID = 0x7774

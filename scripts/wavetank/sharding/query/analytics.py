@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from wavetank.sharding.errors import ShardingError
-from wavetank.sharding.query.gathering import Gatherer
+from wavetank.sharding.query.scatter_gather import Gatherer
 
 # MySQL gives an average four decimal places more than what it is of: div_precision_increment.
 _PLACES = Decimal("0.000001")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from wavetank.errors import UnreachableError
-from wavetank.node import Row, Servers, StatementError
+from wavetank.servers.node import Row, Servers, StatementError
 from wavetank.sharding.catalogue import NEWEST, NO_SUCH_TABLE, published
 from wavetank.sharding.directory import CachedDirectory
 from wavetank.sharding.errors import ShardingError
-from wavetank.sharding.maps import ShardMap
+from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.query.reading import Refusal
 from wavetank.sharding.query.scope import Scope, Used
 

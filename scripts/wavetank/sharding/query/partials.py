@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from wavetank.node import Connection, query_on
+from wavetank.servers.node import Connection, query_on
 from wavetank.sharding.query.plan import PARTIALS, ColumnType, Types
 
-# What fits into one TLS record: see shop.STATEMENT_BYTES.
+# What fits into one TLS record: see STATEMENT_BYTES of servers.node.
 STATEMENT_CHARACTERS = 15_000
 # Has columns of the types that sums over the merged rows have.
 _CHECKED = "wt_checked"

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from wavetank.sharding.query.gathering import Answer
+from wavetank.sharding.query.scatter_gather import Answer
 
 # So many rows decide how wide the columns are; those that follow may stick out.
 SIZED_BY = 200

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from wavetank.sharding.errors import KeyTypeError, UnknownCustomerError
-from wavetank.sharding.maps import ShardMap
+from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.query.scope import Scope, condition_of, conjuncts
 
 # Keys of other types are compared by collation: 'de' finds 'DE', and only the server knows.

@@ -10,8 +10,8 @@ from sqlglot.dialects import MySQL
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from wavetank.routing.functions import HARMLESS
-from wavetank.routing.kinds import LONGEST_READ, Kind, Kinds
+from wavetank.servers.statement_functions import HARMLESS
+from wavetank.servers.statement_kinds import LONGEST_READ, Kind, Kinds
 from wavetank.sharding.errors import ShardingError
 
 # Each server, and each call, has its own answer.

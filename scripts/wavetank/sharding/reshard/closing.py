@@ -17,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.node import StatementError
+from wavetank.servers.node import StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.errors import OutdatedMapError
 from wavetank.sharding.gates import RAISE, lower_gate
-from wavetank.sharding.maps import ShardMap
+from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.reshard.rows import Session
 

@@ -23,7 +23,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from wavetank.node import Server, StatementError
+from wavetank.servers.node import Server, StatementError
 from wavetank.sharding.reshard.ledger import COPY, FOLLOW, Chunk, Ledger, Position, Resharding, in_chunks
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.reshard.replicas import HINT, what_is_missing

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from wavetank.errors import UsageError
-from wavetank.node import StatementError
+from wavetank.servers.node import StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.gates import GATES, RAISE
 from wavetank.sharding.reshard.closing import GATE_S, closed, undisturbed

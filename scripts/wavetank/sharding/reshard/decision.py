@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
-from wavetank.gtid import count_transactions
-from wavetank.node import Row, Servers, StatementError, query_on
+from wavetank.servers.gtid import count_transactions
+from wavetank.servers.node import Row, Servers, StatementError, query_on
 from wavetank.sharding.catalogue import PublishedMap, lock_newest
-from wavetank.sharding.maps import DirectoryMap, ShardMap, document_of, read_map
+from wavetank.sharding.maps.factory import document_of, read_map
+from wavetank.sharding.maps.listed import DirectoryMap
+from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.placement import on_each
 from wavetank.sharding.reshard.closing import publish
 from wavetank.sharding.reshard.moves import Ground

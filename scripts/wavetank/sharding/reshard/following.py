@@ -12,7 +12,7 @@ What a resharding itself has removed from a shard says so in its transaction, an
 it was removed for.
 
 Two things are out of reach of this and stop the resharding at the comparison: a customer whose key changes, and an
-order that changes hands. Neither is possible through wavetank.sharding.
+order that changes hands. Neither is possible through wavetank.client.shards.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ from typing import Any
 from pymysqlreplication.event import GtidEvent, HeartbeatLogEvent, QueryEvent, XAPrepareEvent, XidEvent
 from pymysqlreplication.row_event import RowsEvent
 
-from wavetank.conflicts.history import live_events, row_changes, text_of
-from wavetank.conflicts.values import Image, Value
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.gtid import intervals, union
-from wavetank.node import StatementError
+from wavetank.servers.binlog.history import live_events, row_changes, text_of
+from wavetank.servers.binlog.values import Image, Value
+from wavetank.servers.gtid import intervals, union
+from wavetank.servers.node import StatementError
 from wavetank.sharding.maps.keys import read_key
 from wavetank.sharding.reshard.ledger import in_chunks
 from wavetank.sharding.reshard.moves import Ground

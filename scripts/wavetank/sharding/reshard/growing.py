@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from wavetank.errors import UsageError
-from wavetank.instance import HOME, Instance
-from wavetank.node import Servers
+from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue, refuse_unsharded
 from wavetank.sharding.reshard.ledger import Ledger
 from wavetank.sharding.reshard.run import check_count
-from wavetank.topology import Topology
+from wavetank.topology.instance import HOME, Instance
+from wavetank.topology.model import Topology
 
 
 def with_servers_for(instance: Instance, to: int, *, quiet: bool = False) -> Topology:

@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.node import Row, Server, StatementError, query_on
-from wavetank.sharding.maps import ShardMap, document_of, read_map
+from wavetank.servers.node import Row, Server, StatementError, query_on
+from wavetank.sharding.maps.factory import document_of, read_map
 from wavetank.sharding.maps.listed import Find
+from wavetank.sharding.maps.shape import ShardMap
 
 if TYPE_CHECKING:
-    from wavetank.node import Connection
+    from wavetank.servers.node import Connection
 
 T = TypeVar("T")
 PREPARE, COPY, FOLLOW, COMPARE, CUT_OVER, REMOVE = "prepare", "copy", "follow", "compare", "cut-over", "remove"

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from wavetank.node import Server, Servers, query_on
+from wavetank.servers.node import Server, Servers, query_on
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.errors import UnknownCustomerError
-from wavetank.sharding.maps import DirectoryMap, HashMap, ShardMap
+from wavetank.sharding.maps.hashed import HashMap
+from wavetank.sharding.maps.listed import DirectoryMap
+from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.reshard.rows import (
     CUSTOMER,
     LONGEST_TEXT,
@@ -21,7 +23,7 @@ from wavetank.sharding.reshard.rows import (
     tables_of,
 )
 from wavetank.sharding.schema import REFERENCE
-from wavetank.topology import Shard
+from wavetank.topology.model import Shard
 
 # Computed from the others by a routine that makes it anew as a whole, on each shard when it likes: it moves with its
 # customer, and is not compared.

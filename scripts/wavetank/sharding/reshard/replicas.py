@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
-from wavetank.node import Server
+from wavetank.servers.node import Server
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.waiting import wait_until
 

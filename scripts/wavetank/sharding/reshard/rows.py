@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from wavetank.checksums import checksum, row_hash
 from wavetank.errors import UsageError
-from wavetank.node import Parameters, Row, Server, StatementError, query_on
-from wavetank.shop import STATEMENT_BYTES
+from wavetank.servers.checksums import checksum, row_hash
+from wavetank.servers.node import STATEMENT_BYTES, Parameters, Row, Server, StatementError, query_on
 
 if TYPE_CHECKING:
     # It reads binary logs, for which a check of the shards need not wait.
-    from wavetank.conflicts.values import Value
+    from wavetank.servers.binlog.values import Value
 
 T = TypeVar("T")
 CUSTOMER, ORDER, ORDERS = "customer_id", "order_id", "orders"

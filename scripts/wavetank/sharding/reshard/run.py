@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from wavetank.errors import UsageError
-from wavetank.node import Servers
+from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.directory import plan_moves
 from wavetank.sharding.errors import ShardingError
 from wavetank.sharding.establishing import awaited, make_schemas
 from wavetank.sharding.gates import highest_gate
-from wavetank.sharding.maps import DirectoryMap, ShardMap, document_of
+from wavetank.sharding.maps.factory import document_of
+from wavetank.sharding.maps.listed import DirectoryMap
+from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.maps.shape import listed as shards_listed
 from wavetank.sharding.reshard.closing import publish, reopen
 from wavetank.sharding.reshard.comparing import Comparison, count_copies, named
@@ -45,7 +47,7 @@ from wavetank.sharding.reshard.ledger import (
 )
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.reshard.replicas import UnreplicatedError, refuse_unreplicated, wait_for_replicas
-from wavetank.topology import MOST_SHARDS
+from wavetank.topology.model import MOST_SHARDS
 from wavetank.waiting import wait_until
 
 # How often it is entered up to where the logs have been applied, and how many cut-overs are tried.

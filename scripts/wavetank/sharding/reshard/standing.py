@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from wavetank.node import Servers
+from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.gates import highest_gate
 from wavetank.sharding.reshard.decision import decided

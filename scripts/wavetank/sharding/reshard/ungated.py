@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from wavetank.errors import UnreachableError
-from wavetank.hostgroups import pairs_of
-from wavetank.node import Row, Servers, StatementError
-from wavetank.proxies import ADMIN, proxysqls
+from wavetank.servers.node import Row, Servers, StatementError
 from wavetank.sharding.schema import DIVIDED
+from wavetank.topology.hostgroups import pairs_of
+from wavetank.topology.proxies import ADMIN, proxysqls
 
 _DIGESTS = "SELECT hostgroup, digest_text, count_star FROM stats_mysql_query_digest"
 _HOLDS = re.compile(r"CALL\s+sharding\.HoldGates\b", re.IGNORECASE)

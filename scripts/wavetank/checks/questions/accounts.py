@@ -1,0 +1,43 @@
+"""Can nobody come in without TLS and a password, and every account of ours with them?"""
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.checks.finding import Finding
+from wavetank.servers.accounts import ACCOUNTS
+from wavetank.servers.node import Servers
+from wavetank.topology.model import Node, Topology
+
+QUESTION = "Does every account need TLS and a password, and do ours work?"
+# Locked accounts admit nobody; auth_socket admits the operating system's user, and only locally.
+DOORS = """
+    SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) AS account, ssl_type, authentication_string = '' AS no_password
+      FROM mysql.user WHERE account_locked = 'N' AND plugin <> 'auth_socket'
+"""
+
+
+def concerns(topology: Topology) -> Iterable[Node]:
+    """Ask every node: accounts do not come by replication."""
+    return topology.nodes
+
+
+def examine(node: Node, servers: Servers) -> Iterator[Finding]:
+    """Look at every door, then go through those that are ours."""
+    server = servers[node.name]
+    for door in server.query(DOORS, account="admin"):
+        if not door["ssl_type"]:
+            yield Finding(
+                node.name,
+                "every account with REQUIRE SSL",
+                f"{door['account']} without",
+                "ALTER USER … REQUIRE SSL, or drop it",
+            )
+        if door["no_password"]:
+            yield Finding(
+                node.name,
+                "no empty password",
+                f"one of {door['account']}",
+                "ALTER USER … IDENTIFIED BY, or drop it",
+            )
+    for account in ACCOUNTS:
+        if refusal := server.refusal(account):
+            yield Finding(node.name, f"a login of {account}", refusal, "make topology-up states the accounts anew")

@@ -1,0 +1,39 @@
+"""Is no order on two shards?"""
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.checks.finding import Finding, NotAsked, Seen
+from wavetank.servers.node import Servers
+from wavetank.sharding.placement import known_moment, misplaced, on_each, on_two_shards, shards_of, why_unsettled
+from wavetank.topology.model import Node, Topology
+
+QUESTION = "Is no order on two shards?"
+
+
+def concerns(topology: Topology) -> Iterable[Node]:
+    """Ask once, for all shards together."""
+    return (shard.source for shard in topology.shards[:1])
+
+
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
+    """Compare the ids that the shards hold; while rows move, they are on two, and must be.
+
+    A customer on two shards is on a wrong one, which is the finding of shard_placement, with all its orders.
+    """
+    moment = known_moment(servers, servers.topology.shards)
+    if not moment or moment.under_way:
+        yield NotAsked(why_unsettled(moment))
+        return
+    shards = shards_of(servers.topology, moment.newest.map)
+    twice = on_two_shards(servers, shards)
+    if not twice:
+        return
+    if any(on_each(servers, shards, lambda shard, _: misplaced(servers, shard, moment)).values()):
+        yield NotAsked("customers with orders are on wrong shards, which shard_placement reports")
+        return
+    order, there = next(iter(twice.items()))
+    names = ", ".join(servers.topology.shard(number).source.name for number in there)
+    yield Finding(
+        node.name, "each order on one shard", f"order {order} on {names}, and {len(twice) - 1} more",
+        f"delete order {order} where it is not wanted",
+    )  # fmt: skip

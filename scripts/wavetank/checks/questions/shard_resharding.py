@@ -1,0 +1,27 @@
+"""Does no resharding stand still? One that does may keep customers from writing."""
+
+from collections.abc import Iterable, Iterator
+
+from wavetank.checks.finding import Finding, NotAsked, Seen
+from wavetank.servers.node import Servers
+from wavetank.sharding.placement import known_moment, why_unsettled
+from wavetank.sharding.reshard.standing import ask_standing
+from wavetank.topology.model import Node, Topology
+
+QUESTION = "Is somebody at work on the resharding that is under way?"
+
+
+def concerns(topology: Topology) -> Iterable[Node]:
+    """Ask once, where the shard map is: on the first shard's source."""
+    return (shard.source for shard in topology.shards[:1])
+
+
+def examine(node: Node, servers: Servers) -> Iterator[Seen]:
+    """Look for what a resharding has left that nobody goes on with: who does holds a lock."""
+    moment = known_moment(servers, servers.topology.shards)
+    if not moment:
+        yield NotAsked(why_unsettled(moment))
+        return
+    standing = ask_standing(servers)
+    if standing:
+        yield Finding(node.name, "a resharding to be at work, or none to be under way", standing.what, standing.step)

@@ -1,0 +1,28 @@
+"""What the commands of several modules share: options, exit codes, and which instance is meant."""
+
+from typing import Annotated
+
+import typer
+
+from wavetank.topology.instance import Instance, find_instance, instance_names
+
+DEFAULT_TOPOLOGY = "master-slave"
+FINDING, USAGE, INTERRUPTED = 1, 2, 130
+
+InstanceName = Annotated[str, typer.Option("--instance", envvar="INSTANCE", help="Which instance.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", envvar="DRY_RUN", help="Say what would be done, or why not; change nothing.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+def known_instance(name: str) -> Instance:
+    """Return an instance that exists; where only one does, an empty name means that one.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    there = instance_names()
+    instance = find_instance(name or (there[0] if len(there) == 1 else DEFAULT_TOPOLOGY))
+    instance.topology()
+    return instance

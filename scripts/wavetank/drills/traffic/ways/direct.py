@@ -1,0 +1,94 @@
+"""Clients know the addresses of all servers, and look for another one when theirs fails or refuses."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from wavetank.drills.traffic.way import PATIENCE_S, Session, Way
+from wavetank.errors import UnreachableError
+from wavetank.servers.accounts import APP_ACCOUNT
+from wavetank.servers.node import Server, Servers, StatementError, answer_on
+from wavetank.topology.model import Topology
+
+if TYPE_CHECKING:
+    from wavetank.servers.node import Connection
+
+WHAT = "clients know all servers, and look for one that takes writes"
+OWN_WRITES = False
+_TAKES_WRITES = "SELECT NOT @@GLOBAL.read_only AS yes"
+
+
+def lacks(_: Topology) -> str:
+    """Need nothing but servers."""
+    return ""
+
+
+def open_way(servers: Servers) -> Way:
+    """Return the way that every application has."""
+    return _Direct(servers)
+
+
+class _Direct:
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+
+    def session(self, client: int, *, writes: bool) -> Session:
+        topology = self._servers.topology
+        first = topology.sources if writes else topology.replicas
+        # Each client begins with another one.
+        turned = [first[(client + at) % len(first)] for at in range(len(first))]
+        nodes = [*turned, *(node for node in topology.nodes if node not in first)]
+        return SearchingSession([self._servers[node.name] for node in nodes], must_be_open=writes)
+
+    def close(self) -> None:
+        """Share nothing."""
+
+
+class SearchingSession:
+    """A connection to one of several doors, which is kept until it fails."""
+
+    def __init__(self, doors: Sequence[Server], *, must_be_open: bool, leaves_at_refusal: bool = True) -> None:
+        """Know the doors, in the order in which they are tried.
+
+        Args:
+            doors: servers, or what leads to them.
+            must_be_open: whether only a server that takes writes will do.
+            leaves_at_refusal: whether one that refuses a statement is given up.
+        """
+        self._doors = list(doors)
+        self._must_be_open = must_be_open
+        self._leaves_at_refusal = leaves_at_refusal
+        self._connection: Connection | None = None
+        self.asks = ""
+
+    def run(self, statement: str, *parameters: int) -> tuple[list[dict[str, Any]], int]:
+        """Run a statement where the session is connected; where that fails, it has nobody afterwards."""
+        if self._connection is None:
+            raise UnreachableError(self.asks, "no connection")
+        try:
+            return answer_on(self._connection, statement, parameters, node=self.asks)
+        except UnreachableError:
+            self.close()
+            raise
+        except StatementError:
+            if self._leaves_at_refusal:
+                self.close()
+            raise
+
+    def find(self) -> bool:
+        """Connect to the first door that will do; whose turn it was comes last the next time."""
+        for door in list(self._doors):
+            self._doors.append(self._doors.pop(0))
+            try:
+                self._connection, self.asks = door.connect(APP_ACCOUNT, PATIENCE_S), door.name
+                if not self._must_be_open or self.run(_TAKES_WRITES)[0][0]["yes"]:
+                    return True
+            except (UnreachableError, StatementError):
+                pass
+            self.close()
+        return False
+
+    def close(self) -> None:
+        """Give the connection up, without waiting for a goodbye."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self.asks = None, ""
