@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from wavetank import cli_shard
+from wavetank import cli_server, cli_shard
 from wavetank.cli_options import (
     DEFAULT_TOPOLOGY,
     FINDING,
@@ -43,13 +43,14 @@ if TYPE_CHECKING:
 WIDE = 130
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Real MySQL topologies: brought up, proven, and broken on purpose.",
 )
 
 app.add_typer(cli_shard.app, name="shard")
+app.command()(cli_server.sql)
+app.command()(cli_server.logs)
 
 
 def main() -> NoReturn:
@@ -65,6 +66,13 @@ def main() -> NoReturn:
     except UnreachableError as error:
         _refuse(f"{error} (make status shows the instance, make topology-up mends it)")
     sys.exit(0)
+
+
+def _check_names() -> list[str]:
+    """Return the names that the shell completes."""
+    from wavetank.checks import check_names
+
+    return check_names()
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -137,14 +145,20 @@ def verify(instance: InstanceName = "") -> None:
 
 
 @app.command()
-def check(instance: InstanceName = "", as_json: AsJson = False) -> None:
-    """Ask every check of a running instance."""
-    from wavetank.checks import ask_all
+def check(
+    name: Annotated[str, typer.Argument(metavar="CHECK", help="Ask this one only.", autocompletion=_check_names)] = "",
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask every check of a running instance, or only the one that is named."""
+    from wavetank.checks import ask_all, chosen
     from wavetank.node import Servers
     from wavetank.report import print_report
 
-    with Servers(known_instance(instance).topology()) as servers:
-        report = ask_all(servers)
+    topology = known_instance(instance).topology()
+    names = chosen(name, topology)
+    with Servers(topology) as servers:
+        report = ask_all(servers, names)
     if as_json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
@@ -345,7 +359,7 @@ def resolve(
 
 @app.command()
 def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
-    name: Annotated[str, typer.Argument(metavar="[DRILL]", help="Which storm; without one, list them.")] = "",
+    name: Annotated[str, typer.Argument(metavar="DRILL", help="Which storm; without one, list them.")] = "",
     seed: Annotated[int, typer.Option(envvar="SEED", help="Which random numbers.")] = 1,
     operations: Annotated[int, typer.Option(envvar="OPERATIONS", help="How many harmless ones.")] = 5000,
     strategy: Annotated[str, typer.Option(envvar="STRATEGY", help="How conflicts are resolved.")] = "latest-wins",

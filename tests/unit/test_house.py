@@ -99,7 +99,7 @@ def importers(library: str) -> list[str]:
             ],
         ),
         ("tenacity", ["waiting.py"]),
-        ("typer", ["cli.py", "cli_options.py", "cli_shard.py"]),
+        ("typer", ["cli.py", "cli_options.py", "cli_server.py", "cli_shard.py"]),
         ("uhashring", ["sharding/maps/hashed.py"]),
     ],
 )

@@ -6,6 +6,7 @@ is a new check: the commands and the test suites find it by themselves, and test
 seen red.
 """
 
+import difflib
 import functools
 import importlib
 import pkgutil
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from wavetank.checksums import TOO_LATE
-from wavetank.errors import UnreachableError
+from wavetank.errors import UnreachableError, UsageError
 from wavetank.node import Servers, StatementError
 from wavetank.topology import Channel, Member, Topology
 
@@ -147,11 +148,31 @@ class Report:
         return {"green": self.green, "proven": self.proven, **asdict(self)}
 
 
+def check_names() -> list[str]:
+    """Return the name of every check, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
 @functools.cache
 def all_checks() -> dict[str, Check]:
     """Return every check by its name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+    return {name: importlib.import_module(f"{__name__}.{name}") for name in check_names()}
+
+
+def chosen(name: str, topology: Topology) -> list[str] | None:
+    """Return the check called `name` as ask_all() takes it; an empty name means all of them.
+
+    Raises:
+        UsageError: there is no such check, or it has nothing to ask in this topology.
+    """
+    if not name:
+        return None
+    if name not in check_names():
+        similar = difflib.get_close_matches(name, check_names())
+        raise UsageError(f"no check {name!r}; there are: {', '.join(similar or check_names())}")
+    if not list(all_checks()[name].concerns(topology)):
+        raise UsageError(f"the check {name} has nothing to ask of {topology.instance}, a {topology.name} topology")
+    return [name]
 
 
 def ask(name: str, node: Member, servers: Servers) -> Answer:
