@@ -412,6 +412,19 @@ def judge(
     sys.exit(0 if judgement.passed else FINDING)
 
 
+@app.command()
+def picture(
+    directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="A drill's report.")],
+    topology: Annotated[str, typer.Option("--topology", help="Which inventory file it hit.")] = DEFAULT_TOPOLOGY,
+) -> None:
+    """Draw a drill from its report's directory as one SVG, on standard output: topology, steps, and the plot."""
+    from wavetank.inventory import drawn_topology
+    from wavetank.reporting.picture import drill_picture, read_drill, server_names
+
+    drill = read_drill(directory)
+    print(drill_picture(drill, drawn_topology(topology, server_names(directory))), end="")
+
+
 def _staged(drill: str, topology: str, instance: str, via: str, *, as_json: bool) -> str:
     """Return the name of the drill's instance, which is brought up where it is not there."""
     from wavetank.staging import absent_instance
