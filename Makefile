@@ -13,7 +13,7 @@ export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE DRY_RUN VIA RUNS SQL MAX_RTO MA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check sql logs switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-unit mutants lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check sql logs switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-unit mutants lint docs format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -121,6 +121,10 @@ lint: setup ## All linters
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
 	@$(BIN)/shellcheck .ci/run .ci/nightly compose/*.sh compose/images/*.sh benchmarks/*.sh playbooks/roles/*/files/*.sh
 
+docs: setup ## The pages of docs/ as a searchable site in .wavetank/docs/site/; a dead link fails
+	@python3 scripts/bootstrap.py docs
+	@$(BIN)/python scripts/docs.py
+
 format: setup ## Let the formatter have its way
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -133,3 +137,6 @@ bench: engine ## Measure against the plain way, both sides in one run
 lock: setup ## Pin what pyproject.toml asks for anew
 	@$(BIN)/pip-compile --quiet --upgrade --extra dev --allow-unsafe --strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+		| $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras --generate-hashes --constraint requirements.lock \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements-docs.lock -

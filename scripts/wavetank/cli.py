@@ -49,8 +49,6 @@ app = typer.Typer(
 )
 
 app.add_typer(cli_shard.app, name="shard")
-app.command()(cli_server.sql)
-app.command()(cli_server.logs)
 
 
 def main() -> NoReturn:
@@ -531,3 +529,7 @@ def list_(as_json: AsJson = False) -> None:
         print(f"{name:<16} {summary}")
     for name, of in instances.items():
         print(f"instance {name} ({of})")
+
+
+app.command()(cli_server.sql)
+app.command()(cli_server.logs)
