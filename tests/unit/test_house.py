@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from first_page import commands_of_the_first_page
 from wavetank import checks
 from wavetank.instance import HOME, INVENTORIES, topology_names
 
@@ -362,6 +363,14 @@ LONGEST_FIRST_PAGE = 150
 
 def test_the_first_page_is_short() -> None:
     assert len((HOME / "README.md").read_text().splitlines()) <= LONGEST_FIRST_PAGE
+
+
+def test_the_first_page_begins_with_the_two_commands_for_a_fresh_machine() -> None:
+    lines = commands_of_the_first_page()
+    assert lines[:2] == ["make topology-up", "make drill DRILL=source-killed"]
+    assert lines[-1] == "make topology-down"
+    # Where they run, one variable alone says which instance is meant.
+    assert [line for line in lines if "INSTANCE=" in line] == []
 
 
 @pytest.fixture(scope="module")
