@@ -13,7 +13,7 @@ export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE DRY_RUN VIA RUNS SQL MAX_RTO MA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-unit mutants lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check sql logs switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-unit mutants lint docs format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -40,8 +40,14 @@ status: setup ## What runs, who replicates from whom, lag, how to connect; WATCH
 verify: setup ## pytest-testinfra and every check against the running instance
 	@$(BIN)/wavetank verify
 
-check: setup ## Every check, side by side, in a second or two
-	@$(BIN)/wavetank check
+check: setup ## Every check, side by side, in a second or two; CHECK= asks one of them
+	@$(BIN)/wavetank check $(CHECK)
+
+sql: setup ## A mysql client on the server NODE=, as root in its container
+	@$(BIN)/wavetank sql
+
+logs: setup ## Follow the log of the server or proxy NODE=, until Ctrl-C
+	@$(BIN)/wavetank logs
 
 switchover: setup ## Let the replica TO= take its source's place: in order, nothing lost; DRY_RUN=1 only says how
 	@$(BIN)/wavetank switchover
@@ -116,6 +122,10 @@ lint: setup ## All linters
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
 	@$(BIN)/shellcheck .ci/run .ci/nightly compose/*.sh compose/images/*.sh benchmarks/*.sh playbooks/roles/*/files/*.sh
 
+docs: setup ## The pages of docs/ as a searchable site in .wavetank/docs/site/; a dead link fails
+	@python3 scripts/bootstrap.py docs
+	@$(BIN)/python scripts/docs.py
+
 format: setup ## Let the formatter have its way
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -128,3 +138,6 @@ bench: engine ## Measure against the plain way, both sides in one run
 lock: setup ## Pin what pyproject.toml asks for anew
 	@$(BIN)/pip-compile --quiet --upgrade --extra lab --extra dev --allow-unsafe --strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+		| $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras --generate-hashes --constraint requirements.lock \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements-docs.lock -

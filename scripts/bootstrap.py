@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Bring about the virtual environment that everything else runs in. Needs nothing but Python itself.
 
-Run by make before every target; where the environment is there and current, it does nothing.
+Run by make before every target; where the environment is there and current, it does nothing. With `docs` it also
+installs what builds the documentation, which no topology needs.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 VENV = HOME / ".venv"
 LOCK = HOME / "requirements.lock"
+DOCS_LOCK = HOME / "requirements-docs.lock"
 LEAST_PYTHON = (3, 11)
 LOG = VENV / "bootstrap.log"
 
@@ -51,6 +53,23 @@ def main() -> int:
     return 0
 
 
+def add_docs() -> int:
+    """Add what builds the documentation to the environment; return the exit code."""
+    stamp = VENV / f".docs-{hashlib.sha256(DOCS_LOCK.read_bytes()).hexdigest()[:16]}"
+    if stamp.exists():
+        return 0
+    print("wavetank: installing what builds the documentation, once", flush=True)
+    install = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run(
+        [*install, "--require-hashes", "-r", str(DOCS_LOCK)],
+        check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    if done.returncode != 0:
+        return _refuse(f"what builds the documentation cannot be installed: {done.stdout.strip()}")
+    stamp.touch()
+    return 0
+
+
 def _fingerprint() -> str:
     """Return what the environment depends on: the lock, our own packaging, Python, and where the clone is."""
     packaging = tomllib.loads((HOME / "pyproject.toml").read_text())
@@ -77,4 +96,4 @@ def _refuse(reason: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main() or (add_docs() if "docs" in sys.argv[1:] else 0))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from first_page import commands_of_the_first_page
 from wavetank.checks import asking
 from wavetank.topology.instance import HOME, INVENTORIES, topology_names
 
@@ -102,7 +103,7 @@ def importers(library: str) -> list[str]:
             ],
         ),
         ("tenacity", ["waiting.py"]),
-        ("typer", ["cli/commands.py", "cli/options.py", "cli/shard_commands.py"]),
+        ("typer", ["cli/commands.py", "cli/options.py", "cli/server_commands.py", "cli/shard_commands.py"]),
         ("uhashring", ["sharding/maps/hashed.py"]),
     ],
 )
@@ -338,26 +339,48 @@ def test_no_secret_is_in_git() -> None:
     assert ignored.returncode == 0
 
 
-# --- what the README says
+# --- what the pages say
+
+LONGEST_FIRST_PAGE = 150
+
+
+def test_the_first_page_is_short() -> None:
+    assert len((HOME / "README.md").read_text().splitlines()) <= LONGEST_FIRST_PAGE
+
+
+def test_the_first_page_begins_with_the_two_commands_for_a_fresh_machine() -> None:
+    lines = commands_of_the_first_page()
+    assert lines[:2] == ["make topology-up", "make drill DRILL=source-killed"]
+    assert lines[-1] == "make topology-down"
+    # Where they run, one variable alone says which instance is meant.
+    assert [line for line in lines if "INSTANCE=" in line] == []
 
 
 @pytest.fixture(scope="module")
 def targets() -> list[str]:
     """Return the make targets with a help comment."""
-    makefile = HOME / "Makefile"
-    if not makefile.exists():
-        pytest.skip("there is no Makefile yet")
-    found = re.findall(r"^([\w-]+):[^#\n]*## ", makefile.read_text(), re.MULTILINE)
+    found = re.findall(r"^([\w-]+):[^#\n]*## ", (HOME / "Makefile").read_text(), re.MULTILINE)
     assert "topology-up" in found
     return found
 
 
-def test_every_make_target_with_a_help_text_is_in_the_readme(targets: list[str]) -> None:
-    readme = HOME / "README.md"
-    if not readme.exists():
-        pytest.skip("there is no README.md yet")
-    text = readme.read_text()
+def test_every_make_target_with_a_help_text_is_in_the_page_of_commands(targets: list[str]) -> None:
+    text = (HOME / "docs" / "commands.md").read_text()
     assert [target for target in targets if not re.search(rf"\bmake {re.escape(target)}(?![\w-])", text)] == []
+
+
+def test_every_command_that_the_pages_name_is_one() -> None:
+    rules = set(re.findall(r"^([\w-]+):", (HOME / "Makefile").read_text(), re.MULTILINE))
+    for page in [HOME / "README.md", *(HOME / "docs").rglob("*.md")]:
+        named = set(re.findall(r"`make ([a-z][\w-]*)", page.read_text()))
+        assert named <= rules, relative(page)
+
+
+def test_every_check_is_in_the_page_of_checks_with_its_question() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", (HOME / "docs" / "checks.md").read_text(), re.MULTILINE))
+    assert {name: question.replace("`", "") for name, question in rows.items()} == {
+        name: check.QUESTION.replace("`", "") for name, check in asking.all_checks().items()
+    }
 
 
 def test_every_make_target_with_a_help_text_is_phony(targets: list[str]) -> None:

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import mysql.connector
 import pytest
 from wavetank.checks import asking
-from wavetank.checks.asking import Answer, Report, all_checks, ask_all
+from wavetank.checks.asking import Answer, Report, all_checks, ask_all, chosen
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.cli.check_report import print_report, summary
-from wavetank.errors import UnreachableError
+from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.node import Servers
 from wavetank.topology.model import Node, Topology
 
@@ -295,3 +295,30 @@ def test_the_checks_of_the_house_are_found_by_themselves() -> None:
     found = all_checks()
     assert found.keys() >= asking.FIRST
     assert {"errant_transactions", "replication_threads", "writable"} <= found.keys()
+
+
+# --- which checks are asked
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("applier_leg", "no check 'applier_leg'; there are: applier_lag"),
+        ("shard_map", "the check shard_map has nothing to ask of sea, a master-slave topology"),
+    ],
+)
+def test_a_check_that_cannot_be_asked_is_refused(name: str, said: str, make_topology: Callable[..., Topology]) -> None:
+    with pytest.raises(UsageError) as refusal:
+        chosen(name, make_topology())
+    assert str(refusal.value) == said
+
+
+def test_a_name_like_no_other_is_answered_with_all_names(make_topology: Callable[..., Topology]) -> None:
+    with pytest.raises(UsageError) as refusal:
+        chosen("zzz", make_topology())
+    assert str(refusal.value) == f"no check 'zzz'; there are: {', '.join(sorted(all_checks()))}"
+
+
+def test_one_check_is_one_check_and_no_name_means_all(make_topology: Callable[..., Topology]) -> None:
+    assert chosen("writable", make_topology()) == ["writable"]
+    assert chosen("", make_topology()) is None

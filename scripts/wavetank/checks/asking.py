@@ -1,5 +1,6 @@
 """Who asks the questions: all checks side by side, and what came of a round of them."""
 
+import difflib
 import functools
 import importlib
 import pkgutil
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 
 from wavetank.checks import questions
 from wavetank.checks.finding import Finding, NotAsked, Seen
-from wavetank.errors import UnreachableError
+from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.checksums import TOO_LATE
 from wavetank.servers.node import Servers, StatementError
 from wavetank.topology.model import Member, Topology
@@ -113,11 +114,31 @@ class Report:
         return {"green": self.green, "proven": self.proven, **asdict(self)}
 
 
+def check_names() -> list[str]:
+    """Return the name of every check, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(questions.__path__))
+
+
 @functools.cache
 def all_checks() -> dict[str, Check]:
     """Return every check by its name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(questions.__path__))
-    return {name: importlib.import_module(f"{questions.__name__}.{name}") for name in names}
+    return {name: importlib.import_module(f"{questions.__name__}.{name}") for name in check_names()}
+
+
+def chosen(name: str, topology: Topology) -> list[str] | None:
+    """Return the check called `name` as ask_all() takes it; an empty name means all of them.
+
+    Raises:
+        UsageError: there is no such check, or it has nothing to ask in this topology.
+    """
+    if not name:
+        return None
+    if name not in check_names():
+        similar = difflib.get_close_matches(name, check_names())
+        raise UsageError(f"no check {name!r}; there are: {', '.join(similar or check_names())}")
+    if not list(all_checks()[name].concerns(topology)):
+        raise UsageError(f"the check {name} has nothing to ask of {topology.instance}, a {topology.name} topology")
+    return [name]
 
 
 def ask(name: str, node: Member, servers: Servers) -> Answer:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from wavetank.cli import shard_commands
+from wavetank.cli import server_commands, shard_commands
 from wavetank.cli.options import (
     DEFAULT_TOPOLOGY,
     FINDING,
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 WIDE = 130
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Real MySQL topologies: brought up, proven, and broken on purpose.",
@@ -65,6 +64,13 @@ def main() -> NoReturn:
     except UnreachableError as error:
         _refuse(f"{error} (make status shows the instance, make topology-up mends it)")
     sys.exit(0)
+
+
+def _check_names() -> list[str]:
+    """Return the names that the shell completes."""
+    from wavetank.checks.asking import check_names
+
+    return check_names()
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -137,14 +143,20 @@ def verify(instance: InstanceName = "") -> None:
 
 
 @app.command()
-def check(instance: InstanceName = "", as_json: AsJson = False) -> None:
-    """Ask every check of a running instance."""
-    from wavetank.checks.asking import ask_all
+def check(
+    name: Annotated[str, typer.Argument(metavar="CHECK", help="Ask this one only.", autocompletion=_check_names)] = "",
+    instance: InstanceName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask every check of a running instance, or only the one that is named."""
+    from wavetank.checks.asking import ask_all, chosen
     from wavetank.cli.check_report import print_report
     from wavetank.servers.node import Servers
 
-    with Servers(known_instance(instance).topology()) as servers:
-        report = ask_all(servers)
+    topology = known_instance(instance).topology()
+    names = chosen(name, topology)
+    with Servers(topology) as servers:
+        report = ask_all(servers, names)
     if as_json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
@@ -346,7 +358,7 @@ def resolve(
 
 @app.command()
 def drill(  # noqa: PLR0913, PLR0917 - what a person may say of a drill
-    name: Annotated[str, typer.Argument(metavar="[DRILL]", help="Which storm; without one, list them.")] = "",
+    name: Annotated[str, typer.Argument(metavar="DRILL", help="Which storm; without one, list them.")] = "",
     seed: Annotated[int, typer.Option(envvar="SEED", help="Which random numbers.")] = 1,
     operations: Annotated[int, typer.Option(envvar="OPERATIONS", help="How many harmless ones.")] = 5000,
     strategy: Annotated[str, typer.Option(envvar="STRATEGY", help="How conflicts are resolved.")] = "latest-wins",
@@ -398,6 +410,19 @@ def judge(
     judgement = decide(read_kept(directory))
     print(json.dumps(judgement.as_dict(), indent=2) if as_json else "\n".join(judgement.lines()))
     sys.exit(0 if judgement.passed else FINDING)
+
+
+@app.command()
+def picture(
+    directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="A drill's report.")],
+    topology: Annotated[str, typer.Option("--topology", help="Which inventory file it hit.")] = DEFAULT_TOPOLOGY,
+) -> None:
+    """Draw a drill from its report's directory as one SVG, on standard output: topology, steps, and the plot."""
+    from wavetank.drills.reporting.picture import drill_picture, read_drill, server_names
+    from wavetank.topology.inventory import drawn_topology
+
+    drill = read_drill(directory)
+    print(drill_picture(drill, drawn_topology(topology, server_names(directory))), end="")
 
 
 def _staged(drill: str, topology: str, instance: str, via: str, *, as_json: bool) -> str:
@@ -506,3 +531,7 @@ def list_(as_json: AsJson = False) -> None:
         print(f"{name:<16} {summary}")
     for name, of in instances.items():
         print(f"instance {name} ({of})")
+
+
+app.command()(server_commands.sql)
+app.command()(server_commands.logs)

@@ -1,5 +1,7 @@
 """Whether an inventory file can be read at all, before Ansible is asked to."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import yaml
 
 from wavetank.errors import UsageError
 from wavetank.topology.instance import INVENTORIES, topology_names
-from wavetank.topology.model import Sizing, Topology, read_nodes
+from wavetank.topology.model import Sizing, Topology, read_nodes, with_replicas
 from wavetank.topology.proxies import KINDS, read_proxies
 
 
@@ -72,3 +74,23 @@ def declared_topology(name: str, instance: str, first_port: int) -> Topology:
         sizing=Sizing(0, 0),
         proxies=read_proxies(proxies, first_port + len(hosts)),
     )
+
+
+def drawn_topology(name: str, members: Collection[str]) -> Topology:
+    """Return what an inventory file describes, with as many replicas behind each source as an instance of it had.
+
+    Args:
+        name: the inventory file.
+        members: whom the instance had; of its replicas only the number counts.
+
+    Raises:
+        UsageError: there is no such file, or it contradicts itself.
+    """
+    declared = declared_topology(name, name, 0)
+    servers = set(members) - {proxy.name for proxy in declared.proxies}
+    if not servers or len(servers) == len(declared.nodes):
+        return declared
+    hosts, _ = declared_groups(name)
+    sources = len(declared.sources)
+    more = with_replicas(hosts, (len(servers) - sources) // sources)
+    return replace(declared, nodes=read_nodes(more, 0))
