@@ -112,7 +112,7 @@ def test_what_cannot_be_opened_is_refused_in_one_line(
 
 @pytest.mark.usefixtures("sea")
 def test_without_an_engine_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wavetank.containers.engine_answers", lambda: False)
+    monkeypatch.setattr("wavetank.machine.containers.engine_answers", lambda: False)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     assert "Docker" in refusal("sql", "db1", "--instance", "sea")
 
