@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import HOME, WAVETANK, own, up, wavetank
+from mending import up_unless_green
 from wavetank import containers, switchover
 from wavetank.errors import UsageError
 from wavetank.failover import fail_over
@@ -27,6 +28,7 @@ from wavetank.switchover import switch_over
 from wavetank.waiting import wait_until
 from writer import Writer
 
+pytestmark = pytest.mark.group("change")
 # An application does not wait longer for an answer.
 PATIENCE_S = 2
 # How long a failover may take to a step, and to end.
@@ -34,19 +36,13 @@ STEP_S = 30
 OPEN = "SELECT NOT @@GLOBAL.read_only"
 
 
-@pytest.fixture(scope="module")
-def brought(bring_up: Callable[..., str]) -> str:
-    """A semi-synchronous source with two replicas."""
-    return bring_up(own("change"), SEMI_SYNC=1)
-
-
 @pytest.fixture
-def servers(brought: str) -> Iterator[Servers]:
+def servers(changing: str) -> Iterator[Servers]:
     """The instance in order, whoever is its source by now, and with no failover a moment ago."""
-    up(brought)
-    FailoverLog(Instance(brought)).forget()
-    with Servers(Instance(brought).topology(), PATIENCE_S) as servers:
+    FailoverLog(Instance(changing)).forget()
+    with Servers(Instance(changing).topology(), PATIENCE_S) as servers:
         yield servers
+    up_unless_green(changing)
 
 
 def roles(servers: Servers) -> tuple[str, str, str]:
@@ -318,16 +314,16 @@ def test_killed_at_a_step_the_same_command_goes_on(servers: Servers, *, recorded
     assert FailoverLog(instance).unfinished(instance.topology()) == []
 
 
-def test_gtid_sets_are_what_the_server_says_they_are(brought: str) -> None:
+def test_gtid_sets_are_what_the_server_says_they_are(changing: str) -> None:
     uuids = [f"3e11fa47-71ca-11e1-9e33-c80aa942956{number}{tag}" for number in (2, 3) for tag in ("", ":aux")]
-    drawn = random.Random(brought)  # noqa: S311 - no secret
+    drawn = random.Random(changing)  # noqa: S311 - no secret
 
     def some() -> str:
         first = [drawn.randint(1, 12) for _ in range(3)]
         entry = ":".join(f"{number}-{number + drawn.randint(0, 3)}" for number in first)
         return ",".join(f"{uuid}:{entry}" for uuid in drawn.sample(uuids, 3))
 
-    with Servers(Instance(brought).topology()) as servers:
+    with Servers(Instance(changing).topology()) as servers:
         server = servers[servers.topology.nodes[0].name]
         for one, other in ((some(), some()) for _ in range(100)):
             theirs = server.query("SELECT GTID_SUBTRACT(%s, %s) AS less, GTID_SUBSET(%s, %s) AS part", [one, other] * 2)
@@ -371,4 +367,3 @@ def test_no_failover_without_a_replica(bring_up: Callable[..., str]) -> None:
     name = bring_up(own("alone"), REPLICAS=0)
     done = wavetank("failover", INSTANCE=name)
     assert (done.returncode, done.stderr) == (2, "wavetank: db1 has no replica that could take its place\n")
-    wavetank("down", INSTANCE=name)

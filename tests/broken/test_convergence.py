@@ -26,12 +26,11 @@ SHOP = "shop.customers, shop.products, shop.orders, shop.order_items"
 
 
 @pytest.fixture(scope="module")
-def instance(bring_up: Callable[..., str]) -> Iterator[Instance]:
-    """An instance of a source and two replicas that hold data, as long as the tests of this file need it."""
+def instance(bring_up: Callable[..., str]) -> Instance:
+    """An instance of a source and two replicas that hold data."""
     name = bring_up(own("mend"))
     assert wavetank("load", "500", INSTANCE=name).returncode == 0
-    yield Instance(name)
-    wavetank("down", INSTANCE=name)
+    return Instance(name)
 
 
 @pytest.fixture

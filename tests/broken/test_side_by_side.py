@@ -15,6 +15,8 @@ from wavetank.node import Server, Servers
 from wavetank.topology import Topology
 from wavetank.waiting import wait_until
 
+# With those who write inventories as well: each would be listed to the others.
+pytestmark = pytest.mark.group("inventories")
 UNSEEN = INVENTORIES / "zz-unseen.yml"
 UNSEEN_TEXT = """# A source with five replicas, two of them behind another one
 mysql:
@@ -126,21 +128,16 @@ def test_ansible_alone_finds_nothing_to_change(unseen: Servers, arguments: list[
 # --- two instances
 
 
-def passing(instance: str, bring_up: Callable[..., str]) -> Iterator[Servers]:
-    """Have an instance of two servers as long as the tests of this file need it."""
-    with Servers(Instance(bring_up(instance, REPLICAS=1)).topology()) as servers:
-        yield servers
-    wavetank("down", INSTANCE=instance)
-
-
 @pytest.fixture(scope="module")
 def left(bring_up: Callable[..., str]) -> Iterator[Servers]:
-    yield from passing(own("left"), bring_up)
+    with Servers(Instance(bring_up(own("left"), REPLICAS=1)).topology()) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="module")
 def right(bring_up: Callable[..., str]) -> Iterator[Servers]:
-    yield from passing(own("right"), bring_up)
+    with Servers(Instance(bring_up(own("right"), REPLICAS=1)).topology()) as servers:
+        yield servers
 
 
 def test_two_instances_share_neither_ports_nor_networks(left: Servers, right: Servers) -> None:

@@ -17,6 +17,7 @@ from wavetank.judging.kept import read_kept
 from wavetank.node import Servers
 from wavetank.waiting import wait_until
 
+pytestmark = pytest.mark.group("conflicts")
 FEW = 300
 TABLES = "drill.items, drill.stock"
 

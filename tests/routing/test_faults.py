@@ -16,6 +16,7 @@ from wavetank.routing import Bounds, NoServerError, OutcomeUnknownError, Router,
 from wavetank.switchover import switch_over
 from wavetank.waiting import wait_until
 
+pytestmark = pytest.mark.group("routing")
 LOG = logging.getLogger(__name__)
 
 # Seconds; on a quiet machine each takes about half of it.

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from wavetank.errors import UsageError
 from wavetank.node import Servers, StatementError
 from wavetank.routing import OutcomeUnknownError, PoolSize, Router, RoutingError, Session
 from wavetank.waiting import wait_until
 
+pytestmark = pytest.mark.group("routing")
 LOG = logging.getLogger(__name__)
 
 BORROWINGS, THREADS = 10_000, 8

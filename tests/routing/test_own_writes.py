@@ -9,6 +9,7 @@ from appliers import held_back
 from wavetank.node import Servers
 from wavetank.routing import Bounds, MissingTransactionsError, Router, Session
 
+pytestmark = pytest.mark.group("routing")
 LOG = logging.getLogger(__name__)
 
 ROW = 9100

@@ -11,6 +11,7 @@ from wavetank.routing import Answer, Router
 from wavetank.routing.functions import HARMLESS, KEYWORDS, OF_THE_SESSION
 from wavetank.statements import MARK, Statement, mark_of, mixed_statements
 
+pytestmark = pytest.mark.group("routing")
 # A replica's share may be off by this many of the reads: the spread is exact up to a round.
 TOLERANCE = 2
 NO_SUCH_FUNCTION = 1305

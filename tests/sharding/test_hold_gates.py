@@ -12,6 +12,8 @@ from wavetank.node import Connection, Row, Servers, StatementError, query_on
 from wavetank.sharding.client import Shards
 from wavetank.traffic.proxied import HOLD, START, ProxiedShards
 
+pytestmark = pytest.mark.group("four-shard")
+
 
 def connect(servers: Servers, name: str) -> Connection:
     return servers[name].connect("app_rw", 5, database="shop_2")

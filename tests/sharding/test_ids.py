@@ -3,9 +3,11 @@
 import logging
 import time
 
+import pytest
 from wavetank.node import Servers
 from wavetank.sharding.client import connect
 
+pytestmark = pytest.mark.group("four-shard")
 LOG = logging.getLogger(__name__)
 WORKERS = "SELECT worker, used_until_ms FROM sharding_work.id_workers"
 LOSE = "UPDATE sharding_work.id_workers SET used_until_ms = %s WHERE worker = %s"
