@@ -17,7 +17,7 @@ export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE DRY_RUN VIA RUNS SQL MAX_RTO MA
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-quick test-unit mutants lint format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-quick test-unit mutants lint lint-playbooks lint-types lint-files format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -114,11 +114,18 @@ mutants: setup ## Change the judge in small ways and see its unit tests notice; 
 	@MODULES="$(MODULES)" SAMPLE=$(SAMPLE) SEED=$(SEED) JOBS=$(JOBS) FRESH=$(FRESH) $(BIN)/python tests/mutants/run.py
 
 lint: setup ## All linters
+	@$(MAKE) -j2 --output-sync=target lint-playbooks lint-types lint-files
+
+lint-playbooks:
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
+
+lint-types:
+	@$(BIN)/mypy -p wavetank
+
+lint-files:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy -p wavetank
 	@$(BIN)/yamllint --strict .
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint --offline -q
 	@$(BIN)/shellcheck .ci/run .ci/nightly compose/*.sh compose/images/*.sh benchmarks/*.sh playbooks/roles/*/files/*.sh
 
 format: setup ## Let the formatter have its way
