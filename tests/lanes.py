@@ -23,7 +23,13 @@ from xdist.scheduler import LoadScopeScheduling
 TESTS = Path(__file__).parent
 # Whoever is first in the queue finds a lane empty: groups that take long come first, or one of them would be left when
 # the other lane has nothing to do any more. `make test` prints what each took. One that is not here is taken for long.
-LONGEST_FIRST: tuple[str, ...] = ()
+LONGEST_FIRST = (
+    "proxysql", "conflicts", "four-shard", "drills/test_outage.py", "change", "broken/test_convergence.py",
+    "sharding/test_resharding.py", "inventories", "master-slave", "chain", "drills/test_by_way.py",
+    "drills/test_interrupted_storms.py", "sharding/test_lost_sources.py", "routing", "queries", "broken/test_peers.py",
+    "broken-four-shard", "master-master", "mysql-router", "drills/test_compare.py", "shards-proxy", "directory",
+    "drills/test_small_disk.py", "broken/test_proxy_refusals.py", "broken/test_every_check_goes_red.py",
+)  # fmt: skip
 STATE = HOME / ".wavetank"
 # Which group each test is in, by its id.
 GROUPS = STATE / "tests-groups.json"

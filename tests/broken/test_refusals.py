@@ -1,6 +1,7 @@
 """Bad input is refused before anything is created: one line that says what would be right, exit code 2."""
 
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -28,7 +29,7 @@ Asked = dict[str, str | int]
 
 def refusal(*arguments: str, **options: str | int) -> str:
     """Run a command that must be refused; return its one line on standard error."""
-    before = remains()
+    before = remains_before()
     done = wavetank(*arguments, **options)
     said = done.stdout + done.stderr
     assert done.returncode == 2, f"exit code {done.returncode}:\n{said}"
@@ -49,6 +50,12 @@ def remains() -> set[str]:
     for kind in ("network", "volume"):
         things |= {f"{kind} {name}" for name in docker(kind, "ls", f"--filter=name={WORD}", "--format={{.Name}}")}
     return things | {str(path) for path in (HOME / ".wavetank").rglob(f"*{WORD}*")}
+
+
+@functools.cache
+def remains_before() -> set[str]:
+    """Return what there was before the first command; what a test should not leave is taken down after it."""
+    return remains()
 
 
 def docker(*arguments: str) -> list[str]:
