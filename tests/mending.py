@@ -4,10 +4,10 @@ A test mends by this what it has damaged. That topology-up itself mends each dam
 tests/broken/test_every_check_goes_red.py; it alone makes containers and files anew.
 """
 
-from commands import up
 from wavetank import containers
 from wavetank.checks import ask_all
 from wavetank.drift import find_drift, wait_for_replication, wait_for_servers
+from wavetank.finishing import finish_all
 from wavetank.instance import Instance
 from wavetank.node import Servers
 from wavetank.proxies import ADMIN, Proxy, proxysqls
@@ -27,6 +27,7 @@ def mend(damaged: Servers) -> None:
     with Servers(Instance(damaged.topology.instance).topology()) as servers:
         _run_containers(servers)
         wait_for_servers(servers)
+        finish_all(servers)
         _mend_servers(servers)
         wait_for_replication(servers)
         for proxy in proxysqls(servers.topology.proxies):
@@ -44,12 +45,12 @@ def wait_for_green(servers: Servers) -> None:
     )  # fmt: skip
 
 
-def up_unless_green(instance: str) -> None:
-    """Let topology-up mend an instance in which something moved or died, unless all is well by itself."""
+def mend_unless_green(instance: str) -> None:
+    """Mend an instance in which something moved or died, unless all is well by itself."""
     with Servers(Instance(instance).topology()) as servers:
-        doubts = ask_all(servers).doubts()
-    if doubts:
-        up(instance)
+        if ask_all(servers).doubts():
+            mend(servers)
+            wait_for_green(servers)
 
 
 def _run_containers(servers: Servers) -> None:

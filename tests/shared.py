@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from commands import up, wavetank
+from commands import clear, up
 from fronts import demand
 from lanes import group_of
 from wavetank.checks import ask_all
@@ -38,7 +38,7 @@ class Shared:
                 up(instance, **options)
             except BaseException:
                 # One that failed is not there: the next test that needs it tries anew.
-                wavetank("down", INSTANCE=instance)
+                clear(instance)
                 raise
             self._there[instance] = options
         return instance
@@ -50,7 +50,7 @@ class Shared:
         self.doubtful = False
 
     def _take_down(self, instance: str) -> None:
-        wavetank("down", INSTANCE=instance)
+        clear(instance)
         del self._there[instance]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import HOME, WAVETANK, own, up, wavetank
-from mending import up_unless_green
+from mending import mend_unless_green
 from wavetank import containers, switchover
 from wavetank.errors import UsageError
 from wavetank.failover import fail_over
@@ -42,7 +42,7 @@ def servers(changing: str) -> Iterator[Servers]:
     FailoverLog(Instance(changing)).forget()
     with Servers(Instance(changing).topology(), PATIENCE_S) as servers:
         yield servers
-    up_unless_green(changing)
+    mend_unless_green(changing)
 
 
 def roles(servers: Servers) -> tuple[str, str, str]:

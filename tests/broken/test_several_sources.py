@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import own, wavetank
-from mending import up_unless_green
+from mending import mend_unless_green
 from wavetank import containers
 from wavetank.errors import UsageError
 from wavetank.failover import fail_over
@@ -34,7 +34,7 @@ def servers(brought: str) -> Iterator[Servers]:
     FailoverLog(Instance(brought)).forget()
     with Servers(Instance(brought).topology()) as servers:
         yield servers
-    up_unless_green(brought)
+    mend_unless_green(brought)
 
 
 def sources(servers: Servers) -> list[str]:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from commands import HOME, WAVETANK, own, up, wavetank
+from commands import HOME, WAVETANK, clear, own, up, wavetank
 from wavetank import containers
 from wavetank.accounts import ACCOUNTS
 from wavetank.instance import INVENTORIES, Instance
@@ -84,7 +84,7 @@ def unseen() -> Iterator[Servers]:
         with Servers(Instance(own("unseen")).topology()) as servers:
             yield servers
     finally:
-        wavetank("down", INSTANCE=own("unseen"))
+        clear(own("unseen"))
         UNSEEN.unlink(missing_ok=True)
 
 
@@ -183,7 +183,7 @@ def test_two_ups_at_the_same_moment_take_different_ports() -> None:
         assert [each.returncode for each in done] == [0, 0], "".join(each.stderr for each in done)
     finally:
         for name in names:
-            wavetank("down", INSTANCE=name)
+            clear(name)
 
 
 # --- a clone in an odd place

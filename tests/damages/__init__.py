@@ -2,7 +2,8 @@
 
 A module of this package is one instance to damage: OPTIONS says how it is brought up, CASES what is done to it; MORE is
 what it holds beside DATA, LANE names it where other tests use the same one. AT_ONCE has titles of cases that one
-topology-up mends together, in the order in which they are done. tests/broken/ finds the modules by itself.
+topology-up mends together, in the order in which they are done; ALIKE says which of them another one is like.
+tests/broken/ finds the modules by itself.
 """
 
 import importlib

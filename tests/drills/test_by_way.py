@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import own, up, wavetank
+from commands import clear, own, up, wavetank
 from fronts import demand
 from wavetank import containers
 from wavetank.checks import all_checks
@@ -111,4 +111,4 @@ def test_a_drill_brings_its_topology_up_where_it_is_not_there() -> None:
             f"wavetank: {instance} is a {TOPOLOGY} topology: name another INSTANCE=, or take it down first\n",
         )
     finally:
-        wavetank("down", INSTANCE=instance)
+        clear(instance)
