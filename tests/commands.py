@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,24 @@ def up(instance: str, **options: str | int) -> subprocess.CompletedProcess[str]:
     done = wavetank("up", INSTANCE=instance, **options)
     assert done.returncode == 0, f"topology-up of {instance} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done
+
+
+def clear(instance: str) -> None:
+    """Remove an instance, without the playbook around it that topology-down is, where nothing is in the way of that."""
+    project, directory = f"wavetank-{instance}", HOME / ".wavetank" / "instances" / instance
+    named = [f"--filter=label=com.docker.compose.project={project}", "--quiet"]
+    gone = True
+    for kind, removal in (
+        (["ps", "--all"], ["rm", "--force", "--volumes"]),
+        (["volume", "ls"], ["volume", "rm"]),
+        (["network", "ls"], ["network", "rm"]),
+    ):
+        listed = subprocess.run(["docker", *kind, *named], text=True, capture_output=True, check=True).stdout.split()
+        if listed:
+            done = subprocess.run(["docker", *removal, *listed], capture_output=True, check=False)
+            gone &= done.returncode == 0
+    if gone:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        # A small disk that a storm has left is mounted.
+        wavetank("down", INSTANCE=instance)

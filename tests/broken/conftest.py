@@ -1,11 +1,12 @@
-"""Instances to damage: one a module of tests/damages/, and a semi-synchronous one."""
+"""Instances to damage: one a module of tests/damages/, and a semi-synchronous one that sources are moved in."""
 
 import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-from commands import own, up
-from damages import DATA, expect_green, instances
+from commands import own
+from damages import DATA, expect_green, instances, lane_of
+from mending import mend, wait_for_green
 from wavetank.servers.node import Server, Servers
 from wavetank.topology.instance import Instance
 
@@ -19,8 +20,7 @@ def damaged(bring_up: Callable[..., str]) -> Iterator[Callable[[str], Servers]]:
         def get(module: str) -> Servers:
             if module not in there:
                 damages = instances()[module]
-                name = getattr(damages, "INSTANCE", own(f"broken-{module.replace('_', '-')}"))
-                bring_up(name, **damages.OPTIONS)
+                name = bring_up(own(lane_of(module)), **damages.OPTIONS)
                 there[module] = stack.enter_context(Servers(Instance(name).topology()))
                 there[module][there[module].topology.sources[0].name].execute(*DATA, *getattr(damages, "MORE", ()))
             return there[module]
@@ -35,10 +35,9 @@ def servers(damaged: Callable[[str], Servers]) -> Servers:
 
 
 @pytest.fixture(scope="module")
-def semi_sync_servers(bring_up: Callable[..., str]) -> Iterator[Servers]:
-    """The semi-synchronous instance."""
-    with Servers(Instance(bring_up(own("semi"), SEMI_SYNC=1)).topology()) as servers:
-        yield servers
+def changing(bring_up: Callable[..., str]) -> str:
+    """A semi-synchronous source with two replicas; who is the source changes."""
+    return bring_up(own("change"), SEMI_SYNC=1)
 
 
 @pytest.fixture
@@ -47,8 +46,8 @@ def proxied(damaged: Callable[[str], Servers]) -> Iterator[Servers]:
     servers = damaged("proxysql")
     expect_green(servers)
     yield servers
-    up(servers.topology.instance)
-    expect_green(servers)
+    mend(servers)
+    wait_for_green(servers)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import HOME, WAVETANK, own, up, wavetank
+from mending import mend_unless_green
 from wavetank.change import switchover
 from wavetank.change.failover.run import fail_over
 from wavetank.change.failover_log import FailoverLog
@@ -28,6 +29,7 @@ from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
 from writer import Writer
 
+pytestmark = pytest.mark.group("change")
 # An application does not wait longer for an answer.
 PATIENCE_S = 2
 # How long a failover may take to a step, and to end.
@@ -35,19 +37,13 @@ STEP_S = 30
 OPEN = "SELECT NOT @@GLOBAL.read_only"
 
 
-@pytest.fixture(scope="module")
-def brought(bring_up: Callable[..., str]) -> str:
-    """A semi-synchronous source with two replicas."""
-    return bring_up(own("change"), SEMI_SYNC=1)
-
-
 @pytest.fixture
-def servers(brought: str) -> Iterator[Servers]:
+def servers(changing: str) -> Iterator[Servers]:
     """The instance in order, whoever is its source by now, and with no failover a moment ago."""
-    up(brought)
-    FailoverLog(Instance(brought)).forget()
-    with Servers(Instance(brought).topology(), PATIENCE_S) as servers:
+    FailoverLog(Instance(changing)).forget()
+    with Servers(Instance(changing).topology(), PATIENCE_S) as servers:
         yield servers
+    mend_unless_green(changing)
 
 
 def roles(servers: Servers) -> tuple[str, str, str]:
@@ -215,7 +211,7 @@ def test_a_source_that_answers_is_not_replaced_unless_forced(servers: Servers) -
 
 def test_a_source_that_only_we_cannot_reach_is_not_dead(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
     old, first, second = roles(servers)
-    monkeypatch.setattr("wavetank.change.failover.detection.answers", lambda _: False)
+    monkeypatch.setattr("wavetank.failover.detection.answers", lambda _: False)
     with pytest.raises(UsageError, match=f"{old} does not answer here, but {first}, {second} hears from it"):
         fail_over(servers)
     assert open_ones(servers) == [old]
@@ -270,7 +266,7 @@ def test_interrupted_it_goes_on_where_it_stopped(servers: Servers, monkeypatch: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("wavetank.change.finishing.open_promoted", stop)
+        patch.setattr("wavetank.finishing.open_promoted", stop)
         with pytest.raises(KeyboardInterrupt):
             fail_over(servers)
     change = fail_over(servers)
@@ -319,16 +315,16 @@ def test_killed_at_a_step_the_same_command_goes_on(servers: Servers, *, recorded
     assert FailoverLog(instance).unfinished(instance.topology()) == []
 
 
-def test_gtid_sets_are_what_the_server_says_they_are(brought: str) -> None:
+def test_gtid_sets_are_what_the_server_says_they_are(changing: str) -> None:
     uuids = [f"3e11fa47-71ca-11e1-9e33-c80aa942956{number}{tag}" for number in (2, 3) for tag in ("", ":aux")]
-    drawn = random.Random(brought)  # noqa: S311 - no secret
+    drawn = random.Random(changing)  # noqa: S311 - no secret
 
     def some() -> str:
         first = [drawn.randint(1, 12) for _ in range(3)]
         entry = ":".join(f"{number}-{number + drawn.randint(0, 3)}" for number in first)
         return ",".join(f"{uuid}:{entry}" for uuid in drawn.sample(uuids, 3))
 
-    with Servers(Instance(brought).topology()) as servers:
+    with Servers(Instance(changing).topology()) as servers:
         server = servers[servers.topology.nodes[0].name]
         for one, other in ((some(), some()) for _ in range(100)):
             theirs = server.query("SELECT GTID_SUBTRACT(%s, %s) AS less, GTID_SUBSET(%s, %s) AS part", [one, other] * 2)
@@ -372,4 +368,3 @@ def test_no_failover_without_a_replica(bring_up: Callable[..., str]) -> None:
     name = bring_up(own("alone"), REPLICAS=0)
     done = wavetank("failover", INSTANCE=name)
     assert (done.returncode, done.stderr) == (2, "wavetank: db1 has no replica that could take its place\n")
-    wavetank("down", INSTANCE=name)

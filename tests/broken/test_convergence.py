@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from commands import HOME, WAVETANK, own, up, wavetank
+from commands import HOME, WAVETANK, clear, own, up, wavetank
 from wavetank.errors import UnreachableError
 from wavetank.machine import containers
 from wavetank.provision.rendering import ENTRYPOINT
@@ -26,12 +26,11 @@ SHOP = "shop.customers, shop.products, shop.orders, shop.order_items"
 
 
 @pytest.fixture(scope="module")
-def instance(bring_up: Callable[..., str]) -> Iterator[Instance]:
-    """An instance of a source and two replicas that hold data, as long as the tests of this file need it."""
+def instance(bring_up: Callable[..., str]) -> Instance:
+    """An instance of a source and two replicas that hold data."""
     name = bring_up(own("mend"))
     assert wavetank("load", "500", INSTANCE=name).returncode == 0
-    yield Instance(name)
-    wavetank("down", INSTANCE=name)
+    return Instance(name)
 
 
 @pytest.fixture
@@ -140,6 +139,10 @@ def test_a_look_at_a_new_instance_creates_nothing() -> None:
 def test_all_containers_killed_at_once_come_back_with_their_data(instance: Instance, servers: Servers) -> None:
     before = checksums(servers)
     docker("kill", *starts(instance))
+    killed = starts(instance), files(instance)
+    look = wavetank("up", "--check", INSTANCE=instance.name)
+    assert (starts(instance), files(instance)) == killed
+    expect_announcement(look)
     up(instance.name)
     assert checksums(servers) == before
     assert all(len(different) == 1 and different != {None} for different in before.values())
@@ -181,16 +184,6 @@ def test_a_look_at_a_damaged_instance_changes_nothing(instance: Instance, server
     assert after == before
     assert still_open
     assert my_cnf.read_text() == rendered
-    expect_announcement(look)
-
-
-def test_a_look_at_a_stopped_instance_changes_nothing(instance: Instance) -> None:
-    docker("stop", "-t", "10", *starts(instance))
-    before = starts(instance), files(instance)
-    look = wavetank("up", "--check", INSTANCE=instance.name)
-    after = starts(instance), files(instance)
-    up(instance.name)
-    assert after == before
     expect_announcement(look)
 
 
@@ -248,29 +241,30 @@ def test_fewer_replicas_are_refused_since_only_down_deletes(instance: Instance) 
     assert (starts(instance), files(instance)) == before
 
 
-def test_more_memory_is_given_to_running_servers_and_used(instance: Instance, servers: Servers) -> None:
-    before, pool = checksums(servers), servers.topology.sizing.buffer_pool
+@pytest.fixture
+def half_made(instance: Instance) -> str:
+    """What an ended up has left of the container that takes another's place: compose names it after both."""
+    project = instance.topology().project
+    container = inspected(instance)[f"{project}-db1"]
+    name = f"{container['Id'][:12]}_{project}-db1"
+    labels = (f"{containers.PROJECT_LABEL}={project}", "com.docker.compose.oneoff=True")
+    docker("create", "--name", name, *(f"--label={label}" for label in labels), container["Image"])
+    return name
+
+
+def test_more_memory_is_given_to_running_servers_and_used(instance: Instance, servers: Servers, half_made: str) -> None:
+    """Compose makes each container anew, and would stumble over the name of one that is half made."""
+    before, pool, running = checksums(servers), servers.topology.sizing.buffer_pool, inspected(instance)
+    assert half_made in running
     up(instance.name, NODE_MEMORY="1g")
-    sizing = instance.topology().sizing
-    assert {each["HostConfig"]["Memory"] for each in inspected(instance).values()} == {parse_size("1g")}
+    after, sizing = inspected(instance), instance.topology().sizing
+    assert after.keys() == running.keys() - {half_made}
+    assert not {each["Id"] for each in after.values()} & {each["Id"] for each in running.values()}
+    assert {each["HostConfig"]["Memory"] for each in after.values()} == {parse_size("1g")}
     assert sizing.buffer_pool > pool
     for node in servers.topology.nodes:
         assert servers[node.name].value("SELECT @@innodb_buffer_pool_size") == sizing.buffer_pool
     assert checksums(servers) == before
-
-
-def test_a_container_that_an_ended_up_has_half_made_is_not_in_the_way(instance: Instance) -> None:
-    """Compose makes the one that takes another's place under the other's id and name, and stumbles over such a name."""
-    project = instance.topology().project
-    container = f"{project}-db1"
-    before = inspected(instance)[container]
-    passing = f"{before['Id'][:12]}_{container}"
-    labels = (f"{containers.PROJECT_LABEL}={project}", "com.docker.compose.oneoff=True")
-    docker("create", "--name", passing, *(f"--label={label}" for label in labels), before["Image"])
-    up(instance.name, NODE_MEMORY="1100m")
-    after = inspected(instance)
-    assert passing not in after
-    assert after[container]["Id"] != before["Id"]
 
 
 def test_what_was_asked_for_once_is_remembered(instance: Instance) -> None:
@@ -314,8 +308,7 @@ MOMENTS: dict[str, Callable[[], bool]] = {
 def half() -> Iterator[None]:
     """Take the half-made instance down, whatever became of it."""
     yield
-    if Instance(HALF).exists:
-        wavetank("down", INSTANCE=HALF)
+    clear(HALF)
 
 
 def interrupt(moment: str, stop: Callable[[int], None]) -> subprocess.CompletedProcess[str]:

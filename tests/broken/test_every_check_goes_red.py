@@ -1,7 +1,6 @@
 """A live topology is damaged; exactly the check that should see it does, and names the node.
 
-Damages are mended by one more topology-up afterwards, which is a test of its own kind; where only a person
-may decide what becomes of the data, the case says how it is undone.
+Each is undone by what broke it, or as its case says; then many are done at once, and one topology-up mends them all.
 """
 
 from collections.abc import Callable
@@ -9,15 +8,25 @@ from collections.abc import Callable
 import pytest
 from busy import QUIET, BusySource
 from commands import up
-from damages import behind_its_back, expect_green, expect_red, instances
+from damages import behind_its_back, expect_green, expect_red, instances, lane_of
+from mending import wait_for_green
 from wavetank.checks.asking import all_checks, ask, ask_all
 from wavetank.servers.node import Servers
 from wavetank.servers.replication import channels_of
+from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
+
+plain = pytest.mark.group(lane_of("master_slave"))
+
+
+def in_lane(module: str, of: object, title: str) -> pytest.ParameterSet:
+    """Return a case of a module of damages, in the group of all that use its instance."""
+    return pytest.param(module, of, id=f"{module}-{title}", marks=pytest.mark.group(lane_of(module)))
 
 
 @pytest.mark.parametrize(
-    ("module", "title"), [(name, title) for name, module in instances().items() for title in module.CASES]
+    ("module", "title"),
+    [in_lane(name, title, title) for name, module in instances().items() for title in module.CASES],
 )
 def test_exactly_one_check_goes_red(module: str, title: str, damaged: Callable[[str], Servers]) -> None:
     servers, case = damaged(module), instances()[module].CASES[title]
@@ -25,14 +34,28 @@ def test_exactly_one_check_goes_red(module: str, title: str, damaged: Callable[[
     try:
         expect_red(ask_all(servers), case.check, case.node, case.consequence)
     finally:
-        if case.undo:
-            case.undo(servers)
-        else:
-            up(servers.topology.instance, REBUILD=case.rebuild)
+        case.undo(servers)
     # Asked over the test's own connections, so that the next damage finds them whole.
+    wait_for_green(servers)
+
+
+@pytest.mark.parametrize(
+    ("module", "titles"),
+    [
+        in_lane(name, titles, ", ".join(titles))
+        for name, module in instances().items()
+        for titles in getattr(module, "AT_ONCE", ())
+    ],
+)
+def test_one_more_up_mends_all_at_once(module: str, titles: tuple[str, ...], damaged: Callable[[str], Servers]) -> None:
+    servers = damaged(module)
+    for title in titles:
+        instances()[module].CASES[title].damage(servers)
+    up(servers.topology.instance)
     expect_green(servers)
 
 
+@plain
 def test_a_held_applier_is_seen_as_lag(servers: Servers) -> None:
     """A replica that cannot apply is late by everybody's clock: canary and heartbeat say so as well."""
     expect_green(servers)
@@ -43,9 +66,10 @@ def test_a_held_applier_is_seen_as_lag(servers: Servers) -> None:
         report = ask_all(servers)
         cursor.execute("UNLOCK TABLES")
     expect_red(report, "applier_lag", "db2", frozenset({"canary", "heartbeat", "missing_transactions"}))
-    up(servers.topology.instance)
+    wait_for_green(servers)
 
 
+@plain
 def test_a_busy_source_is_neither_held_up_nor_accused_and_what_differs_is_found(servers: Servers) -> None:
     """Data is compared while sessions write, some of them the same rows to and fro, and others on end."""
     expect_green(servers)
@@ -70,6 +94,7 @@ def test_a_busy_source_is_neither_held_up_nor_accused_and_what_differs_is_found(
     expect_green(servers)
 
 
+@plain
 def test_a_silent_heart_is_noticed(servers: Servers) -> None:
     """The event is disabled on the source, so that no server hears a beat; nothing else is wrong."""
     servers["db1"].execute("SET sql_log_bin = OFF", "ALTER EVENT wavetank.heartbeat DISABLE")
@@ -80,21 +105,25 @@ def test_a_silent_heart_is_noticed(servers: Servers) -> None:
         assert "db1" in {answer.node for answer in report.red}
     finally:
         servers["db1"].execute("SET sql_log_bin = OFF", "ALTER EVENT wavetank.heartbeat ENABLE")
-    expect_green(servers)
+    wait_for_green(servers)
 
 
-def test_a_fallback_to_asynchronous_is_noticed(semi_sync_servers: Servers) -> None:
+@pytest.mark.group("change")
+def test_a_fallback_to_asynchronous_is_noticed(changing: str) -> None:
     """The replica's receiver connects while semi-sync is off, which a later ON does not change."""
-    replica = semi_sync_servers["db3"]
-    replica.execute("STOP REPLICA", "SET GLOBAL rpl_semi_sync_replica_enabled = OFF", "START REPLICA")
-    wait_until("the receiver", lambda: channels_of(replica)[""]["receiver"] == "ON", timeout_s=10)
-    # Connected is not yet subscribed: a moment later it is, as an asynchronous one.
-    replica.execute("DO SLEEP(2)", "SET GLOBAL rpl_semi_sync_replica_enabled = ON")
-    report = ask_all(semi_sync_servers)
-    assert {answer.check for answer in report.red} == {"semi_sync"}
-    assert {"db1", "db3"} == {answer.node for answer in report.red}
-    replica.execute("STOP REPLICA", "START REPLICA")
-    expect_green(semi_sync_servers)
+    with Servers(Instance(changing).topology()) as servers:
+        (source,), (node, *_) = servers.topology.sources, servers.topology.replicas
+        replica = servers[node.name]
+        expect_green(servers)
+        replica.execute("STOP REPLICA", "SET GLOBAL rpl_semi_sync_replica_enabled = OFF", "START REPLICA")
+        wait_until("the receiver", lambda: channels_of(replica)[""]["receiver"] == "ON", timeout_s=10)
+        # Connected is not yet subscribed: a moment later it is, as an asynchronous one.
+        replica.execute("DO SLEEP(2)", "SET GLOBAL rpl_semi_sync_replica_enabled = ON")
+        report = ask_all(servers)
+        assert {answer.check for answer in report.red} == {"semi_sync"}
+        assert {answer.node for answer in report.red} == {source.name, node.name}
+        replica.execute("STOP REPLICA", "START REPLICA")
+        wait_for_green(servers)
 
 
 def test_every_check_has_been_seen_red() -> None:

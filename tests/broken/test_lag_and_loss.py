@@ -5,10 +5,13 @@ docs/topologies/proxysql.md has each bound beside what was measured; `pytest -rP
 
 import time
 
+import pytest
+from damages import lane_of
 from traffic import Traffic, say
 from wavetank.machine import containers
 from wavetank.servers.node import Server, Servers
 
+pytestmark = pytest.mark.group(lane_of("proxysql"))
 # How long after the event a replica may still be asked, and how long after its end it may still be left out. In
 # seconds; twice what the thresholds in group_vars come to, since this machine may be busy.
 KILLED_OUT_S, KILLED_IN_S = 6.0, 15.0

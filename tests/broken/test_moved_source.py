@@ -4,12 +4,16 @@ import itertools
 import re
 import time
 
+import pytest
+from commands import up
+from damages import lane_of
 from traffic import Traffic, say
 from wavetank.servers.node import Server, Servers
 from wavetank.servers.replication import mend_channels
 from wavetank.topology.model import Channel
 from wavetank.waiting import wait_until
 
+pytestmark = pytest.mark.group(lane_of("proxysql"))
 FIRST_ROW = 1_000
 WITHOUT_WRITER_S = 10.0
 EXECUTED = "SELECT @@GLOBAL.gtid_executed"
@@ -64,3 +68,6 @@ def test_no_write_lands_on_the_old_source(proxied: Servers, through: Server) -> 
     assert own_transactions(proxied["db1"]) == closed_at
     proxied["db2"].execute("DELETE FROM wavetank.routed WHERE word = 'moved'")
     proxied["db1"].value("SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, 10)", [proxied["db2"].value(EXECUTED)], account="admin")
+    # Nobody has recorded that it moved: it moves back.
+    up(proxied.topology.instance)
+    assert not proxied["db1"].value("SELECT @@GLOBAL.read_only")

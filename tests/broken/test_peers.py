@@ -16,20 +16,23 @@ from writer import Writer
 CLOSED = "SELECT @@GLOBAL.super_read_only"
 
 
-@pytest.fixture
-def instance(bring_up: Callable[..., str]) -> Iterator[str]:
-    """Two sources of which the first takes the writes, again for each test."""
-    name = bring_up(own("pair"), TOPOLOGY="master-master", ACTIVE="db1")
-    up(name, ACTIVE="db1")
-    return name
-
-
 def connected(instance: str) -> Servers:
     return Servers(Instance(instance).topology())
 
 
 def closed(servers: Servers) -> list[str]:
     return [node.name for node in servers.topology.nodes if servers[node.name].value(CLOSED)]
+
+
+@pytest.fixture
+def instance(bring_up: Callable[..., str]) -> Iterator[str]:
+    """Two sources of which the first takes the writes, again for each test."""
+    name = bring_up(own("pair"), TOPOLOGY="master-master", ACTIVE="db1")
+    yield name
+    with connected(name) as servers:
+        as_before = closed(servers) == ["db2"] and ask_all(servers).proven
+    if not as_before:
+        up(name, ACTIVE="db1")
 
 
 def test_only_the_active_one_is_open_and_that_is_remembered(instance: str) -> None:
@@ -119,4 +122,3 @@ def test_a_third_source_joins_with_a_replica_each_and_gets_all_there_is(bring_up
         orders = {servers[node.name].value("SELECT COUNT(*) FROM shop.orders", account="app_ro")
                   for node in servers.topology.nodes}  # fmt: skip
         assert orders == {1000}
-    wavetank("down", INSTANCE=name)

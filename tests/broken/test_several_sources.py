@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from commands import own, up, wavetank
+from commands import own, wavetank
+from mending import mend_unless_green
 from wavetank.change.failover.run import fail_over
 from wavetank.change.failover_log import FailoverLog
 from wavetank.change.switchover import switch_over
@@ -12,20 +13,28 @@ from wavetank.machine import containers
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance
 
+pytestmark = pytest.mark.group("four-shard")
+
 
 @pytest.fixture(scope="module")
-def brought(bring_up: Callable[..., str]) -> str:
-    """Two shards, a source and a replica each."""
-    return bring_up(own("several"), TOPOLOGY="four-shard", SHARDS=2, REPLICAS=1)
+def brought(bring_up: Callable[..., str]) -> Iterator[str]:
+    """Two shards, a source and a replica each; afterwards the sources are those of the inventory again."""
+    name = bring_up(own("four-shard"), TOPOLOGY="four-shard", SHARDS=2)
+    declared = [node.name for node in Instance(name).topology().sources]
+    yield name
+    for source in declared:
+        with Servers(Instance(name).topology()) as servers:
+            if not servers.topology.node(source).is_source:
+                switch_over(servers, source)
 
 
 @pytest.fixture
 def servers(brought: str) -> Iterator[Servers]:
-    """The instance in order, with no failover a moment ago."""
-    up(brought)
+    """The instance in order, whoever is a source by now, and with no failover a moment ago."""
     FailoverLog(Instance(brought)).forget()
     with Servers(Instance(brought).topology()) as servers:
         yield servers
+    mend_unless_green(brought)
 
 
 def sources(servers: Servers) -> list[str]:

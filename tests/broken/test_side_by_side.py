@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from commands import HOME, WAVETANK, own, up, wavetank
+from commands import HOME, WAVETANK, clear, own, up, wavetank
 from wavetank.machine import containers
 from wavetank.servers.accounts import ACCOUNTS
 from wavetank.servers.node import Server, Servers
@@ -15,6 +15,8 @@ from wavetank.topology.instance import INVENTORIES, Instance
 from wavetank.topology.model import Topology
 from wavetank.waiting import wait_until
 
+# With those who write inventories as well: each would be listed to the others.
+pytestmark = pytest.mark.group("inventories")
 UNSEEN = INVENTORIES / "zz-unseen.yml"
 UNSEEN_TEXT = """# A source with five replicas, two of them behind another one
 mysql:
@@ -82,7 +84,7 @@ def unseen() -> Iterator[Servers]:
         with Servers(Instance(own("unseen")).topology()) as servers:
             yield servers
     finally:
-        wavetank("down", INSTANCE=own("unseen"))
+        clear(own("unseen"))
         UNSEEN.unlink(missing_ok=True)
 
 
@@ -126,21 +128,16 @@ def test_ansible_alone_finds_nothing_to_change(unseen: Servers, arguments: list[
 # --- two instances
 
 
-def passing(instance: str, bring_up: Callable[..., str]) -> Iterator[Servers]:
-    """Have an instance of two servers as long as the tests of this file need it."""
-    with Servers(Instance(bring_up(instance, REPLICAS=1)).topology()) as servers:
-        yield servers
-    wavetank("down", INSTANCE=instance)
-
-
 @pytest.fixture(scope="module")
 def left(bring_up: Callable[..., str]) -> Iterator[Servers]:
-    yield from passing(own("left"), bring_up)
+    with Servers(Instance(bring_up(own("left"), REPLICAS=1)).topology()) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="module")
 def right(bring_up: Callable[..., str]) -> Iterator[Servers]:
-    yield from passing(own("right"), bring_up)
+    with Servers(Instance(bring_up(own("right"), REPLICAS=1)).topology()) as servers:
+        yield servers
 
 
 def test_two_instances_share_neither_ports_nor_networks(left: Servers, right: Servers) -> None:
@@ -186,7 +183,7 @@ def test_two_ups_at_the_same_moment_take_different_ports() -> None:
         assert [each.returncode for each in done] == [0, 0], "".join(each.stderr for each in done)
     finally:
         for name in names:
-            wavetank("down", INSTANCE=name)
+            clear(name)
 
 
 # --- a clone in an odd place

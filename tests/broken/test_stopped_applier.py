@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from damages import expect_green
+from damages import expect_green, lane_of
+from mending import wait_for_green
 from wavetank.checks.asking import ask_all
 from wavetank.servers.node import Server, Servers
 from wavetank.servers.replication import channels_of
 from wavetank.waiting import wait_until
+
+pytestmark = pytest.mark.group(lane_of("peers"))
 
 
 def unseen(server: Server, *statements: str) -> None:
@@ -29,7 +32,7 @@ def pair(damaged: Callable[[str], Servers]) -> Iterator[Servers]:
     )
     servers["db1"].execute("UPDATE shop.proof SET word = 'two' WHERE id = 2", "DELETE FROM shop.proof WHERE id > 3")
     wait_until("the applier", lambda: channels_of(servers["db2"])[""]["applier"] == "ON", timeout_s=10)
-    expect_green(servers)
+    wait_for_green(servers)
 
 
 def stopped(servers: Servers, server: Server) -> str:

@@ -1,7 +1,8 @@
 """How a topology is damaged, and what must be seen of it.
 
 A module of this package is one instance to damage: OPTIONS says how it is brought up, CASES what is done to it; MORE is
-what it holds beside DATA, INSTANCE names it where other tests use the same one.
+what it holds beside DATA, LANE names it where other tests use the same one. AT_ONCE has titles of cases that one
+topology-up mends together, in the order in which they are done; ALIKE says which of them another one is like.
 tests/broken/ finds the modules by itself.
 """
 
@@ -11,14 +12,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
+from commands import up
+from mending import mend
 from wavetank.checks.asking import Report, ask_all
 from wavetank.servers.node import Servers
 
 Damage = Callable[[Servers], None]
 
-# What every instance holds before it is damaged.
+# What every instance holds before it is damaged, whoever has damaged it before.
 DATA = (
     "CREATE SCHEMA IF NOT EXISTS shop",
+    "DROP TABLE IF EXISTS shop.proof",
     "CREATE TABLE shop.proof (id INT PRIMARY KEY, word VARCHAR(20) NULL)",
     "INSERT INTO shop.proof VALUES (1, 'one'), (2, 'two'), (3, NULL)",
 )
@@ -53,23 +57,37 @@ def one_after_the_other(*damages: Damage) -> Damage:
     return do
 
 
+def by_up(rebuild: str = "") -> Damage:
+    """Let topology-up mend it: where a container or a file has to be made anew, or a replica rebuilt."""
+
+    def do(servers: Servers) -> None:
+        up(servers.topology.instance, REBUILD=rebuild)
+
+    return do
+
+
 @dataclass(frozen=True)
 class Case:
-    """A damage, the one check that must see it, the nodes it must name (with commas), and what one more up does."""
+    """A damage, the one check that must see it, the nodes it must name (with commas), and what undoes it."""
 
     check: str
     node: str
     damage: Damage
     # What follows from the damage by itself, and so may be red too.
     consequence: frozenset[str] = frozenset()
-    undo: Damage | None = None
-    rebuild: str = ""
+    undo: Damage = mend
 
 
 def instances() -> Mapping[str, ModuleType]:
     """Return the modules of this package by their names."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+
+
+def lane_of(module: str) -> str:
+    """Return how the instance of a module is called, and the group of the tests that use it."""
+    lane: str = getattr(instances()[module], "LANE", f"broken-{module.replace('_', '-')}")
+    return lane
 
 
 def expect_red(report: Report, check: str, nodes: str, consequence: frozenset[str] = frozenset()) -> None:

@@ -179,3 +179,10 @@ CASES = {
         "reachable", "s3", lambda s: containers.kill(s.topology.container(s.topology.node("s3"))),
     ),
 }  # fmt: skip
+
+AT_ONCE = (
+    (
+        "a gate that is gone", "a gate that nobody can pass", "a gate that everybody can pass", "a table that is gone",
+        "a routine that is gone", "a shard that is gone",
+    ),
+)  # fmt: skip

@@ -1,13 +1,11 @@
 """Two shards behind one ProxySQL: what decides which of them a statement is for."""
 
-from commands import own
-
 from damages import Case
 from damages.proxysql import CONFIGURATION, told
 
 OPTIONS = {"TOPOLOGY": "four-shard-proxysql", "SHARDS": 2, "REPLICAS": 1}
 # The tests of what an application sees through the proxy have it, too.
-INSTANCE = own("shards-proxy")
+LANE = "shards-proxy"
 ROUTES = "mysql_query_rules_fast_routing"
 
 CASES = {
@@ -24,3 +22,5 @@ CASES = {
         CONFIGURATION,
     ),
 }  # fmt: skip
+
+AT_ONCE = (tuple(CASES),)

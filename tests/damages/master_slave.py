@@ -5,10 +5,12 @@ import time
 from wavetank.machine import containers
 from wavetank.sharding import xa
 
-from damages import Case, Damage, behind_its_back, channel, sql
+from damages import Case, Damage, behind_its_back, by_up, channel, sql
 
 OPTIONS = {"TOPOLOGY": "master-slave"}
+LANE = "master-slave"
 MORE = (
+    "DROP TABLE IF EXISTS shop.keyless, shop.named",
     # Without a key, rows are told apart by nothing but what is in them.
     "CREATE TABLE shop.keyless (one VARCHAR(20), other VARCHAR(20), ratio FLOAT)",
     "INSERT INTO shop.keyless VALUES ('a', 'a', 1), ('a', 'a', 1), ('b', 'b', 1)",
@@ -26,6 +28,7 @@ def filtered(node: str, table: str) -> Damage:
     )  # fmt: skip
 
 
+EXCHANGE = behind_its_back("db3", "UPDATE shop.named SET word = IF(word = 'x', 'y', 'x')")
 # By its name an hour old.
 GTRID = f"wt-{int((time.time() - 3600) * 1000)}-{16 * 'a'}"
 BRANCH = xa.Branch(GTRID, 1).xid
@@ -41,7 +44,7 @@ CASES = {
         "reachable", "db3", lambda s: containers.kill(s.topology.container(s.topology.node("db3")))
     ),
     "a removed replica": Case(
-        "reachable", "db2", lambda s: containers.remove(s.topology.container(s.topology.node("db2")))
+        "reachable", "db2", lambda s: containers.remove(s.topology.container(s.topology.node("db2"))), undo=by_up()
     ),
     "a frozen replica": Case(
         "reachable", "db2", lambda s: containers.pause(s.topology.container(s.topology.node("db2")))
@@ -84,30 +87,34 @@ CASES = {
     "an errant transaction": Case(
         "errant_transactions", "db2",
         sql("db2", "SET GLOBAL super_read_only = OFF", "CREATE SCHEMA errant", "SET GLOBAL super_read_only = ON"),
-        rebuild="db2",
+        undo=by_up(rebuild="db2"),
     ),
     "a lost row": Case(
-        "data_equal", "db3", behind_its_back("db3", "DELETE FROM shop.proof WHERE id = 2"), rebuild="db3",
+        "data_equal", "db3", behind_its_back("db3", "DELETE FROM shop.proof WHERE id = 2"),
+        undo=by_up(rebuild="db3"),
     ),
     "a changed value": Case(
-        "data_equal", "db2", behind_its_back("db2", "UPDATE shop.proof SET word = '' WHERE id = 3"), rebuild="db2",
+        "data_equal", "db2", behind_its_back("db2", "UPDATE shop.proof SET word = '' WHERE id = 3"),
+        undo=behind_its_back("db2", "UPDATE shop.proof SET word = NULL WHERE id = 3"),
     ),
     "a pair of equal rows for another": Case(
         # Chosen so that a CRC32 of either ends in the same six bits.
         "data_equal", "db2",
-        behind_its_back("db2", "UPDATE shop.keyless SET one = 'ck', other = 'ck' WHERE one = 'a'"), rebuild="db2",
+        behind_its_back("db2", "UPDATE shop.keyless SET one = 'ck', other = 'ck' WHERE one = 'a'"),
+        undo=behind_its_back("db2", "UPDATE shop.keyless SET one = 'a', other = 'a' WHERE one = 'ck'"),
     ),
     "a separator that moved between columns": Case(
         "data_equal", "db3",
-        behind_its_back("db3", "UPDATE shop.keyless SET one = 'c', other = 'd#e' WHERE one = 'c#d'"), rebuild="db3",
+        behind_its_back("db3", "UPDATE shop.keyless SET one = 'c', other = 'd#e' WHERE one = 'c#d'"),
+        undo=behind_its_back("db3", "UPDATE shop.keyless SET one = 'c#d', other = 'e' WHERE one = 'c'"),
     ),
     "a digit that a FLOAT has and does not print": Case(
         "data_equal", "db2",
-        behind_its_back("db2", "UPDATE shop.keyless SET ratio = 16777218 WHERE one = 'f'"), rebuild="db2",
+        behind_its_back("db2", "UPDATE shop.keyless SET ratio = 16777218 WHERE one = 'f'"),
+        undo=behind_its_back("db2", "UPDATE shop.keyless SET ratio = 16777216 WHERE one = 'f'"),
     ),
     "values that two rows have exchanged": Case(
-        "data_equal", "db3",
-        behind_its_back("db3", "UPDATE shop.named SET word = IF(word = 'x', 'y', 'x')"), rebuild="db3",
+        "data_equal", "db3", EXCHANGE, undo=EXCHANGE,
     ),
     "a table on one side only": Case(
         "data_equal", "db2", behind_its_back("db2", "CREATE TABLE shop.extra (id INT PRIMARY KEY)"),
@@ -129,3 +136,15 @@ CASES = {
         "accounts", "db1", sql("db1", "SET sql_log_bin = OFF", "ALTER USER app_rw IDENTIFIED BY 'other'"),
     ),
 }  # fmt: skip
+
+AT_ONCE = (
+    (
+        "binlog_format set by hand", "a password set by hand", "a closed source", "sync_binlog set by hand",
+        "an account that is gone", "a replica open to all", "a channel nobody declared", "flush at commit set by hand",
+        "an open replica", "no auto-position", "a stopped receiver",
+    ),
+    ("a killed replica", "a removed replica"),
+    ("a frozen replica", "a forgotten channel"),
+    ("another server's id", "transactions left out"),
+    ("an identity not verified", "a channel without TLS", "a stopped applier", "the wrong source"),
+)  # fmt: skip

@@ -1,14 +1,13 @@
 """A source and two replicas behind MySQL Router."""
 
-from commands import own
 from wavetank.machine import containers
 from wavetank.servers.node import Servers
 from wavetank.waiting import wait_until
 
-from damages import Case, sql
+from damages import Case, by_up, sql
 
 OPTIONS = {"TOPOLOGY": "mysql-router"}
-INSTANCE = own("mysql-router")
+LANE = "mysql-router"
 
 
 def misled(servers: Servers) -> None:
@@ -25,9 +24,12 @@ CASES = {
         "proxy_reachable", "router1", lambda s: containers.kill(s.topology.container(s.topology.proxies[0]))
     ),
     "a frozen router": Case(
-        "proxy_reachable", "router1", lambda s: containers.pause(s.topology.container(s.topology.proxies[0]))
+        "proxy_reachable",
+        "router1",
+        lambda s: containers.pause(s.topology.container(s.topology.proxies[0])),
+        undo=by_up(),
     ),
-    "writes led to a replica": Case("port_routing", "router1", misled),
+    "writes led to a replica": Case("port_routing", "router1", misled, undo=by_up()),
     "reads led to a server that takes writes": Case(
         "port_routing",
         "router1",
@@ -35,3 +37,5 @@ CASES = {
         frozenset({"writable"}),
     ),
 }
+
+AT_ONCE = (("writes led to a replica", "reads led to a server that takes writes", "a killed router"),)

@@ -2,9 +2,10 @@
 
 from wavetank.machine import containers
 
-from damages import Case, one_after_the_other, sql
+from damages import Case, by_up, one_after_the_other, sql
 
 OPTIONS = {"TOPOLOGY": "master-master"}
+LANE = "master-master"
 
 # The other one cannot connect any more, and says so.
 ALONE = frozenset({"replication_threads"})
@@ -14,7 +15,8 @@ CASES = {
         "reachable", "db2", lambda s: containers.kill(s.topology.container(s.topology.node("db2"))), ALONE
     ),
     "a removed source": Case(
-        "reachable", "db1", lambda s: containers.remove(s.topology.container(s.topology.node("db1"))), ALONE
+        "reachable", "db1", lambda s: containers.remove(s.topology.container(s.topology.node("db1"))), ALONE,
+        by_up(),
     ),
     "an increment for one source": Case(
         "auto_increment", "db1", sql("db1", "SET GLOBAL auto_increment_increment = 1")
@@ -36,3 +38,11 @@ CASES = {
     "one direction that has stopped": Case("replication_threads", "db1", sql("db1", "STOP REPLICA SQL_THREAD")),
     "a closed source among several": Case("writable", "db2", sql("db2", "SET GLOBAL super_read_only = ON")),
 }  # fmt: skip
+
+AT_ONCE = (
+    (
+        "transactions that come back", "an increment for one source", "the other's offset",
+        "a closed source among several",
+    ),
+    ("one direction that has stopped", "a killed source"),
+)  # fmt: skip

@@ -2,17 +2,16 @@
 
 import contextlib
 
-from commands import own
 from wavetank.machine import containers
 from wavetank.servers.node import Servers, query_on
 from wavetank.topology.proxies import ADMIN
 from wavetank.waiting import wait_until
 
-from damages import Case, Damage, one_after_the_other, sql
+from damages import Case, Damage, by_up, one_after_the_other, sql
 
 OPTIONS = {"TOPOLOGY": "proxysql"}
 # The tests of lag, loss and clients have it, too: bringing it up is most of their time.
-INSTANCE = own("proxysql")
+LANE = "proxysql"
 PLAIN = """
     SELECT COUNT(*) FROM performance_schema.threads
      WHERE PROCESSLIST_USER = 'app_rw' AND CONNECTION_TYPE = 'TCP/IP'
@@ -61,13 +60,16 @@ def read_in_plain(node: str) -> Damage:
 
 CASES = {
     "a killed proxy": Case(
-        "proxy_reachable", "proxy1", lambda s: containers.kill(s.topology.container(s.topology.proxies[0]))
+        "proxy_reachable", "proxy1", lambda s: containers.kill(s.topology.container(s.topology.proxies[0])),
+        undo=by_up(),
     ),
     "a removed proxy": Case(
-        "proxy_reachable", "proxy1", lambda s: containers.remove(s.topology.container(s.topology.proxies[0]))
+        "proxy_reachable", "proxy1", lambda s: containers.remove(s.topology.container(s.topology.proxies[0])),
+        undo=by_up(),
     ),
     "a frozen proxy": Case(
-        "proxy_reachable", "proxy1", lambda s: containers.pause(s.topology.container(s.topology.proxies[0]))
+        "proxy_reachable", "proxy1", lambda s: containers.pause(s.topology.container(s.topology.proxies[0])),
+        undo=by_up(),
     ),
     "rules added and narrowed by hand": Case(
         "proxy_configuration", "proxy1",
@@ -105,6 +107,7 @@ CASES = {
             told("QUERY RULES", "UPDATE mysql_query_rules SET active = 0 WHERE rule_id = 100"),
             lambda s: s["proxy1 admin"].execute("UPDATE mysql_query_rules SET active = 1", account=ADMIN),
         ),
+        undo=by_up(),
     ),
     "locking reads sent to the replicas": Case(
         "statement_routing", "proxy1",
@@ -148,3 +151,19 @@ CASES = {
         ),
     ),
 }  # fmt: skip
+
+# For topology-up each row is a task.
+AT_ONCE = (
+    (
+        "rules added and narrowed by hand", "a password of another kind", "weights that nobody declared",
+        "a threshold set by hand",
+    ),
+)  # fmt: skip
+ALIKE = {
+    "locking reads sent to the replicas": "rules added and narrowed by hand",
+    "reads sent to the source": "rules added and narrowed by hand",
+    "no rule at all": "rules added and narrowed by hand",
+    "users added, changed and removed by hand": "a password of another kind",
+    "servers added and taken out by hand": "weights that nobody declared",
+    "a monitor that does not get in": "a threshold set by hand",
+}

@@ -17,16 +17,16 @@ def _servers(instance: str) -> Iterator[Servers]:
         yield servers
 
 
-@pytest.fixture(scope="session")
-def pair(bring_up_to_stay: Callable[..., str]) -> Iterator[Servers]:
+@pytest.fixture(scope="module")
+def pair(bring_up: Callable[..., str]) -> Iterator[Servers]:
     """Two sources."""
-    yield from _servers(bring_up_to_stay(own("conflict"), TOPOLOGY="master-master"))
+    yield from _servers(bring_up(own("conflict"), TOPOLOGY="master-master"))
 
 
-@pytest.fixture(scope="session")
-def three(bring_up_to_stay: Callable[..., str]) -> Iterator[Servers]:
+@pytest.fixture(scope="module")
+def three(bring_up: Callable[..., str]) -> Iterator[Servers]:
     """Three sources, each of which replicates from the two others."""
-    yield from _servers(bring_up_to_stay(own("conflict-3"), TOPOLOGY="master-master", SOURCES=3))
+    yield from _servers(bring_up(own("conflict-3"), TOPOLOGY="master-master", SOURCES=3))
 
 
 @pytest.fixture

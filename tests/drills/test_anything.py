@@ -9,6 +9,7 @@ from wavetank.conflicts.resolve import look, read_strategy, resolve
 from wavetank.servers.node import Servers, StatementError
 from wavetank.servers.replication import channels_of
 
+pytestmark = pytest.mark.group("conflicts")
 TABLES = (
     "CREATE TABLE whirl.boats (id INT PRIMARY KEY, name VARCHAR(9) UNIQUE, berth INT UNIQUE, crew INT)",
     """CREATE TABLE whirl.sails (id INT, side CHAR(1), boat INT, PRIMARY KEY (id, side),

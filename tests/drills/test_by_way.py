@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import own, up, wavetank
-from fronts import why_not
+from commands import clear, own, up, wavetank
+from fronts import demand
 from wavetank.change.switchover import switch_over
 from wavetank.checks.asking import all_checks
 from wavetank.machine import containers
@@ -99,8 +99,7 @@ def test_a_proxy_that_does_not_answer_holds_no_switchover_up(servers: Servers) -
 
 
 def test_a_drill_brings_its_topology_up_where_it_is_not_there() -> None:
-    if reason := why_not(TOPOLOGY):
-        pytest.skip(reason)
+    demand(TOPOLOGY)
     instance = own("by-way-new")
     try:
         done = wavetank("drill", "switchover", INSTANCE=instance, TOPOLOGY=TOPOLOGY, REPLICAS=1)
@@ -112,4 +111,4 @@ def test_a_drill_brings_its_topology_up_where_it_is_not_there() -> None:
             f"wavetank: {instance} is a {TOPOLOGY} topology: name another INSTANCE=, or take it down first\n",
         )
     finally:
-        wavetank("down", INSTANCE=instance)
+        clear(instance)

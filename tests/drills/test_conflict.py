@@ -17,6 +17,7 @@ from wavetank.machine import network
 from wavetank.servers.node import Servers
 from wavetank.waiting import wait_until
 
+pytestmark = pytest.mark.group("conflicts")
 FEW = 300
 TABLES = "drill.items, drill.stock"
 

@@ -9,6 +9,7 @@ from wavetank.conflicts import resolve as conflicts_resolve
 from wavetank.conflicts.resolve import look, read_strategy
 from wavetank.servers.node import Row, Servers, StatementError, query_on
 
+pytestmark = pytest.mark.group("conflicts")
 Diverge = Callable[[Servers, Mapping[str, Sequence[str]]], None]
 Settle = Callable[[Servers], None]
 

@@ -1,6 +1,6 @@
 """Every test here runs against every topology that an inventory file describes, or against --instance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -21,7 +21,8 @@ SHARDS = 2
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Cross the tests with the topologies and, where they ask for one, with its nodes and each node's checks."""
     named = metafunc.config.getoption("--instance")
-    targets = {name: _planned(name, named) for name in ([named] if named else topology_names())}
+    only = metafunc.config.getoption("--topology")
+    targets = {name: _planned(name, named) for name in ([named or only] if named or only else topology_names())}
     if not named:
         # What a proxy makes of shards is asked in tests/sharding/, with all checks and fewer servers.
         targets = {name: planned for name, planned in targets.items() if not (planned.shards and planned.proxies)}
@@ -32,26 +33,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for check, module in all_checks().items()
             for node in module.concerns(topology)
         ]
-        metafunc.parametrize(("target", "node_name", "check"), questions, ids=_ids(questions), scope="session")
+        _cross(metafunc, ("target", "node_name", "check"), questions)
     elif "node_name" in metafunc.fixturenames:
         nodes = [(target, node.name) for target, topology in targets.items() for node in topology.nodes]
-        metafunc.parametrize(("target", "node_name"), nodes, ids=_ids(nodes), scope="session")
-    elif "ring" in metafunc.fixturenames:
-        rings = [target for target, topology in targets.items() if len(topology.peers) > 1]
-        metafunc.parametrize("target", rings, scope="session")
-    elif "splitter" in metafunc.fixturenames:
-        splitting = [target for target, topology in targets.items() if proxysqls(topology.proxies)]
-        metafunc.parametrize("target", splitting, scope="session")
-    elif "front" in metafunc.fixturenames:
-        fronted = [target for target, topology in targets.items() if topology.proxies]
-        metafunc.parametrize("target", fronted, scope="session")
-    elif "sharded" in metafunc.fixturenames:
-        metafunc.parametrize("target", [name for name, each in targets.items() if each.shards], scope="session")
-    elif "source" in metafunc.fixturenames:
-        whole = [target for target, topology in targets.items() if not topology.shards]
-        metafunc.parametrize("target", whole, scope="session")
+        _cross(metafunc, ("target", "node_name"), nodes)
     elif "target" in metafunc.fixturenames:
-        metafunc.parametrize("target", targets, scope="session")
+        wanted = next((fits for name, fits in FITTING.items() if name in metafunc.fixturenames), lambda _: True)
+        _cross(metafunc, ("target",), [(name,) for name, topology in targets.items() if wanted(topology)])
+
+
+# Which topologies have what a fixture of this name stands for.
+FITTING: Mapping[str, Callable[[Topology], object]] = {
+    "ring": lambda topology: len(topology.peers) > 1,
+    "splitter": lambda topology: proxysqls(topology.proxies),
+    "front": lambda topology: topology.proxies,
+    "sharded": lambda topology: topology.shards,
+    "source": lambda topology: not topology.shards,
+}
+
+
+def _cross(metafunc: pytest.Metafunc, names: Sequence[str], cases: Sequence[tuple[str, ...]]) -> None:
+    """Have a test for each case; those about one topology are a group."""
+    values = [pytest.param(*case, id="-".join(case), marks=pytest.mark.group(case[0])) for case in cases]
+    metafunc.parametrize(names, values, scope="module")
 
 
 def _planned(target: str, named: str | None) -> Topology:
@@ -63,45 +67,41 @@ def _planned(target: str, named: str | None) -> Topology:
     return replace(planned, proxies=read_proxies(fronts_of(target), FIRST_PORT + len(planned.nodes)))
 
 
-def _ids(cases: Sequence[tuple[str, ...]]) -> list[str]:
-    return ["-".join(case) for case in cases]
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def topology(target: str, request: pytest.FixtureRequest) -> Topology:
     """The topology of the running instance under test."""
     name = request.config.getoption("--instance")
     if not name:
         options = {"SHARDS": SHARDS} if _planned(target, None).shards else {}
-        name = request.getfixturevalue("bring_up_to_stay")(own(target), TOPOLOGY=target, **options)
+        name = request.getfixturevalue("bring_up")(own(target), TOPOLOGY=target, **options)
     return Instance(name).topology()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ring(topology: Topology) -> Topology:
     """An instance with several sources that replicate from each other."""
     return topology
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sharded(servers: Servers) -> Servers:
     """An instance whose rows are spread over shards."""
     return servers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def front(topology: Topology) -> Proxy:
     """The proxy in front of an instance that has one."""
     return topology.proxies[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def splitter(topology: Topology) -> Proxy:
     """The proxy that sends each statement where it belongs."""
     return proxysqls(topology.proxies)[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def servers(topology: Topology) -> Iterator[Servers]:
     """Connections to all servers of the instance."""
     with Servers(topology) as servers:

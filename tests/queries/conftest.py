@@ -11,17 +11,17 @@ from wavetank.topology.instance import Instance
 from whole import SCHEMA, Comparison, schema_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """The servers of an instance of four shards, each with a replica."""
     name = request.config.getoption("--instance")
     if not name:
-        name = request.getfixturevalue("bring_up_to_stay")(own("asked"), TOPOLOGY="four-shard", SHARDS=4, REPLICAS=1)
+        name = request.getfixturevalue("bring_up")(own("asked"), TOPOLOGY="four-shard", SHARDS=4, REPLICAS=1)
     with Servers(Instance(name).topology()) as servers:
         yield servers
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def comparison(servers: Servers) -> Iterator[Comparison]:
     """A shop of these tests over the shards, and whole on the first, to ask both the same."""
     shards = servers.topology.shards

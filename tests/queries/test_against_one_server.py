@@ -8,6 +8,7 @@ from sqlglot import exp
 from wavetank.sharding.query.groups import Groups
 from whole import Comparison
 
+pytestmark = pytest.mark.group("queries")
 # Some 60 s on two cores.
 SHOPS, QUERIES_EACH = 16, 12
 

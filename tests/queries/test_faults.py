@@ -16,6 +16,7 @@ from wavetank.sharding.query.ground import Ground, Look
 from wavetank.sharding.query.scatter_gather import ATTEMPTS, Gatherer
 from whole import SCHEMA, Comparison, schema_of
 
+pytestmark = pytest.mark.group("queries")
 COUNT = "SELECT COUNT(*), SUM(total) FROM orders"
 MANY_ROWS = 120_000
 # Of as many rows that are held, each of three values, Python needs some 30 MiB.

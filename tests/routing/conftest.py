@@ -13,10 +13,10 @@ from wavetank.waiting import wait_until
 MakeRouter = Callable[..., Router]
 
 
-@pytest.fixture(scope="session")
-def servers(bring_up_to_stay: Callable[..., str]) -> Iterator[Servers]:
+@pytest.fixture(scope="module")
+def servers(bring_up: Callable[..., str]) -> Iterator[Servers]:
     """The servers themselves, to see from behind what was routed."""
-    with Servers(Instance(bring_up_to_stay(own("routing"))).topology()) as servers:
+    with Servers(Instance(bring_up(own("routing"))).topology()) as servers:
         yield servers
 
 

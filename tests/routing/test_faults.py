@@ -16,6 +16,7 @@ from wavetank.machine import containers
 from wavetank.servers.node import Servers, StatementError
 from wavetank.waiting import wait_until
 
+pytestmark = pytest.mark.group("routing")
 LOG = logging.getLogger(__name__)
 
 # Seconds; on a quiet machine each takes about half of it.

@@ -7,11 +7,16 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from wavetank.client.splitting import OutcomeUnknownError, PoolSize, Router, RoutingError, Session
+import pytest
+from wavetank.client.splitting import OutcomeUnknownError, Session
+from wavetank.client.splitting.errors import RoutingError
+from wavetank.client.splitting.router import Router
+from wavetank.client.splitting.settings import PoolSize
 from wavetank.errors import UsageError
 from wavetank.servers.node import Servers, StatementError
 from wavetank.waiting import wait_until
 
+pytestmark = pytest.mark.group("routing")
 LOG = logging.getLogger(__name__)
 
 BORROWINGS, THREADS = 10_000, 8

@@ -9,6 +9,7 @@ from appliers import held_back
 from wavetank.client.splitting import Bounds, MissingTransactionsError, Router, Session
 from wavetank.servers.node import Servers
 
+pytestmark = pytest.mark.group("routing")
 LOG = logging.getLogger(__name__)
 
 ROW = 9100

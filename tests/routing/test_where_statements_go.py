@@ -11,6 +11,7 @@ from wavetank.proxysql.statement_corpus import MARK, Statement, mark_of, mixed_s
 from wavetank.servers.node import Connection, Servers, StatementError, query_on
 from wavetank.servers.statement_functions import HARMLESS, KEYWORDS, OF_THE_SESSION
 
+pytestmark = pytest.mark.group("routing")
 # A replica's share may be off by this many of the reads: the spread is exact up to a round.
 TOLERANCE = 2
 NO_SUCH_FUNCTION = 1305

@@ -1,4 +1,4 @@
-"""Two shards, each with a replica, and a client of them."""
+"""Two shards, each with a replica, which tests/live/ has too, and a client of them."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,10 +11,10 @@ from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance
 
 
-@pytest.fixture(scope="session")
-def servers(bring_up_to_stay: Callable[..., str]) -> Iterator[Servers]:
+@pytest.fixture(scope="module")
+def servers(bring_up: Callable[..., str]) -> Iterator[Servers]:
     """The servers themselves, to see from behind what a client did."""
-    name = bring_up_to_stay(own("shards"), TOPOLOGY="four-shard", SHARDS=2, REPLICAS=1)
+    name = bring_up(own("four-shard"), TOPOLOGY="four-shard", SHARDS=2)
     with Servers(Instance(name).topology()) as servers:
         yield servers
 

@@ -17,6 +17,7 @@ from wavetank.sharding.recovery import Admin, recover
 from wavetank.topology.instance import find_instance
 from wavetank.waiting import wait_until
 
+pytestmark = pytest.mark.group("four-shard")
 PROGRAM = Path(__file__).with_name("crossing.py")
 STEPS = (
     "begun on shard 1", "begun on shard 2", "noted on shard 1", "noted on shard 2", "prepared on shard 1",

@@ -16,6 +16,8 @@ from wavetank.client.shards import (
 from wavetank.errors import UsageError
 from wavetank.servers.node import Servers, StatementError
 
+pytestmark = pytest.mark.group("four-shard")
+
 
 def test_a_row_lies_where_the_map_says(shards: Shards, servers: Servers) -> None:
     keys = [shards.new_id() for _ in range(40)]

@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from commands import own
+from damages.shard_directory import LANE, OPTIONS
 from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.directory import assign, assign_many, miscounted, plan_moves
 from wavetank.sharding.errors import UnknownCustomerError
 from wavetank.topology.instance import Instance
 
+pytestmark = pytest.mark.group(LANE)
 # Above those that the loader makes.
 NEW = 50_000_000
 CALLERS, CALLS = 8, 40
@@ -20,8 +22,7 @@ CALLERS, CALLS = 8, 40
 @pytest.fixture(scope="module")
 def catalogue(bring_up: Callable[..., str]) -> Iterator[Catalogue]:
     """The catalogue of two shards whose rows a directory divides."""
-    name = bring_up(own("directory"), TOPOLOGY="four-shard", SHARDS=2, REPLICAS=0, SHARD_BY="directory")
-    with Servers(Instance(name).topology()) as servers:
+    with Servers(Instance(bring_up(own(LANE), **OPTIONS)).topology()) as servers:
         yield Catalogue(servers)
 
 

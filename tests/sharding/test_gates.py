@@ -10,6 +10,8 @@ from sharding.rows import INSERT, NAME, RENAME, add, names, new_key
 from wavetank.client.shards import OutdatedMapError, Shards, known
 from wavetank.servers.node import Server, Servers, StatementError, query_on
 
+pytestmark = pytest.mark.group("four-shard")
+
 
 def test_an_old_client_is_refused_refreshed_and_writes_where_the_key_is_now(
     shards: Shards, servers: Servers, mover: Mover

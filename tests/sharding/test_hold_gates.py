@@ -12,6 +12,8 @@ from wavetank.client.shards import Shards
 from wavetank.drills.traffic.proxied import HOLD, START, ProxiedShards
 from wavetank.servers.node import Connection, Row, Servers, StatementError, query_on
 
+pytestmark = pytest.mark.group("four-shard")
+
 
 def connect(servers: Servers, name: str) -> Connection:
     return servers[name].connect("app_rw", 5, database="shop_2")

@@ -3,9 +3,11 @@
 import logging
 import time
 
-from wavetank.client.shards import connect
+import pytest
+from wavetank.client.shards.shards import connect
 from wavetank.servers.node import Servers
 
+pytestmark = pytest.mark.group("four-shard")
 LOG = logging.getLogger(__name__)
 WORKERS = "SELECT worker, used_until_ms FROM sharding_work.id_workers"
 LOSE = "UPDATE sharding_work.id_workers SET used_until_ms = %s WHERE worker = %s"

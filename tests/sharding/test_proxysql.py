@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from commands import wavetank
+from commands import own, wavetank
 from damages import expect_green
-from damages.four_shard_proxysql import INSTANCE, OPTIONS
+from damages.four_shard_proxysql import LANE, OPTIONS
 from sharding.mover import Mover, wait_for_lock
 from sharding.rows import add, new_key
 from wavetank.client.shards import connect
@@ -19,6 +19,7 @@ from wavetank.servers.node import Row, Servers, StatementError, query_on
 from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
 
+pytestmark = pytest.mark.group(LANE)
 WHO = "SELECT @@report_host AS name"
 INSERT = "INSERT INTO {table} (customer_id, name, email, country, region) VALUES ({id}, 'p', 'p{id}', 'DE', 'europe')"
 Say = Callable[..., list[Row]]
@@ -27,7 +28,7 @@ Say = Callable[..., list[Row]]
 @pytest.fixture(scope="module")
 def proxied(bring_up: Callable[..., str]) -> Iterator[Servers]:
     """Two shards, each a source with a replica, behind a ProxySQL."""
-    with Servers(Instance(bring_up(INSTANCE, **OPTIONS)).topology()) as servers:
+    with Servers(Instance(bring_up(own(LANE), **OPTIONS)).topology()) as servers:
         yield servers
 
 

@@ -7,6 +7,7 @@ from appliers import held_back
 from wavetank.servers.node import Server, Servers
 from wavetank.sharding.reshard.copying import Throttle
 
+pytestmark = pytest.mark.group("four-shard")
 BOUND_S, HELD_S = 0.5, 1.0
 TIMEOUT_S = 30
 
