@@ -32,7 +32,7 @@ class Pretended:
         self._answers = {**answers, **self._answers}
 
     def query(self, statement: str, parameters: Sequence[Any] = (), *, account: str = USUAL) -> list[dict[str, Any]]:
-        """Answer as wavetank.node.Server does."""
+        """Answer as wavetank.servers.node.Server does."""
         assert account in (*ACCOUNTS, ADMIN), f"{self.name} has no account {account!r}"
         if self.given_up:
             raise UnreachableError(self.name, self.given_up)

@@ -156,7 +156,7 @@ class Fleet:
         return self.servers[name]
 
     def connect(self, login: Login, _read_timeout_s: int) -> PretendedConnection:
-        """Open a connection as wavetank.node.open_connection() does."""
+        """Open a connection as wavetank.servers.node.open_connection() does."""
         server = self.servers[login.name]
         if server.dead:
             raise UnreachableError(login.name, "Can't connect to MySQL server")

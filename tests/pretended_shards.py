@@ -271,7 +271,7 @@ class Connection:
 
 
 class Pretended:
-    """One server as wavetank.node.Server is used."""
+    """One server as wavetank.servers.node.Server is used."""
 
     def __init__(self, world: World, name: str) -> None:
         self._world, self.name = world, name

@@ -143,7 +143,7 @@ class PretendedServer:
         return self.channels[""]
 
     def query(self, statement: str, parameters: Any = (), *, account: str = "monitor") -> list[dict[str, Any]]:  # noqa: ANN401, ARG002
-        """Answer as wavetank.node.Server does."""
+        """Answer as wavetank.servers.node.Server does."""
         self.fleet.before(self.name, statement)
         if self.dead or self.unreachable:
             raise UnreachableError(self.name, "Can't connect to MySQL server")
@@ -258,7 +258,7 @@ class PretendedServer:
 
 
 class PretendedFleet:
-    """The servers of a topology, in order; use it in place of wavetank.node.Servers.
+    """The servers of a topology, in order; use it in place of wavetank.servers.node.Servers.
 
     `before` is called with a server's name and a statement before it is carried out, and may raise or do harm.
     """

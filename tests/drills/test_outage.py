@@ -137,7 +137,7 @@ def test_a_failover_that_does_not_happen_leaves_its_whole_report_and_exit_1(
     def refuse(*_: object, **__: object) -> None:
         raise UsageError("nobody is fit")
 
-    monkeypatch.setattr("wavetank.traffic.drill.fail_over", refuse)
+    monkeypatch.setattr("wavetank.drills.outage.fail_over", refuse)
     with Servers(Instance(semi_sync).topology()) as servers:
         report = run_drill("source-killed", servers, Options(), lambda _: None)
     assert report.failures[0] == "recovery failed: nobody is fit"

@@ -12,7 +12,7 @@ from wavetank.servers.gtid import union
 from wavetank.topology.instance import Instance
 from wavetank.topology.model import Node, Topology
 
-# Within this many seconds a second failover is not taken for a cure.
+# Within this many seconds a second failover is not taken for a cure, and the same one for done.
 HOLD_S = 300
 
 
@@ -55,9 +55,9 @@ class FailoverLog:
         return [each for each in found if topology.node(each.new).is_source]
 
     def finished(self, topology: Topology, old: str) -> Failover | None:
-        """Return the finished failover by which a server is no source any more, None where there is none."""
+        """Return the failover less than HOLD_S ago by which a server is no source any more; None: there is none."""
         found = self._failovers.get(old)
-        if not found or not found.finished or topology.node(old).is_source:
+        if not found or not found.finished or topology.node(old).is_source or time.time() - found.at >= HOLD_S:
             return None
         return found if topology.node(found.new).is_source else None
 
