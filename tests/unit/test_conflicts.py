@@ -7,18 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wavetank.conflicts.detect import (
-    DELETE_DELETE,
-    DELETE_UPDATE,
-    FOREIGN_KEY,
-    SAME_PRIMARY_KEY,
-    SAME_UNIQUE_KEY,
-    UPDATE_UPDATE,
-    Component,
-    Conflict,
-    Effect,
-    detect,
-)
+from wavetank.conflicts.detect import DELETE_DELETE, DELETE_UPDATE, FOREIGN_KEY, SAME_PRIMARY_KEY, SAME_UNIQUE_KEY, UPDATE_UPDATE, Component, Conflict, Effect, detect
 from wavetank.servers.binlog.catalogue import PRIMARY, Key, Name, Reference, Table, Weights
 from wavetank.servers.binlog.history import Change, History, Order, Transaction, common_past, emptied_by
 from wavetank.servers.binlog.values import Image
@@ -211,6 +200,12 @@ def test_a_child_of_a_parent_that_only_changed_is_no_conflict(sea: Sea) -> None:
     assert sea.found() == []
 
 
+def test_children_of_a_parent_that_stays_do_not_meet_in_it(sea: Sea) -> None:
+    sea.sail("a", "7", "1")
+    sea.sail("b", "8", "1")
+    assert sea.found() == []
+
+
 # --- components
 
 
@@ -240,6 +235,14 @@ def test_conflicts_that_share_nothing_are_apart(sea: Sea) -> None:
     assert [len(component.conflicts) for component in sea.found()] == [1, 1]
 
 
+def test_conflicts_of_several_rows_each_that_share_nothing_are_apart(sea: Sea) -> None:
+    for one, other in (("2", "3"), ("4", "5")):
+        sea.boat("a", one, f"{one} or {other}")
+        sea.boat("b", other, f"{one} or {other}")
+    found = [{versions.row.values for versions in component.rows} for component in sea.found()]
+    assert found == [{("2",), ("3",)}, {("4",), ("5",)}]
+
+
 def test_each_side_is_there_with_its_last_version_and_the_one_before(sea: Sea) -> None:
     sea.boat("a", "1", "x")
     sea.boat("a", "1", "y")
@@ -257,6 +260,25 @@ def test_sails_of_a_boat_that_may_lose_come_with_it(sea: Sea) -> None:
     [component] = sea.found()
     parents = {row.row.values: parents for row in component.rows for _, parents in row.candidates}
     assert parents["7",] == {Key("bay", "boats", PRIMARY, ("2",))}
+
+
+ROPES = Table(("bay", "ropes"), {PRIMARY: (("id", None),)}, {}, (Reference(("sail",), ("bay", "sails"), ("id",)),))
+
+
+def test_a_child_of_a_child_comes_with_it_and_what_has_another_parent_does_not(sea: Sea) -> None:
+    sea.boat("a", "2", "same")
+    sea.sail("a", "7", "1")
+    sea.sail("a", "8", "1")
+    # Nothing is known against the sail when its rope is come to.
+    sea.write("a", "ropes", "9", {"id": "9", "sail": "7"})
+    sea.write("a", "ropes", "5", {"id": "5", "sail": "8"})
+    sea.sail("a", "7", "2")
+    sea.boat("b", "3", "same")
+    [component] = detect(sea.changes, Order(sea.histories()), TABLES | {ROPES.name: ROPES}, {})
+    rows = {(each.row.table, *each.row.values): each for each in component.rows}
+    assert rows.keys() == {("boats", "2"), ("boats", "3"), ("sails", "7"), ("ropes", "9")}
+    [(_, parents)] = rows["ropes", "9"].candidates
+    assert parents == {Key("bay", "sails", PRIMARY, ("7",))}
 
 
 # --- settled
@@ -294,6 +316,17 @@ def test_what_only_one_side_saw_settles_nothing(sea: Sea) -> None:
     sea.boat("b", "1", "y")
     sea.boat("b", "1", "z")
     assert kinds(sea) == [(UPDATE_UPDATE, ("1",))]
+
+
+def test_all_that_is_done_before_anybody_has_seen_both_sides_is_one_conflict(sea: Sea) -> None:
+    sea.boat("a", "1", "x")
+    sea.boat("a", "1", "y")
+    sea.boat("b", "1", "z")
+    sea.boat("a", "1", "w")
+    [conflict] = conflicts_of(sea)
+    assert [(each.change.server, each.image["name"]) for each in conflict.effects] == [
+        ("a", "x"), ("a", "y"), ("b", "z"), ("a", "w"),
+    ]  # fmt: skip
 
 
 def test_a_conflict_after_one_that_is_settled_is_another_one(sea: Sea) -> None:
@@ -413,6 +446,44 @@ def test_who_refers_to_nothing_has_no_parent_to_lose(missing: str) -> None:
     sea.write("a", "posts", "1", None)
     sea.write("b", "crews", "7", {"id": "7", "of": "gull", "as": "cook", missing: None})
     assert conflicts_of(sea, {table.name: table for table in (CREWS, POSTS)}) == []
+
+
+def test_who_lost_a_parent_and_who_refers_to_it_are_both_told_each_time(sea: Sea) -> None:
+    for sail in "78":
+        sea.boat("a", "1", None)
+        sea.sail("b", sail, "1")
+        sea.tell_all()
+        sea.boat("a", "1", "one")
+        sea.tell_all()
+    told = [
+        {(each.change.server, each.operation, *each.row.values) for each in conflict.effects}
+        for conflict in conflicts_of(sea)
+    ]
+    assert told == [{("a", "delete", "1"), ("b", "insert", sail)} for sail in "78"]
+
+
+def test_a_parent_is_found_by_a_text_that_its_collation_takes_for_the_same() -> None:
+    sea = Sea()
+    boats = Table(BOATS.name, BOATS.indexes, {"id": "ci"})
+    sea.boat("a", "Gull", "1")
+    sea.tell_all()
+    sea.boat("a", "Gull", None)
+    sea.sail("b", "7", "gull")
+    [conflict] = conflicts_of(sea, {boats.name: boats, SAILS.name: SAILS}, {("ci", "Gull"): "g", ("ci", "gull"): "g"})
+    assert (conflict.kind, conflict.key.values) == (FOREIGN_KEY, ("g",))
+
+
+def test_a_child_comes_with_a_parent_that_it_refers_to_by_another_key_than_the_primary_one() -> None:
+    sea = Sea()
+    sea.write("a", "posts", "1", {"id": "1", "boat": "gull", "post": "cook"})
+    sea.write("a", "crews", "7", {"id": "7", "of": "gull", "as": "cook"})
+    sea.write("b", "posts", "2", {"id": "2", "boat": "gull", "post": "cook"})
+    [component] = detect(sea.changes, Order(sea.histories()), {table.name: table for table in (CREWS, POSTS)}, {})
+    rows = {(each.row.table, *each.row.values): each for each in component.rows}
+    assert rows.keys() == {("posts", "1"), ("posts", "2"), ("crews", "7")}
+    [(_, parents)] = rows["crews", "7"].candidates
+    # Either of them may be the one that is there.
+    assert parents == {Key("bay", "posts", PRIMARY, (row,)) for row in "12"}
 
 
 def test_a_key_that_a_row_gave_up_is_lost_as_one_of_a_removed_row_is() -> None:

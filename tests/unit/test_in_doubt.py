@@ -31,7 +31,8 @@ class Listing:
         assert statement == xa.RECOVER
         return self._rows
 
-    def value(self, _statement: str) -> int:
+    def value(self, statement: str) -> int:
+        assert f"INTERVAL {LONGEST_S} SECOND" in statement
         return self._old
 
 
@@ -58,6 +59,14 @@ def test_a_name_is_read_back_and_says_when() -> None:
 
 def test_what_is_young_is_no_finding() -> None:
     assert found(Listing(row(named(1), "1"))) == []
+
+
+def test_what_is_just_as_old_as_it_may_be_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun_s = 1_800_000_000
+    gtrid = f"wt-{begun_s * 1000}-{16 * '0'}"
+    for age_s, findings in ((LONGEST_S, 0), (LONGEST_S + 0.5, 1)):
+        monkeypatch.setattr(in_doubt_transactions, "time", SimpleNamespace(time=lambda age_s=age_s: begun_s + age_s))
+        assert len(found(Listing(row(gtrid, "1")))) == findings
 
 
 def test_what_is_old_is_one() -> None:

@@ -203,7 +203,7 @@ def _meeting(group: Sequence[Effect], order: Order, meet: Callable[[Effect, Effe
 
     return [
         effect
-        for effect in (group if len(by_server) > 1 else ())
+        for effect in group
         if any(has_company(effect, theirs) for name, theirs in by_server.items() if name != effect.change.server)
     ]
 
@@ -213,7 +213,7 @@ def _episodes(involved: Sequence[Effect], order: Order) -> Iterator[list[Effect]
     episode: list[Effect] = []
     for effect in sorted(involved, key=lambda effect: (effect.change.committed_us, effect.change.place)):
         last = {earlier.change.server: earlier.change for earlier in episode}.values()
-        if episode and all(order.before(change, effect.change) for change in last) and len(last) > 1:
+        if len(last) > 1 and all(order.before(change, effect.change) for change in last):
             yield episode
             episode = []
         episode.append(effect)
@@ -226,7 +226,7 @@ def _row_conflicts(by_row: Mapping[Key, list[Effect]], order: Order) -> Iterator
         for involved in _episodes(_meeting(group, order, lambda _one, _other: True), order):
             kind, same = _kind(involved)
             if not same:
-                yield Conflict(kind, row, tuple(involved), _settled(involved, by_row, order, kind))
+                yield _conflict(kind, row, involved, by_row, order)
 
 
 def _kind(involved: Sequence[Effect]) -> tuple[str, bool]:
@@ -239,8 +239,7 @@ def _kind(involved: Sequence[Effect]) -> tuple[str, bool]:
         return DELETE_DELETE, False
     if any(gone):
         return DELETE_UPDATE, False
-    images = list(last.values())
-    return UPDATE_UPDATE, all(image == images[0] for image in images)
+    return UPDATE_UPDATE, all(one == other for one, other in itertools.pairwise(last.values()))
 
 
 def _unique_conflicts(
@@ -248,8 +247,7 @@ def _unique_conflicts(
 ) -> Iterator[Conflict]:
     for key, group in by_key.items():
         for involved in _episodes(_meeting(group, order, lambda one, other: one.row != other.row), order):
-            settled = _settled(involved, by_row, order, SAME_UNIQUE_KEY)
-            yield Conflict(SAME_UNIQUE_KEY, key, tuple(involved), settled)
+            yield _conflict(SAME_UNIQUE_KEY, key, involved, by_row, order)
 
 
 def _foreign_key_conflicts(
@@ -261,16 +259,18 @@ def _foreign_key_conflicts(
     for key, group in by_key.items():
         meeting = _meeting(group, order, lambda one, other, key=key: orphaned(one, other, key))  # type: ignore[misc]
         for involved in _episodes(meeting, order):
-            yield Conflict(FOREIGN_KEY, key, tuple(involved), _settled(involved, by_row, order, FOREIGN_KEY))
+            yield _conflict(FOREIGN_KEY, key, involved, by_row, order)
 
 
-def _settled(involved: Sequence[Effect], by_row: Mapping[Key, list[Effect]], order: Order, kind: str) -> bool:
-    """Return whether each of the rows was written once more by somebody who had seen all of this.
+def _conflict(
+    kind: str, key: Key, involved: Sequence[Effect], by_row: Mapping[Key, list[Effect]], order: Order
+) -> Conflict:
+    """Return a conflict, settled where each of the rows was written once more by somebody who had seen all of it.
 
-    An update does that only where no server can lack the row: one that lacks it passes the update over.
+    An update settles only where no server can lack the row: one that lacks it passes the update over.
     """
     last = {effect.change.server: effect.change for effect in involved}.values()
-    return all(
+    settled = all(
         any(
             (effect.operation != "update" or kind == UPDATE_UPDATE)
             and all(order.before(change, effect.change) for change in last)
@@ -278,6 +278,7 @@ def _settled(involved: Sequence[Effect], by_row: Mapping[Key, list[Effect]], ord
         )
         for row in {effect.row for effect in involved}
     )
+    return Conflict(kind, key, tuple(involved), settled)
 
 
 def _components(
@@ -294,7 +295,7 @@ def _components(
     at_risk = _with_children(linked, conflicts, effects)
     components: dict[Key, Component] = defaultdict(Component)
     for conflict in conflicts:
-        components[linked.root(conflict.effects[0].row)].conflicts.append(conflict)
+        components[linked.root(conflict.first.row)].conflicts.append(conflict)
     for row, group in by_row.items():
         if (root := linked.root(row)) in components:
             components[root].rows.append(_versions(row, group, order, at_risk))
@@ -309,24 +310,23 @@ def _with_children(
     Where only updates met, no server lacks a row. Elsewhere any row of the component may be missing somewhere, then
     rows that refer to it are passed over there, and so are those that refer to them.
     """
-    risky = {linked.root(conflict.effects[0].row) for conflict in conflicts if conflict.kind != UPDATE_UPDATE}
+    risky = {linked.root(conflict.first.row) for conflict in conflicts if conflict.kind != UPDATE_UPDATE}
     rows = _grouped(effects, lambda effect: {effect.row} | effect.held | effect.freed)
 
     def at_risk(keys: Iterable[Key]) -> frozenset[Key]:
         named = {parent.row for key in keys for parent in rows.get(key, ())}
         return frozenset(row for row in named if linked.root(row) in risky)
 
+    left: Sequence[Effect] = ()
     children = [effect for effect in effects if effect.refers | effect.referred]
-    waiting = len(children) + 1
-    while len(children) < waiting:
-        waiting, untouched = len(children), []
-        for child in children:
+    while len(left) != len(children):
+        left, children = children, []
+        for child in left:
             if parents := at_risk(child.refers | child.referred):
+                # Their root stays, so that the child is at risk as well.
                 linked.join([*parents, child.row])
-                risky.add(linked.root(child.row))
             else:
-                untouched.append(child)
-        children = untouched
+                children.append(child)
     return at_risk
 
 
@@ -355,6 +355,7 @@ class _Links:
         return row
 
     def join(self, rows: Iterable[Key]) -> None:
+        """Put rows together, under the root of the first one."""
         roots = [self.root(row) for row in rows]
         for root in roots[1:]:
             self._parents[self.root(root)] = self.root(roots[0])

@@ -7,6 +7,7 @@ is written all the time is therefore not judged; replication writes each of its 
 """
 
 import functools
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +93,8 @@ class Pair:
         left_s = min(patience_s, self._over - time.monotonic())
         if left_s <= 0:
             raise SlowError(f"not finished within the {WITHIN_S} s for all tables")
-        hints = f"/*+ MAX_EXECUTION_TIME({left_s * 1000:.0f}) SET_VAR(time_zone = '+00:00') */"
+        # Never 0, which would be no bound.
+        hints = f"/*+ MAX_EXECUTION_TIME({math.ceil(left_s * 1000)}) SET_VAR(time_zone = '+00:00') */"
         try:
             if patience_s < READ_TIMEOUT_S:
                 return server.query(f"SELECT {hints} {what}", account="admin")

@@ -1,5 +1,6 @@
 """What a drill promises of its clients' work, and what its user demands of it beyond that."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,8 +61,8 @@ def read_thresholds(max_rto: str, max_lost: str) -> Thresholds:
     try:
         rto_s = float(max_rto) if max_rto else None
     except ValueError:
-        rto_s = -1.0
-    if rto_s is not None and not 0 <= rto_s < float("inf"):
+        rto_s = math.nan
+    if rto_s is not None and not 0 <= rto_s < math.inf:
         raise UsageError(f"max_rto={max_rto} is not a number of seconds from 0 on, such as 5 or 0.5")
     if max_lost and not (max_lost.isascii() and max_lost.isdecimal()):
         raise UsageError(f"max_lost={max_lost} is not a number of writes from 0 on")
