@@ -16,10 +16,17 @@ from wavetank.change.failover_log import FailoverLog
 from wavetank.errors import UnreachableError
 from wavetank.machine.containers import ContainerState
 from wavetank.servers.gtid import intervals
+from wavetank.servers.replication import PASSWORD_NAME
 from wavetank.topology.instance import Instance
 from wavetank.topology.model import Topology
 
 Transactions = set[tuple[str, int]]
+
+
+def replicas_of_db1(count: int) -> dict[str, dict[str, Any]]:
+    """Return the hosts of a topology: db1, and so many replicas of it, db2 and so on."""
+    replicas = {f"db{number}": {"server_id": number, "replicates_from": "db1"} for number in range(2, count + 2)}
+    return {"db1": {"server_id": 1}, **replicas}
 
 
 class Killed(BaseException):
@@ -136,17 +143,22 @@ class PretendedServer:
     dead: bool = False
     # Whether it answers those who look; its replicas hear it all the same.
     unreachable: bool = False
+    # Whether somebody who may change it has logged in before there was anything to tell it.
+    greeted: bool = False
 
     @property
     def channel(self) -> PretendedChannel:
         """Its own channel, not one for fetching."""
         return self.channels[""]
 
-    def query(self, statement: str, parameters: Any = (), *, account: str = "monitor") -> list[dict[str, Any]]:  # noqa: ANN401, ARG002
-        """Answer as wavetank.servers.node.Server does."""
+    def query(self, statement: str, parameters: Any = (), *, account: str = "monitor") -> list[dict[str, Any]]:  # noqa: ANN401
+        """Answer as wavetank.servers.node.Server does; whoever monitors may only ask."""
         self.fleet.before(self.name, statement)
         if self.dead or self.unreachable:
             raise UnreachableError(self.name, "Can't connect to MySQL server")
+        asks = statement.split(maxsplit=1)[0] in ("SELECT", "XA")
+        assert account == "admin" or (account == "monitor" and asks), f"{account} may not {statement}"
+        self.greeted = self.greeted or (account, statement) == ("admin", "SELECT 1")
         self.fleet.flow()
         rows = self._answer(" ".join(statement.split()), parameters)
         self.fleet.flow()
@@ -191,6 +203,7 @@ class PretendedServer:
             self.channels[channel].applies = self.channels[channel].receives = False
         elif "SOURCE_HOST" in statement:
             assert channel not in self.channels or not self.channels[channel].receives, "it still runs"
+            assert parameters == {PASSWORD_NAME: "secret"}
             self._discard(channel)
             host = re.findall(r"SOURCE_HOST = '(.*?)'", statement)[0]
             self.channels[channel] = PretendedChannel(host, receives=False, applies=False)

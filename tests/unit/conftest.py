@@ -120,8 +120,13 @@ def make_fleet(make_topology: MakeTopology, monkeypatch: pytest.MonkeyPatch) -> 
         fleet = PretendedFleet(make_topology(hosts, **options))
         # One instance after the other has the same directory.
         (fleet.instance.directory / "failovers.json").unlink(missing_ok=True)
+
+        def impatient(topology: Topology, timeout_s: float) -> PretendedFleet:
+            assert (topology, timeout_s) == (fleet.topology, detection.ANSWER_TIMEOUT_S)
+            return fleet
+
         for module in (run, dry_run):
-            monkeypatch.setattr(module, "Servers", lambda _topology, _timeout_s: fleet)
+            monkeypatch.setattr(module, "Servers", impatient)
         monkeypatch.setattr(containers, "containers", fleet.containers)
         monkeypatch.setattr(containers, "kill", fleet.kill)
         return fleet

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wavetank.conflicts.detect import DELETE_DELETE, DELETE_UPDATE, FOREIGN_KEY, SAME_PRIMARY_KEY, SAME_UNIQUE_KEY, UPDATE_UPDATE, Component, Conflict, Effect, detect
+from wavetank.conflicts.detect import (
+    DELETE_DELETE,
+    DELETE_UPDATE,
+    FOREIGN_KEY,
+    SAME_PRIMARY_KEY,
+    SAME_UNIQUE_KEY,
+    UPDATE_UPDATE,
+    Component,
+    Conflict,
+    Effect,
+    detect,
+)
 from wavetank.servers.binlog.catalogue import PRIMARY, Key, Name, Reference, Table, Weights
 from wavetank.servers.binlog.history import Change, History, Order, Transaction, common_past, emptied_by
 from wavetank.servers.binlog.values import Image

@@ -13,11 +13,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mysql.connector.errors import DatabaseError, OperationalError
+from wavetank.errors import UnreachableError
 from wavetank.servers import equality
 from wavetank.servers.checksums import TOO_LATE
 from wavetank.servers.chunks import Column, Range, Table
-from wavetank.servers.equality import CATCH_UP_S, CHUNK_ROWS, CHUNK_S, LOOKS, PAUSE_S, WHOLE_S, WITHIN_S, BehindError, Difference, Pair, SlowError, Unfinished, differences, lasting, suspected, unequal_ranges
-from wavetank.errors import UnreachableError
+from wavetank.servers.equality import (
+    CATCH_UP_S,
+    CHUNK_ROWS,
+    CHUNK_S,
+    LOOKS,
+    PAUSE_S,
+    WHOLE_S,
+    WITHIN_S,
+    BehindError,
+    Difference,
+    Pair,
+    SlowError,
+    Unfinished,
+    differences,
+    lasting,
+    suspected,
+    unequal_ranges,
+)
 from wavetank.servers.node import READ_TIMEOUT_S
 
 INT = Column("id", "int", "int", nullable=False, charset="", collation="", place=1)

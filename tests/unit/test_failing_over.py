@@ -1,15 +1,13 @@
 """fail_over() against pretended servers: whatever dies meanwhile, nothing acknowledged is lost silently."""
 
 import itertools
-import time
 from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from replicating import Killed, PretendedChannel, PretendedFleet, Transactions, committed
+from replicating import Killed, PretendedChannel, PretendedFleet, Transactions, committed, replicas_of_db1, uuid_of
 from wavetank.change.change_lock import only_change
-from wavetank.change.failover import detection
 from wavetank.change.failover.candidate_selection import NoCandidateError
 from wavetank.change.failover.detection import SourceAnswersError
 from wavetank.change.failover.dry_run import plan_failover
@@ -117,29 +115,6 @@ def test_a_source_that_only_we_cannot_reach_is_not_dead(make_fleet: Callable[...
     assert fleet.open_ones == ["db1"]
 
 
-@pytest.mark.parametrize(("waited_s", "asked"), [(0.0, 1), (0.05, 2)])
-def test_who_heard_a_frozen_source_when_the_waiting_began_is_asked_again_after_it(
-    waited_s: float, asked: int, make_fleet: Callable[..., PretendedFleet], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A frozen source is silent for as long as an answer is waited for; without this, that is waited for twice."""
-    looks: list[list[str]] = []
-
-    def silent(_: object) -> bool:
-        time.sleep(waited_s)
-        return False
-
-    def ask(*_: object) -> list[str]:
-        looks.append([f"look {len(looks) + 1}"])
-        return looks[-1]
-
-    monkeypatch.setattr(detection, "answers", silent)
-    monkeypatch.setattr(detection, "ask_witnesses", ask)
-    monkeypatch.setattr(detection, "STALE_S", 0.04)
-    fleet = make_fleet()
-    found = detection.look(fleet, fleet.topology.node("db1"))  # type: ignore[arg-type]
-    assert (len(looks), found.witnesses) == (asked, (f"look {asked}",))
-
-
 def test_what_only_one_replica_received_is_promoted_with_it(make_fleet: Callable[..., PretendedFleet]) -> None:
     fleet = make_fleet(semi_sync=1)
     fleet["db2"].channel.held_back = committed("db1", 3)
@@ -215,6 +190,65 @@ def test_an_absent_replica_may_alone_have_what_was_acknowledged(make_fleet: Call
     assert fail_over(fleet.again(), force=True).new == "db2"
 
 
+def test_a_refusal_leaves_a_source_that_is_only_frozen_alone(make_fleet: Callable[..., PretendedFleet]) -> None:
+    fleet = make_fleet(semi_sync=1)
+    fleet["db1"].unreachable = True
+    fleet["db2"].channel.receives = False
+    fleet.die("db3")
+    with pytest.raises(NoCandidateError, match="db3 does not answer"):
+        fail_over(fleet)
+    assert fleet.open_ones == ["db1"]
+    assert FailoverLog(fleet.instance).seen(fleet.topology.node("db1")) == {}
+
+
+def test_acknowledgements_of_those_that_do_not_answer_are_not_waited_for(
+    make_fleet: Callable[..., PretendedFleet],
+) -> None:
+    fleet = make_fleet(replicas_of_db1(3), semi_sync=2)
+    fleet.die("db1")
+    fleet.die("db4")
+    assert "db2 opened, waiting for 1 of 2 acknowledgements" in [step.what for step in fail_over(fleet).steps]
+
+
+def test_what_a_replica_wrote_itself_stays_behind_and_is_named(make_fleet: Callable[..., PretendedFleet]) -> None:
+    fleet = make_fleet()
+    fleet["db2"].executed |= committed("db2", 1)
+    fleet.commit("db1", 1)
+    fleet.die("db1")
+    change = fail_over(fleet)
+    assert change.new == "db3"
+    left = f"1 transaction ({uuid_of('db2')}:1) that db2 alone has, and never got from its source, stay behind"
+    assert left in [step.what for step in change.steps]
+
+
+def test_who_has_only_received_what_the_new_source_has_is_not_waited_for(
+    make_fleet: Callable[..., PretendedFleet],
+) -> None:
+    """It would be time without replicas: it gets all of that from its new source."""
+    fleet = make_fleet()
+    fleet["db3"].channel.delay_s = 60
+    fleet.commit("db1", 1)
+    fleet.die("db1")
+    told: list[str] = []
+    fleet.harm = lambda name, statement: told.append(statement) if name == "db3" else None
+    assert fail_over(fleet).new == "db2"
+    assert fleet["db3"].executed == committed("db1", 1)
+    assert not [statement for statement in told if "WAIT_FOR_EXECUTED_GTID_SET" in statement]
+
+
+def test_whoever_will_be_told_something_is_logged_in_to_meanwhile(make_fleet: Callable[..., PretendedFleet]) -> None:
+    """A login is time without a writer; who is behind a replica goes on as it does."""
+    fleet = make_fleet({**replicas_of_db1(2), "db4": {"server_id": 4, "replicates_from": "db3"}})
+    fleet.die("db1")
+    fail_over(fleet)
+    assert [name for name, server in fleet.servers.items() if server.greeted] == ["db2", "db3"]
+
+
+def test_a_forced_failover_says_that_it_was_asked_for(make_fleet: Callable[..., PretendedFleet]) -> None:
+    change = fail_over(make_fleet(), force=True)
+    assert change.steps[0].what == "asked to replace db1 by one of db2, db3"
+
+
 def test_a_replica_that_was_started_again_may_have_lost_what_it_acknowledged(
     make_fleet: Callable[..., PretendedFleet],
 ) -> None:
@@ -285,7 +319,7 @@ def test_whoever_read_the_topology_before_another_change_is_refused(make_fleet: 
 # --- several sources
 
 
-def begun_and_interrupted(fleet: PretendedFleet, source: str) -> None:
+def begun_and_interrupted(fleet: PretendedFleet, source: str, *, force: bool = False) -> None:
     """Fail one source over until its new source is recorded, and no further."""
 
     def stop(_name: str, statement: str) -> None:
@@ -294,7 +328,7 @@ def begun_and_interrupted(fleet: PretendedFleet, source: str) -> None:
 
     fleet.harm = stop
     with pytest.raises(Killed):
-        fail_over(fleet, source)
+        fail_over(fleet, source, force=force)
     fleet.again()
 
 
@@ -329,6 +363,40 @@ def test_without_a_name_an_unfinished_one_and_a_dead_source_are_asked_about(
     with pytest.raises(UsageError, match=r"s3 does not answer, r2 has begun to replace s1: NODE= says which"):
         fail_over(fleet)
     assert fail_over(fleet.again(), "r2").new == "r2"
+
+
+def test_without_a_name_several_dead_sources_are_asked_about(make_fleet: Callable[..., PretendedFleet]) -> None:
+    fleet = make_fleet(SHARDS)
+    fleet.die("s1")
+    fleet.die("s3")
+    with pytest.raises(UsageError, match=r"^s1, s3 do not answer: NODE= says which"):
+        fail_over(fleet)
+
+
+def test_without_a_name_several_unfinished_ones_are_asked_about(make_fleet: Callable[..., PretendedFleet]) -> None:
+    fleet = make_fleet(SHARDS)
+    for source in ("s1", "s3"):
+        fleet.die(source)
+        begun_and_interrupted(fleet, source)
+    with pytest.raises(UsageError, match=r"^r2 has begun to replace s1, r4 has begun to replace s3: NODE= says which"):
+        fail_over(fleet)
+
+
+@pytest.mark.parametrize(("dies", "excused"), [(True, {"db1"}), (False, set())])
+def test_what_a_new_source_began_with_and_who_cannot_acknowledge_to_it_is_recorded_before_it_is_opened(
+    dies: bool,  # noqa: FBT001
+    excused: set[str],
+    make_fleet: Callable[..., PretendedFleet],
+) -> None:
+    """A source that was only closed follows in a moment, and then it can."""
+    fleet = make_fleet()
+    fleet.commit("db1", 1)
+    if dies:
+        fleet.die("db1")
+    begun_and_interrupted(fleet, "", force=not dies)
+    log, new = FailoverLog(fleet.instance), fleet.topology.node("db2")
+    assert log.began_with(fleet.topology, new) == f"{uuid_of('db1')}:1"
+    assert log.excused(new) == excused
 
 
 def test_topology_up_finishes_what_was_recorded_and_says_so_in_the_record(

@@ -1,8 +1,8 @@
 """What a drill promises, what of it holds for an instance, and what its user demands."""
 
 import pytest
-from wavetank.errors import UsageError
 from wavetank.drills.traffic.promises import Promises, Thresholds, read_thresholds
+from wavetank.errors import UsageError
 
 
 @pytest.mark.parametrize("own_writes", [False, True])

@@ -65,7 +65,7 @@ class Look:
 
 def silent_ones(servers: Servers, nodes: Sequence[Node]) -> list[Node]:
     """Return which of the servers do not answer; all are asked at once."""
-    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
+    with ThreadPoolExecutor(len(nodes)) as pool:
         there = pool.map(lambda node: answers(servers[node.name]), nodes)
         return [node for node, answer in zip(nodes, there, strict=True) if not answer]
 
@@ -188,14 +188,14 @@ def ask_witnesses(servers: Servers, source: Node) -> Iterator[Witness]:
 def _read(node: Node, rows: Sequence[Row], source: Node, direct: bool) -> Witness:  # noqa: FBT001 - an attribute
     # The channel to the source, else the one that is not for fetching.
     row = min(rows, key=lambda each: (each["host"] != source.name, each["channel"] == FETCH))
-    fetching = [each["host"] for each in rows if each["channel"] == FETCH and each["receiver"] != "OFF"]
+    fetching = (each["host"] for each in rows if each["channel"] == FETCH and each["receiver"] != "OFF")
     return Witness(
         node,
         receiver=row["receiver"] or "OFF",
         silent_s=float(row["silent_s"] or SILENCE_S),
         applier=row["applier"] or "",
         delay_s=int(row["delay_s"] or 0),
-        received=union(*(each["received"] or "" for each in rows)),
+        received=union(*(each["received"] for each in rows if each["received"])),
         executed=row["executed"],
         purged=row["purged"],
         host=row["host"] or "",
@@ -204,5 +204,5 @@ def _read(node: Node, rows: Sequence[Row], source: Node, direct: bool) -> Witnes
         source_uuid=row["source_uuid"] or "",
         applier_errors=int(row["applier_errors"]),
         heard=row["silent_s"] is not None,
-        fetches_from="".join(fetching),
+        fetches_from=next(fetching, ""),
     )

@@ -1,0 +1,106 @@
+"""Is a source gone: what those behind it say of it, how long they are listened to, and whom a name means."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from replicating import PretendedChannel, PretendedFleet, replicas_of_db1
+from wavetank.change.failover import detection
+from wavetank.change.failover.candidate_selection import SILENCE_S, Witness
+from wavetank.change.failover.detection import STALE_S, Look, ask_witnesses, silent_ones
+from wavetank.change.failover.run import fail_over
+from wavetank.errors import UsageError
+from wavetank.topology.model import Node
+
+MakeFleet = Callable[..., PretendedFleet]
+
+
+def test_everybody_is_asked_at_once(make_fleet: MakeFleet) -> None:
+    """Each of these answers when all have been asked: who is frozen keeps nobody else waiting."""
+    fleet = make_fleet(replicas_of_db1(36))
+    replicas = fleet.topology.replicas
+    together = threading.Barrier(len(replicas))
+
+    def wait_for_the_others(*_: str) -> None:
+        together.wait(timeout=5)
+
+    fleet.harm = wait_for_the_others
+    assert silent_ones(fleet, replicas) == []  # type: ignore[arg-type]
+    assert len(list(ask_witnesses(fleet, fleet.topology.node("db1")))) == len(replicas)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("receives", "fetches_from"), [(True, "db4"), (False, "")])
+def test_whom_a_server_replicates_from_is_not_whom_it_fetches_from(
+    make_fleet: MakeFleet, *, receives: bool, fetches_from: str
+) -> None:
+    fleet = make_fleet(replicas_of_db1(3))
+    fleet["db2"].channels = {"fetch": PretendedChannel("db4", receives=receives), "": PretendedChannel("db3")}
+    witness = next(ask_witnesses(fleet, fleet.topology.node("db1")))  # type: ignore[arg-type]
+    assert (witness.host, witness.fetches_from) == ("db3", fetches_from)
+
+
+@pytest.mark.parametrize(("waited_s", "asked"), [(0.0, 1), (STALE_S, 1), (STALE_S + 0.1, 2)])
+def test_who_heard_a_frozen_source_when_the_waiting_began_is_asked_again_after_it(
+    waited_s: float, asked: int, make_fleet: MakeFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frozen source is silent for as long as an answer is waited for; without this, that is waited for twice."""
+    looks: list[list[str]] = []
+    clock = iter([100.0, 100.0 + waited_s])
+    fleet = make_fleet()
+    source = fleet.topology.node("db1")
+
+    def ask(*whom: object) -> list[str]:
+        assert whom == (fleet, source)
+        looks.append([f"look {len(looks) + 1}"])
+        return looks[-1]
+
+    monkeypatch.setattr(detection, "answers", lambda _: False)
+    monkeypatch.setattr(detection, "ask_witnesses", ask)
+    monkeypatch.setattr(detection, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    found = detection.look(fleet, source)  # type: ignore[arg-type]
+    assert (len(looks), found.witnesses) == (asked, (f"look {asked}",))
+
+
+def said_by_db2(silent_s: float) -> Look:
+    """Return a look at which the source does not answer, and one replica heard from it so long ago."""
+    return Look(answers=False, witnesses=(Witness(Node("db2", 1, 1), "ON", silent_s, "ON", 0, "", ""),))
+
+
+NOBODY, HEARD, QUIET = Look(answers=False, witnesses=()), said_by_db2(0.1), said_by_db2(SILENCE_S + 1)
+
+
+@pytest.mark.parametrize(
+    ("force", "found"),
+    [
+        (False, [QUIET]),
+        (False, [HEARD, HEARD, QUIET]),
+        (False, [NOBODY, QUIET]),
+        (True, [HEARD]),
+        (True, [NOBODY, HEARD]),
+    ],
+)
+def test_it_is_looked_until_all_agree_and_soon_again(
+    force: bool,  # noqa: FBT001
+    found: list[Look],
+    make_fleet: MakeFleet,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Forced, one answer is enough. Each pause is time without a writer."""
+    pauses: list[float] = []
+    looks = iter(found)
+    fleet = make_fleet()
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(detection, "AGREE_S", 10.0)
+    monkeypatch.setattr(detection, "look", lambda *_: next(looks))
+    agreed = detection.agree(fleet, fleet.topology.node("db1"), force=force)  # type: ignore[arg-type]
+    assert agreed is found[-1]
+    assert list(itertools.islice(looks, 1)) == []
+    assert [pause for pause in pauses if pause > 0.05] == []
+
+
+def test_a_name_that_is_no_sources_is_refused_with_those_that_are(make_fleet: MakeFleet) -> None:
+    with pytest.raises(UsageError, match="db2 is not a source, which db1 is"):
+        fail_over(make_fleet(), "db2")
