@@ -15,7 +15,8 @@ from wavetank.provision import planning, rendering
 from wavetank.topology import instance
 from wavetank.topology.instance import Instance
 from wavetank.topology.memory_sizing import MIB, buffer_pool_bytes
-from wavetank.topology.model import Sizing, Topology, read_nodes
+from wavetank.topology.model import Sizing, Topology
+from wavetank.topology.parsing import read_nodes
 
 Hosts = Mapping[str, Mapping[str, Any]]
 MakeTopology = Callable[..., Topology]

@@ -14,7 +14,8 @@ from wavetank.provision import planning
 from wavetank.provision.planning import FIRST_PORT, IDLE_SERVER_MEMORY, PORT_STEP, plan, preflight
 from wavetank.topology.instance import HOME, INVENTORIES, OPTIONS, Instance, instance_names, topology_names
 from wavetank.topology.memory_sizing import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
-from wavetank.topology.model import Topology, read_nodes
+from wavetank.topology.model import Topology
+from wavetank.topology.parsing import read_nodes
 
 if TYPE_CHECKING:
     from conftest import Engine

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 from wavetank.change.role_transition import acknowledgements_to_wait_for, replaced_source, with_promoted
 from wavetank.errors import UsageError
-from wavetank.topology.model import Sizing, Topology, read_nodes
+from wavetank.topology.model import Sizing, Topology
+from wavetank.topology.parsing import read_nodes
 
 HOSTS = {
     "db1": {"server_id": 1},

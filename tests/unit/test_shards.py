@@ -22,7 +22,9 @@ from wavetank.sharding.maps.listed import DirectoryMap
 from wavetank.sharding.placement import Located, Moment, state_of
 from wavetank.sharding.schema import made_by, partitions, shard_statements, sharding_statements
 from wavetank.topology.instance import INVENTORIES
-from wavetank.topology.model import Node, Topology, read_nodes, with_replicas, with_shards
+from wavetank.topology.model import Node, Topology
+from wavetank.topology.parsing import read_nodes
+from wavetank.topology.scaling import with_replicas, with_shards
 
 INVENTORY = "four-shard"
 HOSTS: dict[str, dict[str, Any]] = yaml.safe_load((INVENTORIES / f"{INVENTORY}.yml").read_text())["mysql"]["hosts"]

@@ -6,18 +6,10 @@ from typing import Any
 
 import pytest
 from wavetank.errors import UsageError
-from wavetank.topology.model import (
-    HIGHEST_SERVER_ID,
-    LONGEST_NAME,
-    Channel,
-    Sizing,
-    Topology,
-    check_instance_name,
-    read_nodes,
-    with_active,
-    with_replicas,
-    with_sources,
-)
+from wavetank.topology.model import Channel, Sizing, Topology
+from wavetank.topology.naming import LONGEST_NAME, check_instance_name
+from wavetank.topology.parsing import HIGHEST_SERVER_ID, read_nodes
+from wavetank.topology.scaling import with_active, with_replicas, with_sources
 
 Hosts = dict[str, dict[str, Any]]
 

@@ -13,20 +13,11 @@ from wavetank.provision.port_allocation import kept_ports
 from wavetank.sharding.maps.factory import DEFAULT_KIND, make_map
 from wavetank.topology.instance import HOME, OPTIONS, Instance, find_instance, instance_names
 from wavetank.topology.memory_sizing import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
-from wavetank.topology.model import (
-    MOST_SHARDS,
-    Member,
-    Node,
-    Sizing,
-    Topology,
-    check_node_name,
-    read_nodes,
-    with_active,
-    with_replicas,
-    with_shards,
-    with_sources,
-)
+from wavetank.topology.model import MOST_SHARDS, Member, Node, Sizing, Topology
+from wavetank.topology.naming import check_node_name
+from wavetank.topology.parsing import read_nodes
 from wavetank.topology.proxies import PORTS_EACH, Groups, read_proxies, routers, with_proxies
+from wavetank.topology.scaling import with_active, with_replicas, with_shards, with_sources
 
 FIRST_PORT = 13310
 PORT_STEP = 20

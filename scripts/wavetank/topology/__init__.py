@@ -1,4 +1,4 @@
-"""What should be: the model of a topology, its inventory, proxies, names and sizes, and an instance's files.
+"""What should be: the model of a topology, how it is read and scaled, proxies, names, sizes, and an instance's files.
 
 Nothing here asks a server or the container engine.
 """

@@ -9,7 +9,8 @@ from typing import Any
 
 from wavetank.errors import UsageError
 from wavetank.files import write_if_changed
-from wavetank.topology.model import Topology, check_instance_name
+from wavetank.topology.model import Topology
+from wavetank.topology.naming import check_instance_name
 
 
 def _home() -> Path:

@@ -9,8 +9,10 @@ import yaml
 
 from wavetank.errors import UsageError
 from wavetank.topology.instance import INVENTORIES, topology_names
-from wavetank.topology.model import Sizing, Topology, read_nodes, with_replicas
+from wavetank.topology.model import Sizing, Topology
+from wavetank.topology.parsing import read_nodes
 from wavetank.topology.proxies import KINDS, read_proxies
+from wavetank.topology.scaling import with_replicas
 
 
 def readable_inventory(topology: str) -> Path:
