@@ -13,7 +13,8 @@ from commands import wavetank
 from wavetank.machine import containers
 from wavetank.provision.rendering import render_client_settings
 from wavetank.servers.node import Servers
-from wavetank.status.collecting import InstanceStatus, NodeStatus, collect
+from wavetank.status.collecting import collect
+from wavetank.status.facts import InstanceStatus, NodeStatus
 from wavetank.topology import instance
 from wavetank.topology.instance import Instance
 from wavetank.topology.model import Node, Topology

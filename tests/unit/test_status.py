@@ -10,15 +10,10 @@ from typing import Any, Protocol
 import pytest
 from rich.console import Console
 from wavetank.machine import containers
-from wavetank.status.collecting import (
-    ChannelStatus,
-    InstanceStatus,
-    NodeStatus,
-    Remark,
-    collect,
-    count_transactions,
-    remarks,
-)
+from wavetank.servers.gtid import count_transactions
+from wavetank.status.collecting import collect
+from wavetank.status.facts import ChannelStatus, InstanceStatus, NodeStatus, Remark
+from wavetank.status.remarks import remarks
 from wavetank.status.shards import ShardMapStatus
 from wavetank.status.view import connect_lines, duration, print_status, watch_status
 from wavetank.topology.model import Channel, Node, Topology

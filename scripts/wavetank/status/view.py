@@ -12,7 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from wavetank.servers.accounts import APP_ACCOUNT
-from wavetank.status.collecting import RUNNING, UNKNOWN, ChannelStatus, InstanceStatus, NodeStatus
+from wavetank.status.facts import RUNNING, UNKNOWN, ChannelStatus, InstanceStatus, NodeStatus
 from wavetank.status.proxy_view import proxy_lines, proxy_tree
 
 WATCH_PERIOD_S = 1.0
