@@ -19,7 +19,7 @@ from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.errors import FutureMapError, OutdatedMapError
 from wavetank.sharding.maps.factory import make_map
 from wavetank.sharding.maps.keys import COUNTRY, CUSTOMER
-from wavetank.sharding.placement import on_each
+from wavetank.sharding.side_by_side import on_each
 
 ORDERS = 25_000
 KEYS = 4_000

@@ -15,7 +15,7 @@ from wavetank.drills import drill
 from wavetank.drills.drill import demand_green
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.equality import BehindError, Difference, Unfinished
-from wavetank.sharding.placement import MOVING, Moment
+from wavetank.sharding.moment import MOVING, Moment
 from wavetank.topology.model import Topology
 
 STOPPED: dict[str, Any] = {"": {"receiver": "ON", "applier": "OFF"}}

@@ -19,7 +19,7 @@ from wavetank.checks.questions import (
 )
 from wavetank.errors import UsageError
 from wavetank.sharding.maps.factory import make_map
-from wavetank.sharding.placement import Moment
+from wavetank.sharding.moment import Moment
 from wavetank.topology.model import Shard, Topology
 
 # What stands in for what a check imports: it has no more than the check uses.

@@ -17,9 +17,11 @@ from wavetank.sharding import gates
 from wavetank.sharding.catalogue import Catalogue, published
 from wavetank.sharding.directory import CachedDirectory
 from wavetank.sharding.errors import ShardingError, UnknownCustomerError
+from wavetank.sharding.locating import Located
+from wavetank.sharding.map_report import state_of
 from wavetank.sharding.maps.factory import document_of, make_map
 from wavetank.sharding.maps.listed import DirectoryMap
-from wavetank.sharding.placement import Located, Moment, state_of
+from wavetank.sharding.moment import Moment
 from wavetank.sharding.schema import made_by, partitions, shard_statements, sharding_statements
 from wavetank.topology.instance import INVENTORIES
 from wavetank.topology.model import Node, Topology

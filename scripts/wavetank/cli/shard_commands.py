@@ -19,7 +19,7 @@ def locate(
 ) -> None:
     """Say on which shard a customer belongs, and whether it is there; 1 where it is not."""
     from wavetank.servers.node import Servers
-    from wavetank.sharding.placement import locate as find
+    from wavetank.sharding.locating import locate as find
 
     with Servers(known_instance(instance).topology()) as servers:
         found = find(servers, customer)
@@ -31,7 +31,7 @@ def locate(
 def map_(instance: InstanceName = "", as_json: AsJson = False) -> None:
     """Show the shard map: its version, what each shard has of the keys, and what it holds."""
     from wavetank.servers.node import Servers
-    from wavetank.sharding.placement import describe
+    from wavetank.sharding.map_report import describe
 
     with Servers(known_instance(instance).topology()) as servers:
         report = describe(servers)

@@ -9,7 +9,7 @@ from wavetank.sharding.directory import miscounted, recount
 from wavetank.sharding.errors import ShardingError
 from wavetank.sharding.gates import bounds, highest_gate, read_gates, set_gate
 from wavetank.sharding.maps.factory import make_map
-from wavetank.sharding.placement import Moment, last_prepared, this_moment
+from wavetank.sharding.moment import Moment, last_prepared, this_moment
 from wavetank.sharding.reshard.decision import decided
 from wavetank.sharding.reshard.ledger import AtWorkError, Ledger
 from wavetank.sharding.schema import make_missing, shard_statements, sharding_statements

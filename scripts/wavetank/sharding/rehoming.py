@@ -8,7 +8,8 @@ from typing import Any
 from wavetank.servers.node import Connection, Row, Servers, query_on
 from wavetank.sharding import gates
 from wavetank.sharding.errors import OutdatedMapError, ShardingError
-from wavetank.sharding.placement import locate, this_moment
+from wavetank.sharding.locating import locate
+from wavetank.sharding.moment import this_moment
 from wavetank.sharding.reshard.replicas import HINT, what_is_missing
 from wavetank.topology.model import Shard
 from wavetank.waiting import wait_until

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.node import Server, StatementError
 from wavetank.sharding.catalogue import CatalogueReader
-from wavetank.sharding.placement import state_of
+from wavetank.sharding.map_report import state_of
 from wavetank.topology.model import Topology
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
 from wavetank.sharding.maps.listed import DirectoryMap
-from wavetank.sharding.placement import known_moment, why_unsettled
+from wavetank.sharding.moment import known_moment, why_unsettled
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Do directory, mapping and shard map agree?"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
 from wavetank.sharding.gates import bounds, read_gates
-from wavetank.sharding.placement import known_moment, last_prepared, why_unsettled
+from wavetank.sharding.moment import known_moment, last_prepared, why_unsettled
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Do the shard's gates agree with the version of the map?"

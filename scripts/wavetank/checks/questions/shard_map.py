@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from wavetank.checks.finding import Finding
 from wavetank.errors import UsageError
 from wavetank.servers.node import Servers
-from wavetank.sharding.placement import shards_of, this_moment
+from wavetank.sharding.moment import this_moment
+from wavetank.sharding.side_by_side import shards_of
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Can the shard map be read, and are there all shards that it names?"

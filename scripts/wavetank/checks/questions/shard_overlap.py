@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
-from wavetank.sharding.placement import known_moment, misplaced, on_each, on_two_shards, shards_of, why_unsettled
+from wavetank.sharding.moment import known_moment, why_unsettled
+from wavetank.sharding.side_by_side import on_each, shards_of
+from wavetank.sharding.wrong_places import misplaced, on_two_shards
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Is no order on two shards?"

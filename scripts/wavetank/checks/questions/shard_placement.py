@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
-from wavetank.sharding.placement import MOVING, known_moment, misplaced, why_unsettled
+from wavetank.sharding.moment import MOVING, known_moment, why_unsettled
+from wavetank.sharding.wrong_places import misplaced
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Does every customer lie on the shard that the map names?"

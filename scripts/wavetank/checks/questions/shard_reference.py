@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Server, Servers
-from wavetank.sharding.placement import known_moment, on_each, shards_of, why_unsettled
+from wavetank.sharding.moment import known_moment, why_unsettled
 from wavetank.sharding.reshard.rows import tables_of
+from wavetank.sharding.side_by_side import on_each, shards_of
 from wavetank.topology.model import Node, Shard, Topology
 
 QUESTION = "Does every shard hold the same products?"

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
-from wavetank.sharding.placement import known_moment, why_unsettled, without_parent
+from wavetank.sharding.moment import known_moment, why_unsettled
+from wavetank.sharding.wrong_places import without_parent
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Is every order on the same shard as its customer, and every item as its order?"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
-from wavetank.sharding.placement import known_moment, why_unsettled
+from wavetank.sharding.moment import known_moment, why_unsettled
 from wavetank.sharding.reshard.standing import ask_standing
 from wavetank.topology.model import Node, Topology
 

@@ -6,7 +6,9 @@ from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.sample.sharded_shop import states_of
 from wavetank.sample.shop import customers_of
 from wavetank.servers.node import Servers
-from wavetank.sharding.placement import MOVING, Moment, known_moment, loaded_rows, shards_of, why_unsettled
+from wavetank.sharding.counting import loaded_rows
+from wavetank.sharding.moment import MOVING, Moment, known_moment, why_unsettled
+from wavetank.sharding.side_by_side import shards_of
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Is every customer and order that was loaded on some shard?"

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding
 from wavetank.servers.node import Servers
-from wavetank.sharding.placement import on_each
 from wavetank.sharding.schema import definitions, make_missing, shard_statements, sharding_statements
+from wavetank.sharding.side_by_side import on_each
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Has every shard the same tables, views and routines?"

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
-from wavetank.sharding.placement import SKEW_BOUND, SKEW_CUSTOMERS, count_rows, known_moment, why_unsettled
+from wavetank.sharding.counting import count_rows
+from wavetank.sharding.map_report import SKEW_BOUND, SKEW_CUSTOMERS
+from wavetank.sharding.moment import known_moment, why_unsettled
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Does no shard hold more than twice its even share of customers?"

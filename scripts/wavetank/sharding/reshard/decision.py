@@ -20,9 +20,9 @@ from wavetank.sharding.catalogue import PublishedMap, lock_newest
 from wavetank.sharding.maps.factory import document_of, read_map
 from wavetank.sharding.maps.listed import DirectoryMap
 from wavetank.sharding.maps.shape import ShardMap
-from wavetank.sharding.placement import on_each
 from wavetank.sharding.reshard.closing import publish
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.side_by_side import on_each
 from wavetank.waiting import wait_until
 
 # How long the catalogue's server may take to come back, for as long as keys are closed and all is decided.
