@@ -17,11 +17,12 @@ from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.node import STATEMENT_BYTES, StatementError
 from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.maps.factory import KINDS, make_map
-from wavetank.sharding.reshard import copying, cutover, decision, following, run
+from wavetank.sharding.reshard import copying, cutover, decision, log_reading, run
 from wavetank.sharding.reshard.copying import _outside
 from wavetank.sharding.reshard.cutover import CutOver, cut_over
-from wavetank.sharding.reshard.following import Logged, Progress, read_log, settle
+from wavetank.sharding.reshard.following import Progress
 from wavetank.sharding.reshard.ledger import Chunk
+from wavetank.sharding.reshard.log_reading import Logged, read_log, settle
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.reshard.replicas import refuse_unreplicated, what_is_missing
 from wavetank.sharding.reshard.rows import Column, Table, statements
@@ -115,7 +116,7 @@ def rows(schema: str, table: str) -> Any:  # noqa: ANN401
 
 
 def test_what_a_resharding_has_removed_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "row_changes", lambda event: [({"order_id": event.table}, None)])
+    monkeypatch.setattr(log_reading, "row_changes", lambda event: [({"order_id": event.table}, None)])
     own, client = log(
         1, "BEGIN", rows("shop_1", "orders"), rows("sharding", "removals"), event(XidEvent, xid=1),
         2, "BEGIN", rows("shop_1", "orders"), event(XidEvent, xid=2),
