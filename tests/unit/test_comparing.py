@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
-from wavetank.cli.commands import DEFAULT_TOPOLOGY
+from wavetank.cli.options import DEFAULT_TOPOLOGY
 from wavetank.drills import own_command
 from wavetank.drills.comparing import report, runner
 from wavetank.drills.comparing.figures import NO_END, Row, Run, middle_and_worst

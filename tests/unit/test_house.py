@@ -103,7 +103,20 @@ def importers(library: str) -> list[str]:
             ],
         ),
         ("tenacity", ["waiting.py"]),
-        ("typer", ["cli/commands.py", "cli/options.py", "cli/server_commands.py", "cli/shard_commands.py"]),
+        (
+            "typer",
+            [
+                "cli/asking_commands.py",
+                "cli/commands.py",
+                "cli/drill_commands.py",
+                "cli/life_commands.py",
+                "cli/options.py",
+                "cli/role_commands.py",
+                "cli/row_commands.py",
+                "cli/server_commands.py",
+                "cli/shard_commands.py",
+            ],
+        ),
         ("uhashring", ["sharding/maps/hashed.py"]),
     ],
 )
