@@ -27,8 +27,9 @@ from wavetank.servers.node import Server, Servers
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.reshard.growing import with_servers_for
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.next_map import changed_map
 from wavetank.sharding.reshard.rows import Session, listed
-from wavetank.sharding.reshard.run import changed_map, reshard
+from wavetank.sharding.reshard.run import reshard
 from wavetank.topology.instance import Instance, find_instance
 
 SCRATCH = "bench_load"

@@ -24,9 +24,10 @@ from wavetank.sharding.reshard.following import Progress
 from wavetank.sharding.reshard.ledger import Chunk
 from wavetank.sharding.reshard.log_reading import Logged, read_log, settle
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.next_map import changed_map, check_count
+from wavetank.sharding.reshard.outcome import Resharded
 from wavetank.sharding.reshard.replicas import refuse_unreplicated, what_is_missing
 from wavetank.sharding.reshard.rows import Column, Table, statements
-from wavetank.sharding.reshard.run import Resharded, changed_map, check_count
 from wavetank.sharding.reshard.view import progress_line
 
 UUID = "c900bfda-e4f0-11f1-9f0c-0242c0a8a003"

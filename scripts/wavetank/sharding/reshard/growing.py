@@ -9,7 +9,7 @@ from wavetank.errors import UsageError
 from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue, refuse_unsharded
 from wavetank.sharding.reshard.ledger import Ledger
-from wavetank.sharding.reshard.run import check_count
+from wavetank.sharding.reshard.next_map import check_count
 from wavetank.topology.instance import HOME, Instance
 from wavetank.topology.model import Topology
 

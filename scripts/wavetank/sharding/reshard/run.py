@@ -4,14 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
 
 from wavetank.errors import UsageError
 from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.directory import plan_moves
-from wavetank.sharding.errors import ShardingError
 from wavetank.sharding.establishing import awaited, make_schemas
 from wavetank.sharding.gates import highest_gate
 from wavetank.sharding.maps.factory import document_of
@@ -46,8 +44,10 @@ from wavetank.sharding.reshard.ledger import (
     Resharding,
 )
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.next_map import changed_map, check_count, refuse_disorder
+from wavetank.sharding.reshard.outcome import Aborted, Resharded
 from wavetank.sharding.reshard.replicas import UnreplicatedError, refuse_unreplicated, wait_for_replicas
-from wavetank.topology.model import MOST_SHARDS
+from wavetank.sharding.reshard.watching import Silent, Watch
 from wavetank.waiting import wait_until
 
 # How often it is entered up to where the logs have been applied, and how many cut-overs are tried.
@@ -59,97 +59,6 @@ ROUNDS = 10
 CATCH_UP_S = 3600.0
 # How long one waits for what must be on replicas before anything is removed.
 REPLICATED_S = 60.0
-# A shorter wait for replicas is not worth a line.
-TOLD_S = 1.0
-
-
-class Watch(Protocol):
-    """Who is told what a resharding does."""
-
-    def phase(self, name: str) -> None:
-        """Be told that a phase begins."""
-
-    def rows(self, done: int, total: int) -> None:
-        """Be told how many rows of the phase are done, of about how many."""
-
-    def say(self, line: str) -> None:
-        """Be told what happened."""
-
-
-class Silent:
-    """Nobody."""
-
-    def phase(self, name: str) -> None:
-        """Be told that a phase begins."""
-
-    def rows(self, done: int, total: int) -> None:
-        """Be told how many rows are done."""
-
-    def say(self, line: str) -> None:
-        """Be told what happened."""
-
-
-@dataclass
-class Resharded:
-    """What came of it: how many shards there were and are, rows by phase, seconds by phase, the block of writes."""
-
-    shards_before: int
-    shards_after: int
-    map_version: int = 0
-    rows: dict[str, int] = field(default_factory=dict)
-    copied_per_s: float = 0.0
-    seconds: dict[str, float] = field(default_factory=dict)
-    blocked_ms: float = 0.0
-    throttled_s: float = 0.0
-    changed: bool = True
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for json.dumps()."""
-        return asdict(self)
-
-    def lines(self) -> Iterator[str]:
-        """Yield it for people."""
-        if not self.changed:
-            yield f"{self.shards_after} shards are in the map already: nothing to do"
-            return
-        if copied := self.rows.get(COPY):
-            applied = self.rows.get(FOLLOW, 0)
-            yield f"copied {copied:,} rows, {self.copied_per_s:,.0f} a second; applied {applied:,} changes after them"
-        if self.throttled_s >= TOLD_S:
-            yield f"waited {self.throttled_s:.1f} s in all for replicas that were behind"
-        if self.blocked_ms:
-            yield f"moving keys could not be written for {self.blocked_ms:.0f} ms"
-        yield f"removed {self.rows.get(REMOVE, 0):,} rows from where they were"
-        yield f"{self.shards_after} shards are in the map, version {self.map_version}; there were {self.shards_before}"
-
-
-@dataclass(frozen=True)
-class Aborted:
-    """What was taken back: how many shards there are and would have been, and how many copied rows were deleted."""
-
-    shards: int
-    shards_wanted: int
-    map_version: int
-    rows: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for json.dumps()."""
-        return asdict(self)
-
-    def lines(self) -> Iterator[str]:
-        """Yield it for people."""
-        yield f"deleted {self.rows:,} copied rows"
-        yield f"{self.shards} shards are in the map, version {self.map_version}; {self.shards_wanted} were wanted"
-
-
-def check_count(to: int) -> None:
-    """Refuse a number of shards that there cannot be.
-
-    Raises:
-        UsageError: it is one.
-    """
-    if not 1 <= to <= MOST_SHARDS:
-        raise UsageError(f"to={to} is no number of shards: 1 to {MOST_SHARDS}, as in make reshard TO=5")
 
 
 def reshard(servers: Servers, to: int, watch: Watch | None = None, *, without_replica: bool = False) -> Resharded:
@@ -205,39 +114,6 @@ def _new_map(servers: Servers, catalogue: Catalogue, published: PublishedMap, to
     new = changed_map(published.map, to, [shard.number for shard in servers.topology.shards])
     refuse_disorder(Ground(servers, catalogue, published.map, new))
     return new
-
-
-def changed_map(old: ShardMap, to: int, there: Sequence[int]) -> ShardMap:
-    """Return the map with `to` shards that follows `old`: spare ones are added from the lowest, the highest removed.
-
-    Raises:
-        UsageError: there are no spare ones.
-    """
-    new = old
-    spare = sorted(set(there) - set(old.shards))
-    while len(new.shards) < to:
-        if not spare:
-            raise UsageError(f"{to} shards need servers, and there are {len(there)}: make topology-up SHARDS={to}")
-        new = new.add(spare.pop(0))
-    while len(new.shards) > to:
-        new = new.remove(max(new.shards))
-    return new
-
-
-def refuse_disorder(ground: Ground) -> None:
-    """Refuse to move rows from where they do not belong, or to where rows are already.
-
-    Raises:
-        ShardingError: there are such rows.
-    """
-    for number in ground.shards:
-        strays = ground.strays(number, ground.old)
-        if strays:
-            some = ", ".join(map(str, strays[:3])) + (", ..." if len(strays) > 3 else "")  # noqa: PLR2004
-            raise ShardingError(
-                f"shard {number} holds {len(strays)} customers that belong elsewhere ({some}): make check names them; "
-                "rows are moved only where all are in their places"
-            )
 
 
 class _Run:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wavetank.sharding.reshard.ledger import PHASES
-from wavetank.sharding.reshard.run import Silent, Watch
+from wavetank.sharding.reshard.watching import Silent, Watch
 
 # A log has a line of progress so often, in seconds.
 LINE_S = 5.0
