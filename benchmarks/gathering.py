@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from figures import Figure, ratios
 from results import ends_in_words, machine, new_file, print_table, run_count, write_json
 from wavetank.errors import UsageError
-from wavetank.sample import shop
+from wavetank.sample import generated, shop, writing
 from wavetank.sample.sharded_shop import states_of
 from wavetank.servers.node import Connection, Servers, query_on, stream_on
 from wavetank.sharding.query.connections import READER
@@ -88,12 +88,12 @@ def _whole(servers: Servers) -> Iterator[Connection]:
 
 
 def _rows(seed: int, orders: int) -> Iterator[str]:
-    products = [shop.product(seed, number) for number in range(1, shop.PRODUCTS + 1)]
-    for statement in shop.inserts("products", products):
+    products = [generated.product(seed, number) for number in range(1, generated.PRODUCTS + 1)]
+    for statement in writing.inserts("products", products):
         yield statement.replace("INTO shop.", f"INTO {WHOLE}.", 1)
     for done in range(0, orders, shop.BATCH_ORDERS):
         yield "START TRANSACTION"
-        for statement in shop.batch(seed, done, min(done + shop.BATCH_ORDERS, orders)):
+        for statement in writing.batch(seed, done, min(done + shop.BATCH_ORDERS, orders)):
             yield statement.replace("INTO shop.", f"INTO {WHOLE}.", 1)
         yield "COMMIT"
     yield f"ANALYZE TABLE {WHOLE}.customers, {WHOLE}.orders, {WHOLE}.order_items, {WHOLE}.products"

@@ -10,7 +10,7 @@ from decimal import Decimal
 from commands import HOME, wavetank
 from wavetank.checks.asking import ask_all
 from wavetank.machine import containers
-from wavetank.sample import shop
+from wavetank.sample import generated, writing
 from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.gates import highest_gate
@@ -28,12 +28,12 @@ LOADED = range(1, 1001)
 STRANGER = next(number for number in itertools.count(20_000_000) if RING.shard_of(number) == 1)
 FIRST, SECOND = (next(number for number in LOADED if RING.shard_of(number) == shard) for shard in (1, 2))
 # An order of the second shard.
-ORDER = next(number for number in range(1, 5001) if RING.shard_of(shop.order(1, number)[0].customer_id) == 2)
+ORDER = next(number for number in range(1, 5001) if RING.shard_of(generated.order(1, number)[0].customer_id) == 2)
 MANY = 1_600
 # Two products whose prices have as many digits, and the same one for the dimes, which is no 9: a CRC32 of their rows
 # changes by the same bits where the dimes change alike, or where the prices change places.
 DIME = Decimal("0.10")
-PRICES = {number: shop.product(1, number).price for number in (2, 9)}
+PRICES = {number: generated.product(1, number).price for number in (2, 9)}
 
 
 def customer(number: int) -> str:
@@ -70,15 +70,15 @@ def priced(shard: int, prices: Mapping[int, Decimal]) -> Damage:
 
 def restored(number: int) -> Damage:
     """Put an order of the loader back with its items."""
-    row, items = shop.order(1, number)
-    return sql("s2", *shop.inserts("orders", [row], "shop_2"), *shop.inserts("order_items", items, "shop_2"))
+    row, items = generated.order(1, number)
+    return sql("s2", *writing.inserts("orders", [row], "shop_2"), *writing.inserts("order_items", items, "shop_2"))
 
 
 def crowd(servers: Servers) -> None:
     """Let many customers sign up, all of the second shard."""
     theirs = itertools.islice((each for each in itertools.count(30_000_000) if RING.shard_of(each) == 2), MANY)
-    rows = [shop.customer(1, number) for number in theirs]
-    servers["s2"].execute(*shop.inserts("customers", rows, "shop_2"))
+    rows = [generated.customer(1, number) for number in theirs]
+    servers["s2"].execute(*writing.inserts("customers", rows, "shop_2"))
 
 
 def killed_while_closed(servers: Servers) -> None:
@@ -98,9 +98,9 @@ def taken_back(servers: Servers) -> None:
     abort(servers)
 
 
-def orders_of(number: int) -> list[tuple[shop.Order, list[shop.Item]]]:
+def orders_of(number: int) -> list[tuple[generated.Order, list[generated.Item]]]:
     """Return the loaded orders of a customer, with their items."""
-    orders = (shop.order(1, each) for each in range(1, 5001))
+    orders = (generated.order(1, each) for each in range(1, 5001))
     return [each for each in orders if each[0].customer_id == number]
 
 
@@ -123,9 +123,9 @@ CASES = {
         # Its orders are on two shards as well, which is not said twice.
         "shard_placement", "s2",
         lambda servers: servers["s2"].execute(
-            *shop.inserts("customers", [shop.customer(1, FIRST)], "shop_2"),
-            *shop.inserts("orders", [each for each, _ in orders_of(FIRST)], "shop_2"),
-            *shop.inserts("order_items", [item for _, items in orders_of(FIRST) for item in items], "shop_2"),
+            *writing.inserts("customers", [generated.customer(1, FIRST)], "shop_2"),
+            *writing.inserts("orders", [each for each, _ in orders_of(FIRST)], "shop_2"),
+            *writing.inserts("order_items", [item for _, items in orders_of(FIRST) for item in items], "shop_2"),
         ),
         undo=brought_home(FIRST),
     ),
@@ -160,7 +160,7 @@ CASES = {
     ),
     "another price on one shard": Case(
         "shard_reference", "s2", sql("s2", "UPDATE shop_2.products SET price = 0.01 WHERE product_id = 1"),
-        undo=sql("s2", f"UPDATE shop_2.products SET price = {shop.product(1, 1).price} WHERE product_id = 1"),
+        undo=sql("s2", f"UPDATE shop_2.products SET price = {generated.product(1, 1).price} WHERE product_id = 1"),
     ),
     "the same change in two prices": Case(
         "shard_reference", "s2", priced(2, {number: price + DIME for number, price in PRICES.items()}),

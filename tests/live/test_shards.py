@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from commands import wavetank
 from wavetank.errors import UsageError
-from wavetank.sample import shop
+from wavetank.sample import generated
 from wavetank.sample.sharded_shop import LoadedShards, load_shards, states_of
 from wavetank.servers.node import Servers, StatementError, query_on
 from wavetank.sharding import gates
@@ -135,7 +135,7 @@ def test_every_row_is_on_the_shard_of_its_customer(sharded: Servers, loaded: Loa
     assert loaded.orders == ORDERS
     assert len(rows) == sum(len(orders) for orders, _ in found.values()) == ORDERS
     for number in range(1, ORDERS + 1, 7):
-        order, _ = shop.order(1, number)
+        order, _ = generated.order(1, number)
         assert rows[number] == (shard_map.shard_of(order.customer_id), tuple(order))
     for number, (_, customers) in found.items():
         assert {shard_map.shard_of(row["customer_id"]) for row in customers} == {number}

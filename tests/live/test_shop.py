@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 from wavetank.errors import UsageError
-from wavetank.sample import shop
+from wavetank.sample import generated, shop
 from wavetank.sample.shop import Loaded
 from wavetank.servers.equality import differences
 from wavetank.servers.node import Server, Servers, StatementError
@@ -50,7 +50,7 @@ def test_the_source_holds_the_orders_that_were_asked_for(source: Server, loaded:
     rows = source.query("SELECT * FROM shop.orders WHERE order_id <= %s ORDER BY order_id", [ORDERS], account="app_ro")
 
     assert [tuple(row.values()) for row in rows] == [
-        tuple(shop.order(loaded.seed, number)[0]) for number in range(1, ORDERS + 1)
+        tuple(generated.order(loaded.seed, number)[0]) for number in range(1, ORDERS + 1)
     ]
     assert source.value("SELECT COUNT(*) FROM shop.customers", account="app_ro") >= loaded.customers
 

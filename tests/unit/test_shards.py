@@ -10,7 +10,7 @@ import pytest
 import yaml
 from wavetank.errors import UsageError
 from wavetank.provision.planning import plan
-from wavetank.sample import shop
+from wavetank.sample import generated
 from wavetank.sample.sharded_shop import generate, homes
 from wavetank.servers.node import Servers
 from wavetank.sharding import gates
@@ -288,14 +288,14 @@ def test_a_directory_that_settles_reads_where_everybody_is() -> None:
 @pytest.mark.parametrize("kind", ["ring", "hash", "region", "date"])
 def test_every_generated_row_is_on_one_shard_its_customers(kind: str) -> None:
     orders, shards = 900, {1: "shop_1", 2: "shop_2", 3: "shop_3"}
-    home = homes(make_map(kind, (1, 2, 3)), 1, 1, shop.customers_of(orders) + 1)
+    home = homes(make_map(kind, (1, 2, 3)), 1, 1, generated.customers_of(orders) + 1)
     parts = [generate(1, low, high, home, shards, dict.fromkeys(shards, 0)) for low, high in ((0, 400), (400, 900))]
 
     found = Counter(shard for part in parts for shard, (count, _) in part.items() for _ in range(count))
     assert sum(found.values()) == orders
-    assert found == Counter(home[shop.order(1, number)[0].customer_id - 1] for number in range(1, orders + 1))
+    assert found == Counter(home[generated.order(1, number)[0].customer_id - 1] for number in range(1, orders + 1))
     statements = [statement for part in parts for _, some in part.values() for statement in some]
-    assert sum(statement.count("@example.com") for statement in statements) == shop.customers_of(orders)
+    assert sum(statement.count("@example.com") for statement in statements) == generated.customers_of(orders)
 
 
 def test_a_shard_that_is_further_gets_only_the_rest() -> None:

@@ -8,8 +8,10 @@ from decimal import Decimal
 
 import pytest
 from wavetank.errors import UsageError
-from wavetank.sample import shop
-from wavetank.sample.shop import Found, Item, Loaded, Order, batch, entry_points, inserts, refuse_unfit
+from wavetank.sample import filling, generated, shop, writing
+from wavetank.sample.generated import Item, Order
+from wavetank.sample.shop import Found, Loaded, entry_points, refuse_unfit
+from wavetank.sample.writing import batch, inserts
 from wavetank.servers.node import STATEMENT_BYTES, Servers
 from wavetank.topology.model import Channel, Node, Sizing, Topology
 
@@ -17,7 +19,7 @@ ORDERS = 2_000
 
 
 def _rows(seed: int = 1, orders: int = ORDERS) -> list[tuple[Order, list[Item]]]:
-    return [shop.order(seed, number) for number in range(1, orders + 1)]
+    return [generated.order(seed, number) for number in range(1, orders + 1)]
 
 
 def _values(*statements: str) -> list[str]:
@@ -41,7 +43,7 @@ def test_a_seed_always_means_the_same_bytes() -> None:
 
 def test_the_rows_of_a_seed_are_not_those_of_another() -> None:
     assert _rows(seed=1) != _rows(seed=2)
-    assert shop.customer(1, 7) != shop.customer(2, 7)
+    assert generated.customer(1, 7) != generated.customer(2, 7)
 
 
 def test_a_load_in_two_steps_is_the_load_in_one() -> None:
@@ -51,11 +53,11 @@ def test_a_load_in_two_steps_is_the_load_in_one() -> None:
 
 
 def test_every_order_is_bought_by_a_customer_who_is_there_by_then() -> None:
-    assert all(1 <= bought.customer_id <= shop.customers_of(bought.order_id) for bought, _ in _rows())
+    assert all(1 <= bought.customer_id <= generated.customers_of(bought.order_id) for bought, _ in _rows())
 
 
 def test_a_fifth_as_many_customers_as_orders_rounded_up() -> None:
-    assert [shop.customers_of(orders) for orders in (1, 5, 6, 1_000)] == [1, 1, 2, 200]
+    assert [generated.customers_of(orders) for orders in (1, 5, 6, 1_000)] == [1, 1, 2, 200]
 
 
 def test_a_total_is_what_the_items_cost() -> None:
@@ -66,7 +68,7 @@ def test_a_total_is_what_the_items_cost() -> None:
 
 
 def test_items_are_sold_at_the_price_of_a_product_that_exists() -> None:
-    prices = {number: shop.product(1, number).price for number in range(1, shop.PRODUCTS + 1)}
+    prices = {number: generated.product(1, number).price for number in range(1, generated.PRODUCTS + 1)}
 
     assert all(item.price == prices[item.product_id] for _, items in _rows() for item in items)
     assert all(price > 0 and price == round(price, 2) for price in prices.values())
@@ -80,23 +82,23 @@ def test_orders_spread_over_two_years_and_grow() -> None:
 
 
 def test_customers_sign_up_before_the_first_sale() -> None:
-    assert all(shop.customer(1, number).created_at < shop.FIRST_SALE for number in range(1, 1_000))
+    assert all(generated.customer(1, number).created_at < generated.FIRST_SALE for number in range(1, 1_000))
 
 
 @pytest.mark.parametrize(
     "unique",
     [
-        lambda number: shop.customer(1, number).email,
-        lambda number: shop.product(1, number).sku,
-        lambda number: shop.product(1, number).name,
+        lambda number: generated.customer(1, number).email,
+        lambda number: generated.product(1, number).sku,
+        lambda number: generated.product(1, number).name,
     ],
 )
 def test_what_is_unique_in_the_schema_is_unique(unique: Callable[[int], str]) -> None:
-    assert len({unique(number) for number in range(1, shop.PRODUCTS + 1)}) == shop.PRODUCTS
+    assert len({unique(number) for number in range(1, generated.PRODUCTS + 1)}) == generated.PRODUCTS
 
 
 def test_a_statement_names_the_columns_of_its_table() -> None:
-    bought, items = shop.order(1, 1)
+    bought, items = generated.order(1, 1)
 
     assert next(inserts("order_items", items[:1])).startswith(
         "INSERT INTO shop.order_items (order_id, line, product_id, quantity, price) VALUES (1,1,"
@@ -118,13 +120,13 @@ def test_no_rows_need_no_statement() -> None:
 @pytest.mark.parametrize("name", ["O'Brien", "back\\slash"])
 def test_text_that_would_need_escaping_is_not_let_through(name: str) -> None:
     with pytest.raises(ValueError, match="escaping"):
-        list(inserts("customers", [shop.customer(1, 1)._replace(name=name)]))
+        list(inserts("customers", [generated.customer(1, 1)._replace(name=name)]))
 
 
 def test_the_schema_file_falls_into_statements() -> None:
-    statements = shop.schema_statements()
+    statements = writing.schema_statements()
 
-    assert len(statements) == 1 + len(shop.schema_names())
+    assert len(statements) == 1 + len(writing.schema_names())
     assert {
         "customers",
         "products",
@@ -132,7 +134,7 @@ def test_the_schema_file_falls_into_statements() -> None:
         "order_items",
         "load_state",
         "monthly_sales",
-    } == shop.schema_names()
+    } == writing.schema_names()
     assert all(re.search(r"^CREATE ", statement, re.MULTILINE) for statement in statements)
 
 
@@ -158,7 +160,7 @@ def test_a_shop_that_adding_cannot_make_right_is_refused(found: Found, right: st
 
 
 @pytest.mark.parametrize(
-    ("orders", "seed"), [(0, 1), (-5, 1), (shop.MOST_ORDERS + 1, 1), (10, -1), (10, shop.HIGHEST_SEED + 1)]
+    ("orders", "seed"), [(0, 1), (-5, 1), (filling.MOST_ORDERS + 1, 1), (10, -1), (10, filling.HIGHEST_SEED + 1)]
 )
 def test_numbers_out_of_range_are_refused_before_a_server_is_asked(orders: int, seed: int) -> None:
     with pytest.raises(UsageError, match="from"):
@@ -194,6 +196,6 @@ def test_the_report_says_what_is_new_and_what_was_there() -> None:
 
 
 def test_money_is_never_a_float() -> None:
-    bought, items = shop.order(1, 1)
+    bought, items = generated.order(1, 1)
 
     assert all(isinstance(money, Decimal) for money in (bought.total, items[0].price))

@@ -18,7 +18,7 @@ def load(
 ) -> None:
     """Fill the sample shop: ROWS orders on every source; again or more adds what is missing."""
     from wavetank.sample.loading import load as load_rows
-    from wavetank.sample.shop import progress_bar
+    from wavetank.sample.progress import progress_bar
     from wavetank.servers.node import Servers
 
     with Servers(known_instance(instance).topology()) as servers, progress_bar() as bar:

@@ -1,4 +1,4 @@
-"""The sample shop spread over the shards: the same rows as shop.py generates, each where the map puts it.
+"""The sample shop spread over the shards: the same rows as on one server, each where the map puts it.
 
 How far a shard is stands in its own load_state, written in the transaction that wrote the rows, so that a load that
 was killed goes on on each shard where it was.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from wavetank.errors import UsageError
-from wavetank.sample import shop
+from wavetank.sample import filling, generated, writing
 from wavetank.servers.node import Connection, Row, Server, Servers, query_on
 from wavetank.sharding import gates
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
@@ -48,7 +48,7 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LoadedShards(shop.Filled[int]):
+class LoadedShards(filling.Filled[int]):
     """What a load left behind on all shards together, by a version of the shard map of a kind."""
 
     version: int
@@ -65,7 +65,7 @@ class LoadedShards(shop.Filled[int]):
             yield f"  shard {shard}: {added:,} new"
 
 
-def load_shards(servers: Servers, orders: int, seed: int = 1, report: shop.Report | None = None) -> LoadedShards:
+def load_shards(servers: Servers, orders: int, seed: int = 1, report: filling.Report | None = None) -> LoadedShards:
     """Bring the shop on the shards of the map to exactly `orders` generated orders, those of shop.load_shop().
 
     Raises:
@@ -73,7 +73,7 @@ def load_shards(servers: Servers, orders: int, seed: int = 1, report: shop.Repor
             resharding is under way; nothing is ever deleted.
         UnreachableError: a source does not answer.
     """
-    shop.refuse_numbers(orders, seed)
+    filling.refuse_numbers(orders, seed)
     started = time.monotonic()
     catalogue = Catalogue(servers)
     with _alone(catalogue.server):
@@ -87,7 +87,7 @@ def load_shards(servers: Servers, orders: int, seed: int = 1, report: shop.Repor
             load = _Load(servers, catalogue, published, shards, orders, seed, report or _silent)
             added = load.run(states, pool)
     return LoadedShards(
-        orders, shop.customers_of(orders), shop.PRODUCTS, seed, added, round(time.monotonic() - started, 3),
+        orders, generated.customers_of(orders), generated.PRODUCTS, seed, added, round(time.monotonic() - started, 3),
         published.version, published.map.kind,
     )  # fmt: skip
 
@@ -119,7 +119,7 @@ def states_of(servers: Servers, shards: Sequence[Shard]) -> dict[int, State]:
 def _alone(server: Server) -> Iterator[None]:
     """Keep a second load out for as long as this one lasts."""
     with contextlib.closing(server.connect("app_rw")) as connection:
-        got = query_on(connection, "SELECT GET_LOCK(%s, %s) AS got", [LOCK, shop.LOCK_WAIT_S], node=server.name)
+        got = query_on(connection, "SELECT GET_LOCK(%s, %s) AS got", [LOCK, filling.LOCK_WAIT_S], node=server.name)
         if not got[0]["got"]:
             raise UsageError("another load is under way: wait for its end")
         yield
@@ -147,7 +147,7 @@ def _refuse_unfit(
 
 def _in_the_way(server: Server, shard: Shard, done: int, orders: int) -> int:
     """Return how many rows of others have numbers that the load will give."""
-    numbers = {"orders": (done, orders), "customers": (shop.customers_of(done), shop.customers_of(orders))}
+    numbers = {"orders": (done, orders), "customers": (generated.customers_of(done), generated.customers_of(orders))}
     return sum(
         int(server.value(
             f"SELECT COUNT(*) FROM {shard.schema}.{table} WHERE {table[:-1]}_id > %s AND {table[:-1]}_id <= %s",
@@ -175,7 +175,7 @@ class _Load:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a load is about
         self, servers: Servers, catalogue: Catalogue, published: PublishedMap, shards: Sequence[Shard], orders: int,
-        seed: int, report: shop.Report,
+        seed: int, report: filling.Report,
     ) -> None:  # fmt: skip
         self._servers = servers
         self._catalogue = catalogue
@@ -222,12 +222,12 @@ class _Load:
                 raise
 
     def _first(self, shard: Shard) -> list[str]:
-        products = [shop.product(self._seed, number) for number in range(1, shop.PRODUCTS + 1)]
+        products = [generated.product(self._seed, number) for number in range(1, generated.PRODUCTS + 1)]
         return [
             # Those of a load that was killed, or of a resharding, may be there.
             *(
                 statement.replace("INSERT", "INSERT IGNORE", 1)
-                for statement in shop.inserts("products", products, shard.schema)
+                for statement in writing.inserts("products", products, shard.schema)
             ),
             f"INSERT INTO {shard.schema}.load_state VALUES (1, {self._seed}, 0)",
         ]
@@ -242,7 +242,7 @@ class _Load:
         ahead: deque[tuple[int, Future[Mapping[int, Part]]]] = deque()
         for low, high in itertools.pairwise(edges):
             if low < high:
-                theirs = homes[: shop.customers_of(high)]
+                theirs = homes[: generated.customers_of(high)]
                 ahead.append((high, pool.submit(generate, self._seed, low, high, theirs, schemas, done)))
             if len(ahead) > AHEAD:
                 upto, future = ahead.popleft()
@@ -252,7 +252,7 @@ class _Load:
 
     def _homes(self, pool: Executor) -> bytes:
         """Return the shard of each customer of the load, from the first."""
-        customers = range(1, shop.customers_of(self._orders) + 1)
+        customers = range(1, generated.customers_of(self._orders) + 1)
         shard_map = self._published.map
         if shard_map.kind == "directory":
             found = assign_many(self._catalogue.server, customers)
@@ -270,7 +270,7 @@ class _Lane:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what belongs to a shard
         self, connection: Connection, thread: ThreadPoolExecutor, shard: Shard, version: int, orders: int,
-        report: shop.Report,
+        report: filling.Report,
     ) -> None:  # fmt: skip
         self._connection = connection
         self._thread = thread
@@ -316,7 +316,7 @@ def sharding_key(column: str, seed: int, customer: int) -> Any:  # noqa: ANN401 
     """Return the key of a generated customer."""
     if column == CUSTOMER:
         return customer
-    row = shop.customer(seed, customer)
+    row = generated.customer(seed, customer)
     return row.country if column == COUNTRY else row.created_at
 
 
@@ -333,16 +333,16 @@ def generate(  # noqa: PLR0913, PLR0917 - it runs in another process
         schemas: the shop's schema by shard.
         done: how many orders each shard is done with.
     """
-    customers: dict[int, list[shop.Customer]] = {shard: [] for shard in schemas}
-    orders: dict[int, list[shop.Order]] = {shard: [] for shard in schemas}
-    items: dict[int, list[shop.Item]] = {shard: [] for shard in schemas}
-    theirs = {shard: shop.customers_of(number) for shard, number in done.items()}
-    for number in range(shop.customers_of(low) + 1, shop.customers_of(high) + 1):
+    customers: dict[int, list[generated.Customer]] = {shard: [] for shard in schemas}
+    orders: dict[int, list[generated.Order]] = {shard: [] for shard in schemas}
+    items: dict[int, list[generated.Item]] = {shard: [] for shard in schemas}
+    theirs = {shard: generated.customers_of(number) for shard, number in done.items()}
+    for number in range(generated.customers_of(low) + 1, generated.customers_of(high) + 1):
         shard = home[number - 1]
         if number > theirs[shard]:
-            customers[shard].append(shop.customer(seed, number))
+            customers[shard].append(generated.customer(seed, number))
     for number in range(low + 1, high + 1):
-        order, lines = shop.order(seed, number)
+        order, lines = generated.order(seed, number)
         shard = home[order.customer_id - 1]
         if number > done[shard]:
             orders[shard].append(order)
@@ -351,9 +351,9 @@ def generate(  # noqa: PLR0913, PLR0917 - it runs in another process
         shard: (
             len(orders[shard]),
             [
-                *shop.inserts("customers", customers[shard], schema),
-                *shop.inserts("orders", orders[shard], schema),
-                *shop.inserts("order_items", items[shard], schema),
+                *writing.inserts("customers", customers[shard], schema),
+                *writing.inserts("orders", orders[shard], schema),
+                *writing.inserts("order_items", items[shard], schema),
             ],
         )
         for shard, schema in schemas.items()

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
+from wavetank.sample.generated import customers_of
 from wavetank.sample.sharded_shop import states_of
-from wavetank.sample.shop import customers_of
 from wavetank.servers.node import Servers
 from wavetank.sharding.counting import loaded_rows
 from wavetank.sharding.moment import MOVING, Moment, known_moment, why_unsettled

@@ -20,7 +20,7 @@ from wavetank.drills.traffic.proxied import ProxiedShards
 from wavetank.drills.traffic.shop_log import Kind, Look, Outcome, Write
 from wavetank.drills.traffic.threads import Workers
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.sample import shop
+from wavetank.sample import generated
 from wavetank.servers.node import StatementError
 
 CUSTOMERS = 200
@@ -46,7 +46,7 @@ class Buyer:
 
     customer: int
     key: Any
-    row: shop.Customer
+    row: generated.Customer
     # The highest counter that was sent, and the highest that was acknowledged.
     sent: int = 0
     acknowledged: int = 0
@@ -84,7 +84,7 @@ class ShopTraffic:
         self.buyers = [self._buyer(number, column) for number in range(1, customers + 1)]
 
     def _buyer(self, number: int, column: str) -> Buyer:
-        made = shop.customer(self._seed, number)
+        made = generated.customer(self._seed, number)
         id_ = self._shards.new_id()
         row = made._replace(customer_id=id_, name="0", email=f"buyer.{id_}@example.com")
         return Buyer(id_, getattr(row, column), row)
@@ -95,7 +95,7 @@ class ShopTraffic:
             self._open.append(buyer)
             if self._shards.published.map.kind == "directory":
                 self._shards.assign(buyer.customer)
-            columns = ", ".join(shop.Customer._fields)
+            columns = ", ".join(generated.Customer._fields)
             with self._shards.at(buyer.key) as session:
                 session.execute(f"INSERT INTO customers ({columns}) VALUES (%s, %s, %s, %s, %s, %s)", tuple(buyer.row))
 
@@ -215,7 +215,7 @@ _MONTHS = 24
 
 def ordered_at(order: int) -> datetime:
     """Return when an order was made: it follows from its id, so that it can be found by its whole primary key."""
-    return shop.FIRST_SALE + timedelta(days=order % (_MONTHS * 30))
+    return generated.FIRST_SALE + timedelta(days=order % (_MONTHS * 30))
 
 
 def statements(kind: Kind, customer: int, order: int, counter: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
