@@ -8,6 +8,7 @@ from wavetank.client.splitting.settings import Access, Account, Bounds, Endpoint
 from wavetank.errors import UsageError
 from wavetank.servers.lag import HEARTBEAT_AGE
 from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
 
 
 def router_of(  # noqa: PLR0913 - all but the first are named
@@ -41,7 +42,12 @@ def router_of(  # noqa: PLR0913 - all but the first are named
     return Router(
         endpoints,
         Access(writer, reader, watcher, instance.ca, HEARTBEAT_AGE, database),
-        bounds=bounds or replace(Bounds(), lag=topology.lag_bound_s),
+        bounds=bounds or bounds_of(topology),
         pool_size=pool_size,
         safe_functions=safe_functions,
     )
+
+
+def bounds_of(topology: Topology) -> Bounds:
+    """Return what is too long in an instance: how far a replica may be behind is said by its inventory."""
+    return replace(Bounds(), lag=topology.lag_bound_s)

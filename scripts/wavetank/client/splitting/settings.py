@@ -65,7 +65,7 @@ class Bounds:
 
     Attributes:
         lag: the age of a replica's newest heartbeat from which on it gets no reads. A healthy one is as old as
-            the heart's period.
+            the heart's period. Of an instance it is what bounds_of() says, not this default.
         look: between two looks at a server.
         look_timeout: for the answer to a look, whole seconds; after that the server is out.
         statement: for the answer to a statement, whole seconds.
