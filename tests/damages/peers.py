@@ -24,7 +24,7 @@ CASES = {
     "the other's offset": Case("auto_increment", "db2", sql("db2", "SET GLOBAL auto_increment_offset = 1")),
     "transactions that come back": Case(
         # What db1 writes under another id comes to it as somebody else's, once it has its own id again.
-        "event_loop", "db1",
+        "replication_loop", "db1",
         one_after_the_other(
             sql("db2", "STOP REPLICA SQL_THREAD"),
             sql("db1", "SET GLOBAL server_id = 99", "DO SLEEP(2)", "SET GLOBAL server_id = 1"),

@@ -16,10 +16,10 @@ from wavetank.checks.questions import (
     channel_configuration,
     end_to_end_lag,
     errant_transactions,
-    event_loop,
     heartbeat,
     missing_transactions,
     reachable,
+    replication_loop,
     replication_threads,
     semi_sync,
     server_id,
@@ -82,7 +82,7 @@ def names(members: Any) -> list[str]:  # noqa: ANN401
         (end_to_end_lag, "", ""),
         (canary, "db1", "db1 db2"),
         (auto_increment, "", "db1 db2"),
-        (event_loop, "", "db1 db2"),
+        (replication_loop, "", "db1 db2"),
         (semi_sync, "", ""),
     ],
 )
@@ -450,11 +450,11 @@ def test_its_own_transactions_that_came_back_are_found(peers: Topology) -> None:
         {"channel": "db9", "gtids": f"{ONE}:1-5", "uuid": TWO},
     ]
     fleet = Fleet(peers, {"db2": {"RECEIVED_TRANSACTION_SET": rows}})
-    assert told(event_loop, peers.node("db2"), fleet) == [
+    assert told(replication_loop, peers.node("db2"), fleet) == [
         ("db2", "nothing of its own from the default channel", f"{TWO}:1-3")
     ]
     rows[1]["gtids"] = f"{TWO}:4"
-    assert told(event_loop, peers.node("db2"), fleet)[1:] == [
+    assert told(replication_loop, peers.node("db2"), fleet)[1:] == [
         ("db2", "nothing of its own from channel 'db9'", f"{TWO}:4")
     ]
 

@@ -1,4 +1,7 @@
-"""The pairs of hostgroups of a ProxySQL: one for each source with its replicas, told apart by their schemas."""
+"""The pairs of hostgroups of a ProxySQL and their numbers: a pair for each source with its replicas, told by schemas.
+
+With which weight a server is in one is said by proxysql.configuration.
+"""
 
 from dataclasses import dataclass
 
