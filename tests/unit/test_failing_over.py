@@ -454,8 +454,7 @@ REASONS = (
     "does not apply",
     "is delayed by",
     "answers: make switchover",
-    "replaced db1 0 s ago",
-    "replaced db1 1 s ago",
+    "s ago: within 300 s another failover needs FORCE=1",
 )
 
 
