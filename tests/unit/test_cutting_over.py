@@ -159,6 +159,15 @@ def test_only_who_was_written_since_is_compared_once_more(world: World) -> None:
     assert [each.compared for each in play.comparisons] == [[(quick, [7])], [(quick, [9])], [(quick, [8])]]
 
 
+def test_where_nobody_moves_the_map_is_cut_over_all_the_same(world: World) -> None:
+    """A directory without customers, for one: its shards change, and no rows have to come."""
+    play = Play(world)
+    play.followers, play.comparisons = [], []
+    play.ground.pairs = frozenset()
+    done = play()
+    assert (done.published, done.compared) == (PublishedMap(3, ring(3)), 0)
+
+
 def test_how_long_keys_were_closed_is_told_in_seconds(world: World, clock: Clock) -> None:
     assert Play(world, takes=lambda: clock.sleep(0.12345678))().blocked_s == 0.1235
 
