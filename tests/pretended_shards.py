@@ -176,8 +176,8 @@ class World:
 class Connection:
     """A connection: a transaction that is open, or each statement by itself."""
 
-    def __init__(self, world: World, name: str) -> None:
-        self._world, self._host = world, world.host(name)
+    def __init__(self, world: World, name: str, account: str) -> None:
+        self._world, self._host, self._account = world, world.host(name), account
         self._open: list[Change] | None = None
         self.description: Any = None
         self.lastrowid = 0
@@ -205,6 +205,8 @@ class Connection:
 
     def run(self, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         self._world.answering(self._host)
+        if "sharding." in statement and self._account != "admin":
+            raise StatementError(errno=1142, msg=f"command denied to user {self._account!r}")
         if statement.startswith(("SET ", "ROLLBACK")):
             return []
         if statement == "START TRANSACTION":
@@ -277,15 +279,16 @@ class Pretended:
         self._world, self.name = world, name
 
     @contextmanager
-    def connection(self, _: str = "") -> Iterator[Connection]:
+    def connection(self, account: str) -> Iterator[Connection]:
         self._world.answering(self._world.host(self.name))
-        yield Connection(self._world, self.name)
+        yield Connection(self._world, self.name, account)
 
-    def query(self, statement: str, parameters: Sequence[Any] = (), *, account: str = "") -> list[dict[str, Any]]:
-        del account
-        return Connection(self._world, self.name).run(statement, parameters)
+    def query(
+        self, statement: str, parameters: Sequence[Any] = (), *, account: str = "monitor"
+    ) -> list[dict[str, Any]]:
+        return Connection(self._world, self.name, account).run(statement, parameters)
 
-    def value(self, statement: str, parameters: Sequence[Any] = (), *, account: str = "") -> Any:  # noqa: ANN401
+    def value(self, statement: str, parameters: Sequence[Any] = (), *, account: str = "monitor") -> Any:  # noqa: ANN401
         rows = self.query(statement, parameters, account=account)
         return next(iter(rows[0].values())) if rows else None
 
@@ -331,7 +334,7 @@ class PretendedGround(Ground):
 
     def session(self, number: int) -> Any:  # noqa: ANN401
         server = self.source(number)
-        with server.connection() as connection:
+        with server.connection("admin") as connection:
             return connection
 
     def rows(self, number: int) -> dict[int, int]:

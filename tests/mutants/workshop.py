@@ -25,6 +25,8 @@ HOME = Path(__file__).resolve().parents[2]
 SHOPS = HOME / ".wavetank" / "mutants"
 # What tests read beside the package.
 FILES = ("Makefile", "README.md", "ansible.cfg", "benchmarks", "compose", "configs", "docs", "inventories", "playbooks")
+# What `make mutants` is asked for by, in the environment.
+ASKED = ("MODULES", "SAMPLE", "SEED", "JOBS", "FRESH")
 KILLED, SURVIVED, UNTESTED, TIMED_OUT = "killed", "survived", "no tests", "timeout"
 
 
@@ -135,7 +137,9 @@ def _settings(together: Sequence[Judged]) -> str:
 def running(home: Path, names: Collection[str], jobs: int) -> Iterator[subprocess.Popen[bytes]]:
     """Have mutmut judge these mutants meanwhile; it ends when the block does."""
     command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(jobs), *names]
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}
+    # What this run is asked for is not meant for the tests, of which some ask the environment for a sample, too.
+    kept = {name: value for name, value in os.environ.items() if name not in ASKED}
+    environment = {**kept, "HYPOTHESIS_PROFILE": "mutants"}
     with (home / "mutmut.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

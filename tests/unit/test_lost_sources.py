@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 
 import pytest
+from pretended_clock import Clock
 from pretended_shards import (
     KilledError,
     PretendedComparison,
@@ -34,6 +35,7 @@ ENDS = (UsageError, UnreachableError, StatementError, KilledError)
 
 @pytest.fixture(autouse=True)
 def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock.instead(monkeypatch)
     for name, value in {
         "Ground": PretendedGround, "Copy": PretendedCopy, "Follower": PretendedFollower, "Ledger": PretendedLedger,
         "Comparison": PretendedComparison, "remove": pretended_remove, "make_schemas": lambda _: [],

@@ -5,6 +5,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,6 +111,22 @@ def test_the_same_seed_draws_the_same_and_another_one_another() -> None:
 
 def test_every_excuse_has_a_reason() -> None:
     assert all(len(reason) > 20 for reason in run.excuses().values())
+
+
+def test_what_mutants_are_asked_for_is_not_asked_of_the_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*workshop.ASKED, "HOME_PORT"):
+        monkeypatch.setenv(name, "")
+    began: list[dict[str, str]] = []
+
+    def begin(_: object, *, env: dict[str, str], **__: object) -> SimpleNamespace:
+        began.append(env)
+        return SimpleNamespace(poll=lambda: 0, wait=lambda: 0)
+
+    monkeypatch.setattr(workshop.subprocess, "Popen", begin)
+    with workshop.running(tmp_path, ["one"], jobs=1):
+        pass
+    assert not began[0].keys() & set(workshop.ASKED)
+    assert began[0].keys() >= {"HOME_PORT", "HYPOTHESIS_PROFILE"}
 
 
 # --- what is said of it

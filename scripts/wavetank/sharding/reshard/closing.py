@@ -42,7 +42,7 @@ def closed(ground: Ground, published: PublishedMap) -> Iterator[float]:
         UnreachableError: a source does not answer.
     """
     with _held(ground, published.version + 1) as (sessions, began), _reopened_on_failure(ground, published):
-        with ThreadPoolExecutor(len(sessions)) as pool:
+        with ThreadPoolExecutor(max(1, len(sessions))) as pool:
             list(pool.map(lambda session: session.run("COMMIT"), sessions))
         yield began
 
@@ -53,7 +53,7 @@ def _held(ground: Ground, version: int) -> Iterator[tuple[list[Session], float]]
     with ExitStack() as stack:
         sessions = [stack.enter_context(closing(ground.session(number))) for number in ground.source_shards]
         began = time.monotonic()
-        with ThreadPoolExecutor(len(sessions)) as pool:
+        with ThreadPoolExecutor(max(1, len(sessions))) as pool:
             try:
                 list(pool.map(lambda session: _hold(session, version), sessions))
             except StatementError as error:

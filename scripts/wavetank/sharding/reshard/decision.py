@@ -111,10 +111,8 @@ def conclude(ground: Ground, decision: Decision, shard_map: ShardMap, after: int
         OutdatedMapError: somebody else has published since version `after`, and nothing was decided.
         UsageError: it cannot be published now. Where it may have been noted, keys stay closed until it is.
     """
-    why = ""
 
-    def attempt() -> PublishedMap | None:
-        nonlocal why
+    def attempt() -> PublishedMap | Exception:
         try:
             newest = ground.catalogue.read()
             if newest.version >= decision.version and settled(newest.map) == decision.map:
@@ -123,17 +121,19 @@ def conclude(ground: Ground, decision: Decision, shard_map: ShardMap, after: int
             _note_elsewhere(ground, decision)
             return publish(ground, shard_map, None, after=after, at_least=decision.version)
         except (UnreachableError, StatementError) as error:
-            why = str(error)
-            return None
+            return error
+
+    def concluded(found: object) -> bool:
+        return isinstance(found, PublishedMap)
 
     try:
-        found = wait_until("the catalogue", attempt, timeout_s=CONCLUDE_S, interval_s=0.2)
+        found = wait_until("the catalogue", attempt, timeout_s=CONCLUDE_S, interval_s=0.2, good=concluded)
     except WaitedInVain as error:
         raise UsageError(
-            f"the cut-over to map version {decision.version} could not be concluded ({why}): moving keys stay closed "
-            "until make reshard goes on"
+            f"the cut-over to map version {decision.version} could not be concluded ({error}): moving keys stay "
+            "closed until make reshard goes on"
         ) from error
-    assert found is not None  # noqa: S101 - it was waited for
+    assert isinstance(found, PublishedMap)  # noqa: S101 - it was waited for
     return found
 
 
@@ -165,9 +165,11 @@ def _note_elsewhere(ground: Ground, decision: Decision) -> None:
             return error
         return None
 
-    with ThreadPoolExecutor(max(1, len(others))) as pool:
+    if not others:
+        return
+    with ThreadPoolExecutor(len(others)) as pool:
         failed = list(pool.map(note, others))
-    if others and all(failed):
+    if all(failed):
         raise next(filter(None, failed))
 
 

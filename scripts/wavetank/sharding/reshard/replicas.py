@@ -47,11 +47,13 @@ def what_is_missing(replicas: Sequence[Server], gtids: str) -> str:
 
     Every replica that answers must have executed it, and one must answer; where there is none, nothing is missing.
     """
-    with ThreadPoolExecutor(max(1, len(replicas))) as pool:
+    if not replicas:
+        return ""
+    with ThreadPoolExecutor(len(replicas)) as pool:
         found = list(pool.map(lambda replica: _lacks(replica, gtids), replicas))
     if late := [replica.name for replica, lacks in zip(replicas, found, strict=True) if lacks]:
         return f"{', '.join(late)} not so far"
-    if replicas and all(lacks is None for lacks in found):
+    if all(lacks is None for lacks in found):
         return f"{', '.join(replica.name for replica in replicas)} not answering"
     return ""
 

@@ -27,8 +27,7 @@ def ask_standing(servers: Servers) -> Standing | None:
     # Asked before and after: what was seen in between is nobody's then who began or ended meanwhile.
     if at_work(catalogue.server):
         return None
-    ledger = Ledger(catalogue.server, catalogue.directory.find)
-    resharding, newest = ledger.under_way(), catalogue.read()
+    resharding, newest = Ledger(catalogue.server).under_way(), catalogue.read()
     decision, gate = decided(servers, newest), highest_gate(servers)
     if not (resharding or newest.pending or decision) or at_work(catalogue.server):
         return None
