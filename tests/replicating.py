@@ -187,6 +187,8 @@ class PretendedServer:
             return [{"late": 0 if read(wanted) <= self.executed else 1}]
         if "GTID_SUBTRACT(%s" in statement:
             return [{"missing": write(read(parameters[0]) - self.executed)}]
+        if "gtid_owned" in statement:
+            return [{"gtids": ""}]
         if "gtid_executed" in statement:
             return [{"gtids": write(self.executed)}]
         if "gtid_purged" in statement:

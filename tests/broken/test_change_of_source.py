@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,11 +21,12 @@ from wavetank.change.failover.run import fail_over
 from wavetank.change.failover_log import FailoverLog
 from wavetank.change.role_transition import record_promotion
 from wavetank.change.switchover import switch_over
+from wavetank.checks.questions import errant_transactions
 from wavetank.errors import UsageError
 from wavetank.machine import containers
 from wavetank.servers.gtid import is_subset, subtract, union
 from wavetank.servers.node import Server, Servers, query_on
-from wavetank.servers.replication import channels_of, set_delay
+from wavetank.servers.replication import being_committed, channels_of, set_delay
 from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
 from writer import Writer
@@ -179,6 +181,33 @@ def test_interrupted_after_it_is_recorded_up_finishes_it(servers: Servers) -> No
     record_promotion(servers, new)
     up(servers.topology.instance)
     assert open_ones(servers) == [new]
+
+
+def test_what_waits_for_its_acknowledgements_is_errant_nowhere(servers: Servers) -> None:
+    """One of two replicas has executed it and acknowledged it; its source waits for the other one, and has not."""
+    old, first, second = roles(servers)
+    waits_for = "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = {}"
+    source = servers[old]
+    servers[first].execute("STOP REPLICA IO_THREAD")
+    before = source.value("SELECT @@GLOBAL.gtid_executed")
+    source.execute(waits_for.format(2))
+    writing = threading.Thread(target=source.execute, args=["CREATE SCHEMA IF NOT EXISTS waiting"])
+    writing.start()
+    try:
+        seen = wait_until(
+            "the other replica to execute it",
+            lambda: subtract(servers[second].value("SELECT @@GLOBAL.gtid_executed"), before),
+            timeout_s=5,
+        )
+        assert is_subset(seen, being_committed(source))
+        assert list(errant_transactions.examine(servers.topology.node(second), servers)) == []
+        told = json.loads(wavetank("status", "--json", INSTANCE=servers.topology.instance).stdout)
+        assert {node["name"]: node["errant"] for node in told["nodes"]}[second] == 0
+        assert writing.is_alive()
+    finally:
+        servers[first].execute("START REPLICA IO_THREAD")
+        writing.join()
+        source.execute(waits_for.format(1), "DROP SCHEMA waiting")
 
 
 # --- because it is gone

@@ -27,6 +27,9 @@ SHOPS = HOME / ".wavetank" / "mutants"
 FILES = ("Makefile", "README.md", "ansible.cfg", "benchmarks", "compose", "configs", "docs", "inventories", "playbooks")
 # What `make mutants` is asked for by, in the environment.
 ASKED = ("MODULES", "SAMPLE", "SEED", "JOBS", "FRESH")
+# In process numbers of its own: mutmut 3.8 signals the number of a mutant when its time is over, also where it has
+# ended, and by then another process of the machine may have that number.
+APART = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc")
 KILLED, SURVIVED, UNTESTED, TIMED_OUT = "killed", "survived", "no tests", "timeout"
 
 
@@ -136,7 +139,7 @@ def _settings(together: Sequence[Judged]) -> str:
 @contextlib.contextmanager
 def running(home: Path, names: Collection[str], jobs: int) -> Iterator[subprocess.Popen[bytes]]:
     """Have mutmut judge these mutants meanwhile; it ends when the block does."""
-    command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(jobs), *names]
+    command = [*APART, str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(jobs), *names]
     # What this run is asked for is not meant for the tests, of which some ask the environment for a sample, too.
     kept = {name: value for name, value in os.environ.items() if name not in ASKED}
     environment = {**kept, "HYPOTHESIS_PROFILE": "mutants"}

@@ -29,6 +29,7 @@ from wavetank.checks.questions import (
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.accounts import ACCOUNTS
 from wavetank.servers.effective import Deviation
+from wavetank.servers.gtid import subtract
 from wavetank.topology.model import Topology
 
 PEERS = {
@@ -365,6 +366,7 @@ def executed(gtids: str, uuid: str = "") -> dict[str, Any]:
         "GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)": lambda theirs: subtracting(theirs, gtids),
         "GTID_SUBTRACT(%s, %s)": subtracting,
         "@@GLOBAL.gtid_executed": gtids,
+        "@@GLOBAL.gtid_owned": "",
         "@@GLOBAL.server_uuid": uuid,
     }
 
@@ -379,6 +381,15 @@ def test_what_the_source_never_saw_is_errant(three: Topology, replica: str, erra
     fleet = Fleet(three, {"db1": executed(f"{ONE}:1"), "db2": executed(replica, TWO)})
     expected = [("db2", "no transaction beyond those of db1", f"errant {errant}")] if errant else []
     assert told(errant_transactions, three.node("db2"), fleet) == expected
+
+
+@pytest.mark.parametrize(("owned", "errant"), [(f"{ONE}:3#57:2#55", ""), (f"{ONE}:4#57:2#55", f"{ONE}:3")])
+def test_what_the_source_is_committing_is_not_errant(three: Topology, owned: str, errant: str) -> None:
+    """While it waits for an acknowledgement, who has sent one may have executed it."""
+    source = {**executed(f"{ONE}:1"), "@@GLOBAL.gtid_owned": owned}
+    replica = {**executed(f"{ONE}:1-3", TWO), "GTID_SUBTRACT(%s, %s)": subtract}
+    found = told(errant_transactions, three.node("db2"), Fleet(three, {"db1": source, "db2": replica}))
+    assert found == ([("db2", "no transaction beyond those of db1", f"errant {errant}")] if errant else [])
 
 
 def test_what_a_peer_wrote_itself_is_not_errant_and_what_nobody_knows_is(peers: Topology) -> None:

@@ -111,12 +111,19 @@ def test_a_command_that_refuses_twice_has_refused(
 
 
 def test_ctrl_c_leaves_no_command_behind(
-    topology: Topology, engine: Engine, command: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    topology: Topology,
+    engine: Engine,
+    command: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """The command has a session of its own, so that it can be killed with what it started: no terminal ends it."""
     runs = command("echo $$ >$(dirname $0)/pid\nexec sleep 30")
     monkeypatch.setattr(own_command, "END_S", 0.2)
     monkeypatch.setitem(second_faults.USUALLY_S, "failover", 60)
+    # Where it runs in the background of a script, SIGINT is ignored from the beginning.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     main = threading.get_ident()
     threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):

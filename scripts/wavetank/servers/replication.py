@@ -1,9 +1,10 @@
 """Channels: what one should be, what the server says of it, and the statements that make it so."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wavetank.servers.gtid import count_transactions, only_server, subtract
+from wavetank.servers.gtid import count_transactions, only_server, subtract, union
 from wavetank.servers.node import Row, Server
 from wavetank.topology.model import Channel
 from wavetank.waiting import wait_until
@@ -44,6 +45,7 @@ _CHANNELS = r"""
 """
 
 
+_OWNER = re.compile(r"#\d+")
 _RECEIVED = """
     SELECT CHANNEL_NAME AS channel, RECEIVED_TRANSACTION_SET AS gtids, @@GLOBAL.server_uuid AS uuid
       FROM performance_schema.replication_connection_status
@@ -70,6 +72,22 @@ def replicates(row: Mapping[str, Any]) -> bool:
 def is_replicating(server: Server) -> bool:
     """Return whether both threads of every channel of a server run."""
     return all(map(replicates, channels_of(server).values()))
+
+
+def being_committed(server: Server) -> str:
+    """Return the GTID set of the transactions that a server is committing: in its binary log, and not executed yet.
+
+    A commit that waits for acknowledgements is on replicas first (`rpl_semi_sync_source_wait_point`, AFTER_SYNC). Asked
+    before `gtid_executed`, nothing is missed: what is committed in between is in the latter.
+    """
+    # Each of them is followed by the thread that owns it: uuid:21#55:20#51
+    return _OWNER.sub("", server.value("SELECT @@GLOBAL.gtid_owned"))
+
+
+def known_transactions(server: Server) -> str:
+    """Return the GTID set of all that a server has executed or is committing."""
+    committing = being_committed(server)
+    return union(committing, server.value("SELECT @@GLOBAL.gtid_executed"))
 
 
 def lacking(server: Server, gtids: str) -> int:

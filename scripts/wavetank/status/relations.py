@@ -6,8 +6,9 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 from wavetank.errors import UnreachableError
-from wavetank.servers.gtid import count_transactions, without_server
+from wavetank.servers.gtid import count_transactions, union, without_server
 from wavetank.servers.node import Server, StatementError
+from wavetank.servers.replication import being_committed, lacking
 from wavetank.status.facts import UNKNOWN, ChannelStatus, NodeStatus
 
 RELAY = "relay"
@@ -48,8 +49,8 @@ def compare(nodes: tuple[NodeStatus, ...], servers: Mapping[str, Server], pool: 
     """Compare the GTID sets of every replica with those of its sources.
 
     The order of the three looks makes both figures sound: what a replica had before its source was asked,
-    and the source has not, is errant; what the source had before the replica is asked again, and the
-    replica has not, is the gap.
+    and the source neither has nor is committing, is errant; what the source had before the replica is asked
+    again, and the replica has not, is the gap.
     """
     wanted = [node.name for node in nodes if not node.unanswered and any(node.name in other.sources for other in nodes)]
     executed = dict(zip(wanted, pool.map(lambda name: _executed(servers[name]), wanted), strict=True))
@@ -57,27 +58,26 @@ def compare(nodes: tuple[NodeStatus, ...], servers: Mapping[str, Server], pool: 
     return tuple(pool.map(lambda node: _compared(node, servers[node.name], known), nodes))
 
 
-def _executed(server: Server) -> str | None:
+def _executed(server: Server) -> tuple[str, str] | None:
+    """Return what a server is committing and what it has executed, None where it cannot be asked."""
     with contextlib.suppress(UnreachableError, StatementError):
-        return str(server.value("SELECT @@GLOBAL.gtid_executed"))
+        return being_committed(server), str(server.value("SELECT @@GLOBAL.gtid_executed"))
     return None
 
 
-def _compared(node: NodeStatus, server: Server, executed: Mapping[str, str]) -> NodeStatus:
+def _compared(node: NodeStatus, server: Server, known: Mapping[str, tuple[str, str]]) -> NodeStatus:
     """Return `node` with gap and errant counted, as far as its sources could be asked."""
     if not node.channels:
         return node
 
     def gap(source: str) -> int | None:
-        if source not in executed:
-            return None
-        return count_transactions(server.value("SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)", [executed[source]]))
+        return lacking(server, known[source][1]) if source in known else None
 
     with contextlib.suppress(UnreachableError, StatementError):
         channels = tuple(replace(channel, gap=gap(channel.source)) for channel in node.channels)
         errant = None
-        if all(channel.source in executed for channel in channels):
-            theirs = ",".join(executed[channel.source] for channel in channels if executed[channel.source])
+        if all(channel.source in known for channel in channels):
+            theirs = union(*(gtids for channel in channels for gtids in known[channel.source]))
             mine = without_server(node.gtid_executed, node.server_uuid if node.role == "peer" else "")
             errant = count_transactions(server.value("SELECT GTID_SUBTRACT(%s, %s)", [mine, theirs]))
         return replace(node, channels=channels, errant=errant)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from wavetank.checks.finding import Finding
 from wavetank.servers.gtid import without_server
 from wavetank.servers.node import Servers
+from wavetank.servers.replication import known_transactions
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Has the replica executed a transaction that its source never saw?"
@@ -20,11 +21,11 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     server = servers[node.name]
     # A peer writes itself; what it wrote is on its way to the others, and errant nowhere.
     own = server.value("SELECT @@GLOBAL.server_uuid") if node.peer else ""
-    # The replica is asked first: what it has by then, a healthy source has had before.
+    # The replica is asked first: what it has by then, a healthy source has had before, or is committing.
     mine = server.value("SELECT @@GLOBAL.gtid_executed")
     sources = [channel.source for channel in node.channels]
-    theirs = ",".join(servers[source].value("SELECT @@GLOBAL.gtid_executed") for source in sources)
-    errant = server.value("SELECT GTID_SUBTRACT(%s, %s)", [without_server(mine, own), theirs])
+    theirs = [known_transactions(servers[source]) for source in sources]
+    errant = server.value("SELECT GTID_SUBTRACT(%s, %s)", [without_server(mine, own), ",".join(theirs)])
     if errant:
         yield Finding(
             node.name,
