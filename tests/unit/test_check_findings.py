@@ -383,7 +383,10 @@ def test_what_the_source_never_saw_is_errant(three: Topology, replica: str, erra
     assert told(errant_transactions, three.node("db2"), fleet) == expected
 
 
-@pytest.mark.parametrize(("owned", "errant"), [(f"{ONE}:3#57:2#55", ""), (f"{ONE}:4#57:2#55", f"{ONE}:3")])
+@pytest.mark.parametrize(
+    ("owned", "errant"),
+    [(f"{ONE}:3#57:2#55", ""), (f"{ONE}:4#57:2#55", f"{ONE}:3"), (f"{TWO}:7#12{ONE}:3#57:2#55", "")],
+)
 def test_what_the_source_is_committing_is_not_errant(three: Topology, owned: str, errant: str) -> None:
     """While it waits for an acknowledgement, who has sent one may have executed it."""
     source = {**executed(f"{ONE}:1"), "@@GLOBAL.gtid_owned": owned}

@@ -45,7 +45,9 @@ _CHANNELS = r"""
 """
 
 
-_OWNER = re.compile(r"#\d+")
+# The thread that owns a transaction; MySQL puts nothing between it and the UUID of the next server's transactions.
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_OWNER = re.compile(rf"#\d+?(?=({_UUID})|[:,\s]|$)")
 _RECEIVED = """
     SELECT CHANNEL_NAME AS channel, RECEIVED_TRANSACTION_SET AS gtids, @@GLOBAL.server_uuid AS uuid
       FROM performance_schema.replication_connection_status
@@ -81,7 +83,7 @@ def being_committed(server: Server) -> str:
     before `gtid_executed`, nothing is missed: what is committed in between is in the latter.
     """
     # Each of them is followed by the thread that owns it: uuid:21#55:20#51
-    return _OWNER.sub("", server.value("SELECT @@GLOBAL.gtid_owned"))
+    return _OWNER.sub(lambda owner: "," if owner[1] else "", server.value("SELECT @@GLOBAL.gtid_owned"))
 
 
 def known_transactions(server: Server) -> str:
