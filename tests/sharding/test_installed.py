@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import HOME
+from lab_packages import OF_THE_LAB
 from sharding.rows import names
 from wavetank.servers.node import Servers
 
@@ -15,8 +16,6 @@ pytestmark = pytest.mark.group("four-shard")
 INSTALL_S = 180
 # What `pip install .` reads.
 PACKAGE = ("pyproject.toml", "README.md", "scripts")
-# As it is imported: one of each kind that the testbed needs.
-OF_THE_LAB = ("ansible", "docker", "jinja2", "pymysql", "pytest", "rich", "typer", "yaml")
 APPLICATION = """
 import sys
 from wavetank.client.shards import connect

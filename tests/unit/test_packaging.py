@@ -7,14 +7,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from lab_packages import OF_THE_LAB
 from wavetank.cli import main
 from wavetank.topology.instance import HOME
-
-# What `pip install .` does not bring, as it is imported.
-OF_THE_LAB = (
-    "ansible", "cryptography", "docker", "hdrh", "jinja2", "markupsafe", "msgspec", "psutil", "pygal", "pymysql",
-    "pymysqlreplication", "pytest", "rich", "testinfra", "typer", "yaml",
-)  # fmt: skip
 
 
 def imports(code: str) -> set[str]:

@@ -13,7 +13,7 @@ from wavetank.change.timeline import Timeline
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.gtid import count_transactions, subtract
 from wavetank.servers.node import Server, Servers
-from wavetank.servers.replication import being_committed, is_replicating
+from wavetank.servers.replication import is_replicating, known_transactions
 from wavetank.topology.model import Node
 
 # More than this would be a long time without a writer: the replica first has to come nearer by itself.
@@ -113,8 +113,7 @@ def _refuse_unfit(source: Server, replica: Server) -> int:
         raise UsageError(f"{replica.name} does not replicate: make status says why, make topology-up mends it")
     # The replica is asked first: what it has by then, a healthy source has had before, or is committing.
     mine = replica.value("SELECT @@GLOBAL.gtid_executed")
-    committing = being_committed(source)
-    executed = source.value("SELECT @@GLOBAL.gtid_executed")
+    committing, executed = known_transactions(source)
     if errant := subtract(mine, committing, executed):
         raise UsageError(
             f"{replica.name} has {count_transactions(errant)} errant transactions, which {source.name} never had "

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wavetank.servers.gtid import count_transactions, only_server, subtract, union
+from wavetank.servers.gtid import count_transactions, only_server, subtract
 from wavetank.servers.node import Row, Server
 from wavetank.topology.model import Channel
 from wavetank.waiting import wait_until
@@ -76,20 +76,15 @@ def is_replicating(server: Server) -> bool:
     return all(map(replicates, channels_of(server).values()))
 
 
-def being_committed(server: Server) -> str:
-    """Return the GTID set of the transactions that a server is committing: in its binary log, and not executed yet.
+def known_transactions(server: Server) -> tuple[str, str]:
+    """Return two GTID sets: what a server is committing, in its binary log but not executed, and what it has executed.
 
     A commit that waits for acknowledgements is on replicas first (`rpl_semi_sync_source_wait_point`, AFTER_SYNC). Asked
-    before `gtid_executed`, nothing is missed: what is committed in between is in the latter.
+    in this order, nothing is missed: what is committed in between is in the second.
     """
     # Each of them is followed by the thread that owns it: uuid:21#55:20#51
-    return _OWNER.sub(lambda owner: "," if owner[1] else "", server.value("SELECT @@GLOBAL.gtid_owned"))
-
-
-def known_transactions(server: Server) -> str:
-    """Return the GTID set of all that a server has executed or is committing."""
-    committing = being_committed(server)
-    return union(committing, server.value("SELECT @@GLOBAL.gtid_executed"))
+    committing = _OWNER.sub(lambda owner: "," if owner[1] else "", server.value("SELECT @@GLOBAL.gtid_owned"))
+    return committing, str(server.value("SELECT @@GLOBAL.gtid_executed"))
 
 
 def lacking(server: Server, gtids: str) -> int:

@@ -5,10 +5,10 @@ about to move. A transaction holds the row of its gate FOR SHARE, so that whoeve
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from wavetank.servers.node import Server, Servers
+from wavetank.sharding.side_by_side import on_each
 
 Gate = Literal["stay", "move"]
 GATES: tuple[Gate, ...] = ("stay", "move")
@@ -32,10 +32,8 @@ def highest_gate(servers: Servers) -> int:
     Raises:
         UnreachableError: a shard's source does not answer.
     """
-    shards = servers.topology.shards
-    with ThreadPoolExecutor(max(1, len(shards))) as pool:
-        found = pool.map(lambda shard: max(read_gates(servers[shard.source.name]).values(), default=0), shards)
-        return max(found, default=0)
+    gates = on_each(servers, servers.topology.shards, lambda _shard, source: read_gates(source))
+    return max((least for found in gates.values() for least in found.values()), default=0)
 
 
 def bounds(version: int, prepared: int, *, under_way: bool) -> Mapping[Gate, tuple[int, int]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from wavetank.errors import UnreachableError
 from wavetank.servers.gtid import count_transactions, union, without_server
 from wavetank.servers.node import Server, StatementError
-from wavetank.servers.replication import being_committed, lacking
+from wavetank.servers.replication import known_transactions, lacking
 from wavetank.status.facts import UNKNOWN, ChannelStatus, NodeStatus
 
 RELAY = "relay"
@@ -61,7 +61,7 @@ def compare(nodes: tuple[NodeStatus, ...], servers: Mapping[str, Server], pool: 
 def _executed(server: Server) -> tuple[str, str] | None:
     """Return what a server is committing and what it has executed, None where it cannot be asked."""
     with contextlib.suppress(UnreachableError, StatementError):
-        return being_committed(server), str(server.value("SELECT @@GLOBAL.gtid_executed"))
+        return known_transactions(server)
     return None
 
 

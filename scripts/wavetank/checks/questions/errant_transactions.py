@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding
-from wavetank.servers.gtid import without_server
+from wavetank.servers.gtid import union, without_server
 from wavetank.servers.node import Servers
 from wavetank.servers.replication import known_transactions
 from wavetank.topology.model import Node, Topology
@@ -24,8 +24,8 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     # The replica is asked first: what it has by then, a healthy source has had before, or is committing.
     mine = server.value("SELECT @@GLOBAL.gtid_executed")
     sources = [channel.source for channel in node.channels]
-    theirs = [known_transactions(servers[source]) for source in sources]
-    errant = server.value("SELECT GTID_SUBTRACT(%s, %s)", [without_server(mine, own), ",".join(theirs)])
+    theirs = [gtids for source in sources for gtids in known_transactions(servers[source])]
+    errant = server.value("SELECT GTID_SUBTRACT(%s, %s)", [without_server(mine, own), union(*theirs)])
     if errant:
         yield Finding(
             node.name,
