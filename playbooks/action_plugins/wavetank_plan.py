@@ -5,6 +5,7 @@ from functools import partial
 
 from wavetank.change.rebuild import check_rebuild
 from wavetank.provision.action import WavetankAction
+from wavetank.provision.missing import lacks_something
 from wavetank.provision.planning import plan
 from wavetank.provision.port_allocation import reserve
 from wavetank.topology.instance import OPTIONS
@@ -30,8 +31,8 @@ class ActionModule(WavetankAction):
         return {
             "topology": topology.to_json(),
             "mysql_image": topology.given.get("mysql_image", ""),
-            "shards": len(topology.shards),
+            "lacks_something": lacks_something(topology),
+            "sharded": bool(topology.shards),
             "passive": [node.name for node in topology.nodes if node.passive],
-            "proxies": [proxy.name for proxy in topology.proxies],
             "proxysqls": [proxy.name for proxy in proxysqls(topology.proxies)],
         }

@@ -1,6 +1,8 @@
 """Ask this machine whether the instance fits on it, then write its files."""
 
 from wavetank.provision.action import WavetankAction
+from wavetank.provision.composed import is_as_composed
+from wavetank.provision.missing import images_of
 from wavetank.provision.planning import preflight, with_images
 from wavetank.provision.rendering import proxy_file, render_instance
 from wavetank.topology.instance import Instance
@@ -9,7 +11,9 @@ from wavetank.topology.proxies import routers
 
 class ActionModule(WavetankAction):
     def step(self, arguments, task_vars):
-        topology = with_images(self.topology(arguments), arguments["image"], arguments.get("proxy_images") or {})
+        planned = self.topology(arguments)
+        images = images_of(planned)
+        topology = with_images(planned, images.node, images.proxies)
         preflight(topology)
         there = Instance(topology.instance).compose_file.exists()
         changed = render_instance(topology, dry_run=self._task.check_mode)
@@ -19,5 +23,6 @@ class ActionModule(WavetankAction):
             "files": changed,
             "new": not there,
             "stale": stale,
+            "as_composed": not stale and "compose.yml" not in changed and is_as_composed(topology),
             "topology": topology.to_json(),
         }

@@ -5,11 +5,12 @@ from wavetank.provision.action import WavetankAction
 from wavetank.sample.sharded_shop import load_first
 from wavetank.servers.node import Servers
 from wavetank.sharding.establishing import establish
+from wavetank.topology.instance import find_instance
 
 
 class ActionModule(WavetankAction):
     def step(self, arguments, task_vars):
-        topology = self.topology(arguments)
+        topology = find_instance(arguments["instance"]).topology()
         if self._task.check_mode and not all(is_running(topology.container(node)) for node in topology.nodes):
             return {"made": []}  # what would be started cannot be asked yet
         with Servers(topology) as servers:

@@ -42,7 +42,7 @@ class Engine:
     def run(self, name: str, *ports: int, status: str = "running", home: str | None = None) -> None:
         """Have a container that publishes `ports` on 127.0.0.1."""
         published = tuple(("127.0.0.1", port) for port in ports)
-        self.states.append(ContainerState(name, status, home, published))
+        self.states.append(ContainerState(f"id-{name}", name, status, home, published))
 
 
 @pytest.fixture(autouse=True)

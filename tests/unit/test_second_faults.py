@@ -57,7 +57,7 @@ class Engine:
     done: list[str] = field(default_factory=list)
 
     def containers(self, _project: str) -> list[ContainerState]:
-        return [ContainerState(name, "running", None, ()) for name in self.running]
+        return [ContainerState(f"id-{name}", name, "running", None, ()) for name in self.running]
 
     def kill(self, name: str) -> None:
         self.done.append(f"kill {name}")

@@ -1,6 +1,7 @@
 """What the servers are beside what the inventory says they should be: what topology-up has to mend."""
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -9,8 +10,16 @@ from wavetank.machine.containers import refuse_if_dead
 from wavetank.servers.accounts import ACCOUNTS
 from wavetank.servers.effective import deviating_settings
 from wavetank.servers.gtid import is_hole
-from wavetank.servers.node import Server, Servers
-from wavetank.servers.replication import channels_of, forget_statements, looped, mending_statements, restart_statements
+from wavetank.servers.node import Server, Servers, StatementError
+from wavetank.servers.replication import (
+    ACCOUNT,
+    channels_of,
+    forget_statements,
+    looped,
+    mending_statements,
+    restart_statements,
+    run_statements,
+)
 from wavetank.topology.model import Node
 from wavetank.waiting import wait_until
 
@@ -62,6 +71,25 @@ def find_drift(servers: Servers) -> list[Drift]:
     """Return what every node needs, in the inventory's order."""
     with ThreadPoolExecutor(len(servers.topology.nodes)) as pool:
         return list(pool.map(lambda node: _drift_of(node, servers), servers.topology.nodes))
+
+
+def mend(servers: Servers, statements: Mapping[str, Sequence[str]]) -> None:
+    """Run what each server needs, by the servers' names; all side by side, and each one's statements in their order.
+
+    Raises:
+        UsageError: a server refuses a statement; what other servers need has been run all the same.
+        UnreachableError: a server does not answer.
+    """
+    password = servers.instance.password(ACCOUNT)
+
+    def run(name: str) -> None:
+        try:
+            run_statements(servers[name], statements[name], password)
+        except StatementError as error:
+            raise UsageError(f"{name} refuses what it needs: {error.msg}") from error
+
+    with ThreadPoolExecutor(max(1, len(statements))) as pool:
+        list(pool.map(run, statements))
 
 
 def _drift_of(node: Node, servers: Servers) -> Drift:

@@ -30,6 +30,7 @@ PROJECT_LABEL = "com.docker.compose.project"
 class ContainerState:
     """What the engine says of a container; `publishes` are the host's ports that it has now."""
 
+    id: str
     name: str
     status: str
     home: str | None
@@ -68,6 +69,7 @@ def containers(project: str | None = None) -> list[ContainerState]:
 def _state(raw: Mapping[str, Any]) -> ContainerState:
     ports: list[Mapping[str, Any]] = raw.get("Ports") or []
     return ContainerState(
+        id=raw["Id"],
         name=raw["Names"][0].lstrip("/"),
         status=raw["State"],
         home=raw["Labels"].get(HOME_LABEL),

@@ -29,9 +29,8 @@ def find_base(wanted: str) -> BaseImage:
     Raises:
         UsageError: `wanted` was asked for and cannot be had.
     """
-    for name in (wanted,) if wanted else (OFFICIAL, FROM_DEBIAN):
-        if containers.image_id(name):
-            return BaseImage(name)
+    if here := base_here(wanted):
+        return BaseImage(here)
     name = wanted or OFFICIAL
     reason = containers.registry_has(name)
     if reason is None:
@@ -40,6 +39,11 @@ def find_base(wanted: str) -> BaseImage:
     if wanted:
         raise UsageError(f"the image {wanted} is not here and cannot be pulled: {reason}")
     return BaseImage(FROM_DEBIAN, build=reason)
+
+
+def base_here(wanted: str) -> str | None:
+    """Return the base image that is on this machine, None where there is none; `wanted` is the one asked for, or ''."""
+    return next(filter(containers.image_id, (wanted,) if wanted else (OFFICIAL, FROM_DEBIAN)), None)
 
 
 def node_image(base: str) -> str:

@@ -1,7 +1,6 @@
 """Where the proxies come from: ProxySQL from a registry or a file, MySQL Router from Debian's packages."""
 
 import os
-from dataclasses import dataclass
 
 import yaml
 
@@ -12,30 +11,30 @@ from wavetank.topology.model import Topology
 from wavetank.topology.proxies import PROXYSQL
 
 
-@dataclass(frozen=True)
-class ProxyImages:
-    """The image of each kind of proxy, and of which Debian package those have to be built that are not here."""
+def proxy_image_names(topology: Topology) -> dict[str, str]:
+    """Return the name of the image of each kind of proxy that the topology has, wherever it is."""
+    names = {proxy.kind: str(proxy.settings["image"]) for proxy in topology.proxies}
+    if PROXYSQL in names:
+        names[PROXYSQL] = str(topology.given.get("proxysql_image") or names[PROXYSQL])
+    return names
 
-    images: dict[str, str]
-    build: dict[str, str]
 
-
-def find_proxy_images(topology: Topology) -> ProxyImages:
-    """Return the images of all kinds of proxies that the topology has, pulling ProxySQL's where a registry has it.
+def find_proxy_images(topology: Topology) -> dict[str, str]:
+    """Return what has to be built: the images that are not here, each with its Debian package; pull a ProxySQL.
 
     Raises:
         UsageError: a ProxySQL is wanted and cannot be had.
     """
-    settings = {proxy.kind: proxy.settings for proxy in topology.proxies}
-    images = {kind: str(each["image"]) for kind, each in settings.items()}
+    images = proxy_image_names(topology)
     if PROXYSQL in images:
-        images[PROXYSQL] = find_proxysql(str(topology.given.get("proxysql_image") or images[PROXYSQL]))
+        find_proxysql(images[PROXYSQL])
+    settings = {proxy.kind: proxy.settings for proxy in topology.proxies}
     build = {images[kind]: str(each["package"]) for kind, each in settings.items() if "package" in each}
-    return ProxyImages(images, {image: package for image, package in build.items() if not containers.image_id(image)})
+    return {image: package for image, package in build.items() if not containers.image_id(image)}
 
 
-def find_proxysql(name: str) -> str:
-    """Return the name of a ProxySQL image that is here, pulling it where it is not.
+def find_proxysql(name: str) -> None:
+    """Have a ProxySQL image here, pulling it where it is not.
 
     Raises:
         UsageError: no registry delivers it.
@@ -47,7 +46,6 @@ def find_proxysql(name: str) -> str:
                 "with PROXYSQL_IMAGE=, or take TOPOLOGY=mysql-router"
             )
         containers.pull(name)
-    return name
 
 
 def why_no_proxysql() -> str:

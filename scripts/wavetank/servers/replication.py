@@ -1,7 +1,7 @@
 """Channels: what one should be, what the server says of it, and the statements that make it so."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from wavetank.servers.gtid import count_transactions, only_server, subtract
@@ -171,7 +171,17 @@ def mend_channels(server: Server, declared: Sequence[Channel], password: str, he
     """
     by_name = {channel.name: channel for channel in declared}
     # By the account that mends: a second login would be time without a writer, where the source has changed.
-    for statement in mending_statements(channels_of(server, account="admin"), by_name, held):
+    run_statements(server, mending_statements(channels_of(server, account="admin"), by_name, held), password)
+
+
+def run_statements(server: Server, statements: Iterable[str], password: str) -> None:
+    """Run statements one after the other, with the replication account's password where PASSWORD stands for it.
+
+    Raises:
+        StatementError: the server refuses one; those after it are not run.
+        UnreachableError: it does not answer.
+    """
+    for statement in statements:
         parameters = {PASSWORD_NAME: password} if PASSWORD in statement else {}
         server.query(statement, parameters, account="admin")
 

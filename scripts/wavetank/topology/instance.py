@@ -61,6 +61,11 @@ class Instance:
         return self.directory / "compose.yml"
 
     @property
+    def composed(self) -> Path:
+        """What compose made of the project when it was last asked."""
+        return self.directory / "composed.json"
+
+    @property
     def ca(self) -> Path:
         """The certificate that vouches for every server of the instance."""
         return self.directory / "tls" / "ca.pem"

@@ -1,0 +1,110 @@
+"""Whether compose has to be asked: not where its containers are the ones that it made, and run undisturbed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from wavetank.machine import containers, disk, network
+from wavetank.provision import composed, missing
+from wavetank.provision.engine import Engine as EngineState
+from wavetank.topology.instance import Instance
+from wavetank.topology.model import Topology
+
+from unit.conftest import Engine, MakeTopology
+
+pytestmark = pytest.mark.usefixtures("free_ports")
+
+
+@pytest.fixture
+def topology(make_topology: MakeTopology, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Topology:
+    """Return a topology of which compose has made the containers."""
+    made = make_topology()
+    for node in made.nodes:
+        engine.run(made.container(node), node.port)
+    monkeypatch.setattr(disk, "moved", lambda _project: [])
+    monkeypatch.setattr(network, "disturbed", lambda _names: [])
+    file = Instance(made.instance).compose_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("services: {}")
+    composed.note_composed(made)
+    return made
+
+
+def test_compose_is_not_asked_where_all_is_as_it_made_it(topology: Topology) -> None:
+    assert composed.is_as_composed(topology)
+
+
+def _stop(engine: Engine, _: Topology, __: pytest.MonkeyPatch) -> None:
+    engine.states[1] = replace(engine.states[1], status="exited")
+
+
+def _freeze(engine: Engine, _: Topology, __: pytest.MonkeyPatch) -> None:
+    engine.states[1] = replace(engine.states[1], status="paused")
+
+
+def _remove(engine: Engine, _: Topology, __: pytest.MonkeyPatch) -> None:
+    del engine.states[1]
+
+
+def _replace(engine: Engine, _: Topology, __: pytest.MonkeyPatch) -> None:
+    engine.states[1] = replace(engine.states[1], id="another")
+
+
+def _half_make(engine: Engine, topology: Topology, _: pytest.MonkeyPatch) -> None:
+    engine.run(f"{topology.project}-0123456789ab_db2", status="created")
+
+
+def _change_the_project(_: Engine, topology: Topology, __: pytest.MonkeyPatch) -> None:
+    Instance(topology.instance).compose_file.write_text("services: {more: {}}")
+
+
+def _never_end_an_up(_: Engine, topology: Topology, __: pytest.MonkeyPatch) -> None:
+    Instance(topology.instance).composed.unlink()
+
+
+def _build_the_image_anew(_: Engine, __: Topology, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "image_id", lambda name: f"sha256:new {name}")
+
+
+def _cut_one_off(_: Engine, topology: Topology, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "disturbed", lambda _names: [topology.container(topology.nodes[0])])
+
+
+def _move_to_a_small_disk(_: Engine, topology: Topology, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "moved", lambda _project: [topology.container(topology.nodes[0])])
+
+
+@pytest.mark.parametrize(
+    "happen",
+    [
+        _stop, _freeze, _remove, _replace, _half_make, _change_the_project, _never_end_an_up, _build_the_image_anew,
+        _cut_one_off, _move_to_a_small_disk,
+    ],
+)  # fmt: skip
+def test_compose_is_asked_whatever_happened(
+    happen: Callable[[Engine, Topology, pytest.MonkeyPatch], None],
+    topology: Topology,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    happen(engine, topology, monkeypatch)
+    assert not composed.is_as_composed(topology)
+
+
+# --- what has to be there first
+
+
+@pytest.mark.parametrize("lack", ["engine", "base", "node", None])
+def test_an_engine_or_an_image_that_is_missing_is_brought_about_first(
+    lack: str | None, make_topology: MakeTopology, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not engine.states
+    here = {"base": "mysql:9.7", "node": "wavetank/node:"}
+    gone = here.get(lack or "", "nothing")
+    monkeypatch.setattr(
+        missing, "look_at_engine", lambda: EngineState(installed=True, running=lack != "engine", compose=True)
+    )
+    monkeypatch.setattr(containers, "image_id", lambda name: None if name.startswith(gone) else f"sha256:{name}")
+    # Without the official image there is the one from Debian's packages, whose node image is another one.
+    expected = lack in ("engine", "node")
+    assert missing.lacks_something(make_topology()) == expected
