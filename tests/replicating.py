@@ -350,7 +350,13 @@ class PretendedFleet:
     def containers(self, _project: str | None = None) -> list[ContainerState]:
         """Answer as containers.containers() does."""
         return [
-            ContainerState(f"id-{node.name}", self.topology.container(node), "exited" if self[node.name].dead else "running", None, ())
+            ContainerState(
+                f"id-{node.name}",
+                self.topology.container(node),
+                "exited" if self[node.name].dead else "running",
+                None,
+                (),
+            )
             for node in self.topology.nodes
         ]
 

@@ -1,5 +1,6 @@
 """Ask this machine whether the instance fits on it, then write its files."""
 
+from wavetank.machine import containers
 from wavetank.provision.action import WavetankAction
 from wavetank.provision.composed import is_as_composed
 from wavetank.provision.missing import images_of
@@ -17,7 +18,10 @@ class ActionModule(WavetankAction):
         preflight(topology)
         there = Instance(topology.instance).compose_file.exists()
         changed = render_instance(topology, dry_run=self._task.check_mode)
-        stale = [topology.container(router) for router in routers(topology.proxies) if proxy_file(router) in changed]
+        # One that is not there yet starts with it.
+        here = {state.name for state in containers.containers(topology.project)}
+        differ = [topology.container(router) for router in routers(topology.proxies) if proxy_file(router) in changed]
+        stale = [name for name in differ if name in here]
         return {
             "changed": bool(changed),
             "files": changed,
