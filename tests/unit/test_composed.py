@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from unit.conftest import Engine, MakeTopology
 from wavetank.machine import containers, disk, network
 from wavetank.provision import composed, missing
 from wavetank.provision.engine import Engine as EngineState
 from wavetank.topology.instance import Instance
 from wavetank.topology.model import Topology
-
-from unit.conftest import Engine, MakeTopology
 
 pytestmark = pytest.mark.usefixtures("free_ports")
 
