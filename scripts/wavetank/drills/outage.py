@@ -11,7 +11,7 @@ from wavetank.change.failover.run import fail_over
 from wavetank.change.failover_log import FailoverLog
 from wavetank.change.timeline import Step
 from wavetank.checks.asking import ask_all
-from wavetank.drills.drill import Options, Say, after_the_storm, attempt, demand_green
+from wavetank.drills.drill import Options, Say, after_the_storm, attempt, demand_green, rest
 from wavetank.drills.judging.declared import CLIENTS, Declared
 from wavetank.drills.judging.judges import Judgement
 from wavetank.drills.judging.kept import Kept
@@ -100,7 +100,7 @@ class OutageDrill:
         demand_green(self._servers)
         self._traffic.start()
         self._lag.start()
-        self._rest(BEFORE_S)
+        rest(BEFORE_S)
         for kind in (WRITE, READ):
             if not any(each.acknowledged for each in self._traffic.log.all(kind)):
                 raise UsageError(
@@ -119,7 +119,7 @@ class OutageDrill:
         self._steps = [Step(step.what, round(offset_s + step.at_s, 3)) for step in steps]
         self._mended_s = time.monotonic()
         self.facts["steps"] = [f"{step.at_s:8.3f} s  {step.what}" for step in self._steps]
-        self._rest(AFTER_S)
+        rest(AFTER_S)
         if "refused" in self.facts:
             return
         # An outage that lasts is to be measured, not cut off. One that does not end, the verdict names.
@@ -226,11 +226,6 @@ class OutageDrill:
         self._traffic.stop()
         self._lag.stop()
         self._undo()
-
-    @staticmethod
-    def _rest(seconds: float) -> None:
-        over_s = time.monotonic() + seconds
-        wait_until("the traffic", lambda: time.monotonic() >= over_s, timeout_s=seconds + 1, interval_s=0.05)
 
 
 def bring_up(instance: str, **options: str) -> str:
