@@ -1,7 +1,6 @@
 """What the servers are beside what the inventory says they should be: what topology-up has to mend."""
 
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from wavetank.errors import UnreachableError, UsageError
@@ -11,6 +10,7 @@ from wavetank.servers.effective import deviating_settings
 from wavetank.servers.gtid import is_hole
 from wavetank.servers.node import Server, Servers
 from wavetank.servers.replication import channels_of, forget_statements, looped, mending_statements, restart_statements
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Node
 from wavetank.waiting import wait_until
 
@@ -54,14 +54,12 @@ def wait_for_servers(servers: Servers) -> None:
         )
         servers[node.name].query("SELECT 1", account="admin")
 
-    with ThreadPoolExecutor(len(topology.nodes)) as pool:
-        list(pool.map(wait_for, topology.nodes))
+    side_by_side(wait_for, topology.nodes)
 
 
 def find_drift(servers: Servers) -> list[Drift]:
     """Return what every node needs, in the inventory's order."""
-    with ThreadPoolExecutor(len(servers.topology.nodes)) as pool:
-        return list(pool.map(lambda node: _drift_of(node, servers), servers.topology.nodes))
+    return side_by_side(lambda node: _drift_of(node, servers), servers.topology.nodes)
 
 
 def _drift_of(node: Node, servers: Servers) -> Drift:
@@ -140,5 +138,4 @@ def wait_for_replication(servers: Servers) -> None:
         with contextlib.suppress(UsageError, UnreachableError):
             wait_until(f"{node.name} to catch up", lambda: settled(node), timeout_s=SETTLE_TIMEOUT_S, interval_s=0.02)
 
-    with ThreadPoolExecutor(len(servers.topology.nodes)) as pool:
-        list(pool.map(wait_for, servers.topology.replicas))
+    side_by_side(wait_for, servers.topology.replicas)

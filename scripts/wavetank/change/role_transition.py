@@ -14,6 +14,7 @@ from wavetank.errors import UnreachableError, UsageError
 from wavetank.proxysql.switch import switch_proxies
 from wavetank.servers.node import Server, Servers, StatementError
 from wavetank.servers.replication import channels_of, is_replicating, mend_channels
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Node, Topology
 from wavetank.waiting import wait_until
 
@@ -199,5 +200,4 @@ def greet_all(servers: Servers, nodes: Sequence[Node]) -> Iterator[str]:
             return node.name
         return ""
 
-    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
-        yield from filter(None, pool.map(greet, nodes))
+    yield from filter(None, side_by_side(greet, nodes))

@@ -15,6 +15,7 @@ from wavetank.change.fencing import answers
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.gtid import union
 from wavetank.servers.node import Row, Servers
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Node
 from wavetank.waiting import wait_until
 
@@ -65,9 +66,8 @@ class Look:
 
 def silent_ones(servers: Servers, nodes: Sequence[Node]) -> list[Node]:
     """Return which of the servers do not answer; all are asked at once."""
-    with ThreadPoolExecutor(len(nodes)) as pool:
-        there = pool.map(lambda node: answers(servers[node.name]), nodes)
-        return [node for node, answer in zip(nodes, there, strict=True) if not answer]
+    there = side_by_side(lambda node: answers(servers[node.name]), nodes)
+    return [node for node, answer in zip(nodes, there, strict=True) if not answer]
 
 
 def source_to_replace(servers: Servers, begun: Sequence[Failover], name: str) -> Node:
@@ -180,8 +180,8 @@ def ask_witnesses(servers: Servers, source: Node) -> Iterator[Witness]:
             return None
         return _read(node, rows, source, node in direct)
 
-    with ThreadPoolExecutor(max(1, len(behind))) as pool:
-        found = {node.name: witness for node, witness in zip(behind, pool.map(ask, behind), strict=True) if witness}
+    witnesses = zip(behind, side_by_side(ask, behind), strict=True)
+    found = {node.name: witness for node, witness in witnesses if witness}
     yield from (found[node.name] for node in servers.topology.nodes if node.name in found)
 
 

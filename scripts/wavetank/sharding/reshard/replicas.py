@@ -4,11 +4,11 @@ A replica counts for what it has executed by its own word. One that does not ans
 """
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.node import Server
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.threads import side_by_side
 from wavetank.waiting import wait_until
 
 HINT = "make status shows why, make topology-up mends; the same command then goes on"
@@ -49,8 +49,7 @@ def what_is_missing(replicas: Sequence[Server], gtids: str) -> str:
     """
     if not replicas:
         return ""
-    with ThreadPoolExecutor(len(replicas)) as pool:
-        found = list(pool.map(lambda replica: _lacks(replica, gtids), replicas))
+    found = side_by_side(lambda replica: _lacks(replica, gtids), replicas)
     if late := [replica.name for replica, lacks in zip(replicas, found, strict=True) if lacks]:
         return f"{', '.join(late)} not so far"
     if all(lacks is None for lacks in found):
@@ -99,5 +98,4 @@ def wait_for_replicas(ground: Ground, shards: Iterable[int], timeout_s: float) -
         return due
 
     numbers = sorted(shards)
-    with ThreadPoolExecutor(len(numbers)) as pool:
-        return dict(zip(numbers, pool.map(wait, numbers), strict=True))
+    return dict(zip(numbers, side_by_side(wait, numbers), strict=True))
