@@ -16,7 +16,6 @@ from wavetank.drills.judging.declared import CLIENTS, Declared
 from wavetank.drills.judging.judges import Judgement
 from wavetank.drills.judging.kept import Kept
 from wavetank.drills.judging.records import Row
-from wavetank.drills.own_command import last_line, run_command
 from wavetank.drills.reporting.recorded import Recorded
 from wavetank.drills.second_faults import UP_KILLED, SecondFault, mend
 from wavetank.drills.traffic.choosing import all_ways, choose_way
@@ -26,6 +25,7 @@ from wavetank.drills.traffic.log import READ, WRITE
 from wavetank.drills.traffic.promises import Promises
 from wavetank.drills.traffic.served import unserved
 from wavetank.errors import UsageError, WaitedInVain
+from wavetank.own_command import UP_TIMEOUT_S, last_line, run_command
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
@@ -37,8 +37,6 @@ AFTER_S = 3.0
 DETECT_S = 30.0
 # How long the traffic goes on for clients who are not served after that.
 COME_BACK_S = 20.0
-# How long a topology-up may take.
-UP_TIMEOUT_S = 600
 
 Storm = Callable[[Servers], None]
 # What mends it while the traffic goes on: it returns what it did, and when, in seconds since it began.
