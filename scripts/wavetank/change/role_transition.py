@@ -14,7 +14,6 @@ from wavetank.errors import UnreachableError, UsageError
 from wavetank.proxysql.switch import switch_proxies
 from wavetank.servers.node import Server, Servers, StatementError
 from wavetank.servers.replication import channels_of, is_replicating, mend_channels
-from wavetank.threads import side_by_side
 from wavetank.topology.model import Node, Topology
 from wavetank.waiting import wait_until
 
@@ -188,16 +187,3 @@ def greeting(servers: Servers, names: Sequence[str]) -> Iterator[None]:
         for name in names:
             pool.submit(greet, name)
         yield
-
-
-def greet_all(servers: Servers, nodes: Sequence[Node]) -> Iterator[str]:
-    """Log in to all of `nodes` at once, so that no step has to later; yield the names of those that do not answer."""
-
-    def greet(node: Node) -> str:
-        try:
-            servers[node.name].query("SELECT 1", account="admin")
-        except UnreachableError:
-            return node.name
-        return ""
-
-    yield from filter(None, side_by_side(greet, nodes))

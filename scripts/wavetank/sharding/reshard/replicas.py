@@ -6,7 +6,7 @@ A replica counts for what it has executed by its own word. One that does not ans
 from collections.abc import Iterable, Sequence
 
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
-from wavetank.servers.node import Server
+from wavetank.servers.node import Server, answers
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.threads import side_by_side
 from wavetank.waiting import wait_until
@@ -29,7 +29,7 @@ def refuse_unreplicated(ground: Ground, shards: Iterable[int], *, without_replic
     numbers = sorted(shards)
     for number in numbers:
         replicas = ground.replicas(number)
-        if replicas and not any(_answers(replica) for replica in replicas):
+        if replicas and not any(answers(replica) for replica in replicas):
             raise UnreplicatedError(
                 f"of shard {number} no replica answers ({', '.join(replica.name for replica in replicas)}), and rows "
                 f"that are on {ground.source(number).name} alone are not relied on: make topology-up mends"
@@ -55,14 +55,6 @@ def what_is_missing(replicas: Sequence[Server], gtids: str) -> str:
     if all(lacks is None for lacks in found):
         return f"{', '.join(replica.name for replica in replicas)} not answering"
     return ""
-
-
-def _answers(replica: Server) -> bool:
-    try:
-        replica.value("SELECT 1")
-    except UnreachableError:
-        return False
-    return True
 
 
 def _lacks(replica: Server, gtids: str) -> bool | None:
@@ -92,7 +84,7 @@ def wait_for_replicas(ground: Ground, shards: Iterable[int], timeout_s: float) -
                 timeout_s=timeout_s, interval_s=0.005, good=lambda missing: not missing, hint=HINT,
             )  # fmt: skip
         except WaitedInVain as error:
-            if not any(map(_answers, replicas)):
+            if not any(map(answers, replicas)):
                 raise UnreplicatedError(str(error)) from error
             raise
         return due
