@@ -11,8 +11,8 @@ import sys
 from dataclasses import asdict
 
 import commands
-from figures import RUNNING_SERVERS, Measured, exit_code, figures_of
-from results import ends_in_words, machine, new_file, print_table, run_count, write_json
+from figures import RUNNING_SERVERS, Measured, figures_of
+from results import arguments, ends_in_words, hand_out, machine
 
 LEAST_SERVERS, MOST_SERVERS = 2, 16
 DEFAULT_RUNS = 5
@@ -31,14 +31,11 @@ def main() -> int:
     finally:
         _clean_up()
     figures = figures_of(measured)
-    if asked.json:
-        write_json(asked.json, seen_on, asdict(measured), figures)
-    print_table(seen_on, figures)
-    return exit_code(figures)
+    return hand_out(asked.json, seen_on, asdict(measured), figures)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = arguments(__doc__, DEFAULT_RUNS)
     parser.add_argument(
         "--servers",
         type=_server_counts,
@@ -46,10 +43,6 @@ def _arguments() -> argparse.Namespace:
         metavar="3,8",
         help="sizes to measure (default: 3,8)",
     )
-    parser.add_argument(
-        "--runs", type=run_count, default=DEFAULT_RUNS, metavar="N", help=f"pairs (default: {DEFAULT_RUNS})"
-    )
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all raw figures there")
     return parser.parse_args()
 
 
@@ -67,7 +60,7 @@ def _measure_all(servers: list[int], runs: int) -> tuple[str, Measured]:
         # Images, the environment, the server's verdicts on each my.cnf and the page cache, on both sides.
         print(f"warming up with {count} servers, not counted", flush=True)
         commands.topology_up(count, commands.FIRST_UP_TIMEOUT_S)
-        commands.topology_down()
+        commands.take_down(commands.INSTANCE)
         commands.plain(count, commands.base_image())
     image = commands.base_image()
     seen_on = machine(image, load)
@@ -85,12 +78,12 @@ def _measure_all(servers: list[int], runs: int) -> tuple[str, Measured]:
 
 def _measure_pair(servers: int, image: str, measured: Measured) -> None:
     """Add one figure a side, and those of the running instance where it has the size for them."""
-    measured.topology_up.setdefault(servers, []).append(commands.topology_up(servers))
+    measured.topology_up.setdefault(servers, []).append(commands.topology_up(servers)[0])
     if servers == RUNNING_SERVERS:
         measured.no_change.append(commands.no_change_up(servers))
         measured.check.append(commands.check())
         measured.node_memory += commands.node_memory()
-    commands.topology_down()
+    commands.take_down(commands.INSTANCE)
     measured.plain.setdefault(servers, []).append(commands.plain(servers, image))
 
 
@@ -99,7 +92,7 @@ def _clean_up() -> None:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     commands.remove_plain()
-    commands.topology_down()
+    commands.take_down(commands.INSTANCE)
 
 
 if __name__ == "__main__":

@@ -41,8 +41,7 @@ def refuse_unless_ready(servers: int) -> None:
     """
     if shutil.which("docker") is None or not containers.engine_answers():
         raise UsageError("no Docker engine answers: make topology-up brings one about")
-    if INSTANCE.exists or containers.containers(PROJECT):
-        raise UsageError("an instance bench exists already: make topology-down INSTANCE=bench")
+    refuse_others(INSTANCE)
     if any(state.name == PLAIN_CONTAINER for state in containers.containers()):
         raise UsageError(f"another benchmark runs, or was killed: docker rm --force --volumes {PLAIN_CONTAINER}")
     needed, available = servers * PLAIN_SERVER_MIB, psutil.virtual_memory().available // 2**20
@@ -50,9 +49,31 @@ def refuse_unless_ready(servers: int) -> None:
         raise UsageError(f"{servers} plain servers need about {needed} MiB and {available} MiB are free")
 
 
-def topology_up(servers: int, timeout_s: float = UP_TIMEOUT_S) -> float:
-    """Bring the instance up, or find it up, and return the seconds that took."""
-    return timed([*_up_command(), *_up_settings(servers)], timeout_s)[0]
+def refuse_others(instance: Instance) -> None:
+    """Refuse to measure on an instance that somebody else has.
+
+    Raises:
+        UsageError: it is there.
+    """
+    if instance.exists or containers.containers(f"wavetank-{instance.name}"):
+        raise UsageError(f"an instance {instance.name} exists already: make topology-down INSTANCE={instance.name}")
+
+
+def bring_up(instance: Instance, topology: str, *options: str, timeout_s: float) -> tuple[float, str]:
+    """Bring an instance up, or find it up; return the seconds that took, and what was printed."""
+    make = ["make", "--no-print-directory", "-C", str(HOME), "topology-up"]
+    return timed([*make, f"INSTANCE={instance.name}", f"TOPOLOGY={topology}", *options], timeout_s)
+
+
+def take_down(instance: Instance) -> None:
+    """Remove an instance where it is there."""
+    if instance.exists:
+        timed([str(WAVETANK), "down", "--instance", instance.name], DOWN_TIMEOUT_S)
+
+
+def topology_up(servers: int, timeout_s: float = UP_TIMEOUT_S) -> tuple[float, str]:
+    """Bring the measured instance up, or find it up, as bring_up() does."""
+    return bring_up(INSTANCE, "master-slave", f"REPLICAS={servers - 1}", timeout_s=timeout_s)
 
 
 def no_change_up(servers: int) -> float:
@@ -61,18 +82,10 @@ def no_change_up(servers: int) -> float:
     Raises:
         UsageError: something was changed, so this was not what is measured.
     """
-    seconds, output = timed([*_up_command(), *_up_settings(servers)], UP_TIMEOUT_S)
+    seconds, output = topology_up(servers)
     if NOTHING_CHANGED not in output:
         raise UsageError(f"topology-up on the running instance changed something:\n{output.strip()}")
     return seconds
-
-
-def _up_command() -> list[str]:
-    return ["make", "--no-print-directory", "-C", str(HOME), "topology-up"]
-
-
-def _up_settings(servers: int) -> list[str]:
-    return [f"INSTANCE={INSTANCE.name}", "TOPOLOGY=master-slave", f"REPLICAS={servers - 1}"]
 
 
 def check() -> float:
@@ -86,12 +99,6 @@ def node_memory() -> list[float]:
     command = ["docker", "stats", "--no-stream", "--format", "{{json .}}", *names]
     _, output = timed(command, SHORT_TIMEOUT_S)
     return [mib(json.loads(line)["MemUsage"]) for line in output.splitlines()]
-
-
-def topology_down() -> None:
-    """Remove the instance where there is one."""
-    if INSTANCE.exists:
-        timed([str(WAVETANK), "down", "--instance", INSTANCE.name], DOWN_TIMEOUT_S)
 
 
 def base_image() -> str:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from figures import Figure, ratios
-from results import ends_in_words, machine, new_file, print_table, run_count, write_json
+from results import arguments, ends_in_words, hand_out, machine
 from wavetank.errors import UsageError
 from wavetank.sample import generated, shop, writing
 from wavetank.sample.sharded_shop import states_of
@@ -56,17 +56,12 @@ def main() -> int:
             measured = _measure(gatherer, connection, asked.runs)
     figures = [figure for name, (ours, theirs) in measured.items() for figure in _figures(name, ours, theirs)]
     seen_on = machine(topology.image, load)
-    if asked.json:
-        write_json(asked.json, seen_on, measured, figures)
-    print_table(seen_on, figures)
-    return 0
+    return hand_out(asked.json, seen_on, measured, figures)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = arguments(__doc__, DEFAULT_RUNS)
     parser.add_argument("--instance", required=True, help="one with shards and a shop")
-    parser.add_argument("--runs", type=run_count, default=DEFAULT_RUNS, metavar="N", help="pairs")
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all raw figures there")
     return parser.parse_args()
 
 

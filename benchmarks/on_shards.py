@@ -11,7 +11,7 @@ from pathlib import Path
 
 import commands
 from results import ends_in_words, run_count
-from spreading import DEFAULT_ORDERS, DEFAULT_RUNS, SHARDS, down, load, order_count, refuse_unless_ready, up
+from spreading import DEFAULT_ORDERS, DEFAULT_RUNS, SHARDS, load, order_count, up
 
 HERE = Path(__file__).parent
 # Each says by its exit code how it went.
@@ -25,13 +25,13 @@ def main() -> int:
     parser.add_argument("--orders", type=order_count, default=DEFAULT_ORDERS, metavar="N", help="orders in all")
     parser.add_argument("--runs", type=run_count, default=DEFAULT_RUNS, metavar="N", help="pairs")
     asked = parser.parse_args()
-    refuse_unless_ready([SHARDS])
+    commands.refuse_others(SHARDS)
     try:
         up(SHARDS)
         load(SHARDS, asked.orders)
         return max(_run(name, [*arguments, "--runs", str(asked.runs)]) for name, arguments in BENCHMARKS.items())
     finally:
-        down(SHARDS)
+        commands.take_down(SHARDS)
 
 
 def _run(name: str, arguments: list[str]) -> int:

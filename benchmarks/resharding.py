@@ -20,7 +20,7 @@ from pathlib import Path
 
 import mysql.connector
 from figures import Figure, ratios
-from results import ends_in_words, machine, new_file, print_table, run_count, write_json
+from results import arguments, ends_in_words, hand_out, machine
 from wavetank.client.shards import connect
 from wavetank.drills.traffic.shop import ShopTraffic
 from wavetank.servers.node import Server, Servers
@@ -74,18 +74,13 @@ def main() -> int:
         )
     figures = measured.figures()
     seen_on = machine(instance.topology().image, load)
-    if asked.json:
-        write_json(asked.json, seen_on, asdict(measured), figures)
-    print_table(seen_on, figures)
-    return 0 if all(figure.good for figure in figures) else 1
+    return hand_out(asked.json, seen_on, asdict(measured), figures)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = arguments(__doc__, DEFAULT_RUNS)
     parser.add_argument("instance", help="a sharded instance that is at rest")
     parser.add_argument("--load", type=int, default=DEFAULT_LOAD, help=f"writes a second (default: {DEFAULT_LOAD})")
-    parser.add_argument("--runs", type=run_count, default=DEFAULT_RUNS, metavar="N", help=f"default: {DEFAULT_RUNS}")
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all raw figures there")
     return parser.parse_args()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
-from figures import Figure
+from figures import Figure, exit_code
 from rich.console import Console
 from rich.table import Table
 from timing import timed
@@ -33,6 +33,16 @@ def ends_in_words(interrupted: str = "what it made is gone") -> Iterator[None]:
     except KeyboardInterrupt:
         print(f"{name}: interrupted; {interrupted}", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def arguments(what: str | None, default_runs: int) -> argparse.ArgumentParser:
+    """Return what reads a benchmark's arguments: those that all have, and its docstring's first line as help."""
+    parser = argparse.ArgumentParser(description=(what or "").partition("\n")[0])
+    parser.add_argument(
+        "--runs", type=run_count, default=default_runs, metavar="N", help=f"pairs (default: {default_runs})"
+    )
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all raw figures there")
+    return parser
 
 
 def run_count(text: str) -> int:
@@ -65,14 +75,16 @@ def machine(image: str, load: float) -> str:
     return f"{psutil.cpu_count()} cores, {memory:.1f} GiB, {server}, load {load:.1f} at the start"
 
 
-def write_json(path: Path, seen_on: str, raw: object, figures: Sequence[Figure]) -> None:
-    """Write all figures for machines."""
-    content = {"machine": seen_on, "raw": raw, "figures": [figure.as_dict() for figure in figures]}
-    path.write_text(json.dumps(content, indent=2) + "\n")
+def hand_out(path: Path | None, seen_on: str, raw: object, figures: Sequence[Figure]) -> int:
+    """Write all figures for machines where a path was given, print them for people, and return the exit code."""
+    if path:
+        content = {"machine": seen_on, "raw": raw, "figures": [figure.as_dict() for figure in figures]}
+        path.write_text(json.dumps(content, indent=2) + "\n")
+    _print_table(seen_on, figures)
+    return exit_code(figures)
 
 
-def print_table(seen_on: str, figures: Sequence[Figure]) -> None:
-    """Print the figures for people."""
+def _print_table(seen_on: str, figures: Sequence[Figure]) -> None:
     table = Table(title=seen_on, title_justify="left")
     table.add_column("figure")
     for heading in ("min", "median", "max", "unit", "bound", "verdict"):

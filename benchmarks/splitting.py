@@ -21,7 +21,7 @@ import pygal
 import python_loop
 import sysbench
 from figures import Figure, ratios
-from results import ends_in_words, machine, new_file, print_table, run_count, write_json
+from results import arguments, ends_in_words, hand_out, machine, new_file, run_count
 from wavetank.topology.instance import Instance, find_instance
 
 WORKLOADS = {name: name.removeprefix("oltp_").replace("_", " ") for name in python_loop.WORKLOADS}
@@ -90,16 +90,13 @@ def main() -> int:
             stack.enter_context(sysbench.prepared(instance))
         measured = list(_measure(_pairs(asked.application, asked.through), asked))
     figures = [figure for each in measured for figure in each.figures]
-    if asked.json:
-        write_json(asked.json, seen_on, [vars(each) for each in measured], figures)
     if asked.plot:
         asked.plot.write_text(plot(measured))
-    print_table(seen_on, figures)
-    return 0
+    return hand_out(asked.json, seen_on, [vars(each) for each in measured], figures)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = arguments(__doc__, DEFAULT_RUNS)
     parser.add_argument(
         "--application", type=_instance, required=True, metavar="INSTANCE", help=f"for {ROUTING} and the plain loop"
     )
@@ -108,8 +105,6 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--threads", type=thread_counts, default=DEFAULT_THREADS, metavar="1,8,32")
     parser.add_argument("--seconds", type=run_count, default=DEFAULT_SECONDS, metavar="N", help="of each measurement")
-    parser.add_argument("--runs", type=run_count, default=DEFAULT_RUNS, metavar="N", help="pairs")
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all raw figures there")
     parser.add_argument("--plot", type=new_file, metavar="FILE", help="draw the ratios there, as SVG")
     return parser.parse_args()
 

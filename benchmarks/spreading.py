@@ -8,20 +8,17 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 import commands
-from figures import Figure, exit_code, ratios
-from results import ends_in_words, machine, new_file, print_table, run_count, write_json
+from figures import Figure, ratios
+from results import arguments, ends_in_words, hand_out, machine
 from timing import timed
-from wavetank.errors import UsageError
-from wavetank.machine import containers
 from wavetank.topology.instance import Instance
 
 ONE, SHARDS = Instance("bench-one"), Instance("bench-shards")
 # Both without replicas: what is measured is the loader and the servers that it writes to.
-SIDES = {ONE: ("master-slave", ["REPLICAS=0"]), SHARDS: ("four-shard", ["REPLICAS=0"])}
+SIDES = {ONE: "master-slave", SHARDS: "four-shard"}
 DEFAULT_ORDERS, MOST_ORDERS = 100_000, 1_000_000
 DEFAULT_RUNS = 3
 LOAD_TIMEOUT_S = 900
@@ -41,7 +38,8 @@ def main() -> int:
     """Measure, print, and return the exit code: 0 within all bounds, 1 not, 2 could not measure."""
     asked = _arguments()
     measured = Measured(asked.orders)
-    refuse_unless_ready(SIDES)
+    for instance in SIDES:
+        commands.refuse_others(instance)
     try:
         load = os.getloadavg()[0]
         for instance in SIDES:
@@ -50,19 +48,14 @@ def main() -> int:
         _measure(measured, asked.runs)
     finally:
         for instance in SIDES:
-            down(instance)
+            commands.take_down(instance)
     figures = figures_of(measured)
-    if asked.json:
-        write_json(asked.json, seen_on, asdict(measured), figures)
-    print_table(seen_on, figures)
-    return exit_code(figures)
+    return hand_out(asked.json, seen_on, asdict(measured), figures)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = arguments(__doc__, DEFAULT_RUNS)
     parser.add_argument("--orders", type=order_count, default=DEFAULT_ORDERS, metavar="N", help="orders a load")
-    parser.add_argument("--runs", type=run_count, default=DEFAULT_RUNS, metavar="N", help="pairs")
-    parser.add_argument("--json", type=new_file, metavar="FILE", help="write all raw figures there")
     return parser.parse_args()
 
 
@@ -83,28 +76,9 @@ def figures_of(measured: Measured) -> list[Figure]:
     ]
 
 
-def refuse_unless_ready(instances: Iterable[Instance]) -> None:
-    """Refuse to measure on instances that somebody else has.
-
-    Raises:
-        UsageError: one of them is there.
-    """
-    for instance in instances:
-        if instance.exists or containers.containers(f"wavetank-{instance.name}"):
-            raise UsageError(f"an instance {instance.name} exists already: make topology-down INSTANCE={instance.name}")
-
-
 def up(instance: Instance) -> None:
     """Bring one of the two instances up."""
-    topology, options = SIDES[instance]
-    make = ["make", "--no-print-directory", "-C", str(commands.HOME), "topology-up"]
-    timed([*make, f"INSTANCE={instance.name}", f"TOPOLOGY={topology}", *options], commands.FIRST_UP_TIMEOUT_S)
-
-
-def down(instance: Instance) -> None:
-    """Remove one of them where it is there."""
-    if instance.exists:
-        timed([str(commands.WAVETANK), "down", "--instance", instance.name], commands.DOWN_TIMEOUT_S)
+    commands.bring_up(instance, SIDES[instance], "REPLICAS=0", timeout_s=commands.FIRST_UP_TIMEOUT_S)
 
 
 def _measure(measured: Measured, runs: int) -> None:

@@ -261,7 +261,8 @@ class PretendedServer:
 
     def flow(self) -> None:
         """Receive and apply what can be."""
-        for channel in self.channels.values():
+        # Another thread may be about to make or remove one.
+        for channel in list(self.channels.values()):
             source = self.fleet[channel.host]
             if channel.receives and not source.dead:
                 channel.heard = True

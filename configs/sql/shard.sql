@@ -67,25 +67,6 @@ CREATE TABLE IF NOT EXISTS shop_0.customer_analytics (
     PRIMARY KEY (customer_id)
 );
 
--- How far the loader is, in one row; written in the transaction that wrote the orders.
-CREATE TABLE IF NOT EXISTS shop_0.load_state (
-    id TINYINT UNSIGNED NOT NULL,
-    seed BIGINT UNSIGNED NOT NULL,
-    orders BIGINT UNSIGNED NOT NULL,
-    PRIMARY KEY (id),
-    CONSTRAINT load_state_one_row CHECK (id = 1)
-);
-
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW shop_0.monthly_sales AS
-SELECT
-    DATE_FORMAT(ordered_at, '%Y-%m') AS `month`,
-    COUNT(*) AS orders,
-    SUM(total) AS revenue,
-    CAST(AVG(total) AS DECIMAL(12, 2)) AS average_order
-FROM shop_0.orders
-GROUP BY `month`
-ORDER BY `month`;
-
 -- Makes the analytics anew, as of a moment, in one transaction: a reader sees the old ones or the new ones.
 CREATE PROCEDURE IF NOT EXISTS shop_0.RefreshCustomerAnalytics(IN as_of DATETIME)
 MODIFIES SQL DATA

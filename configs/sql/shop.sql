@@ -1,6 +1,6 @@
 -- An e-commerce database, so that a topology holds real data: customers, products, orders, and what they
 -- add up to a month. Run by `wavetank load` as admin, statement by statement: a statement ends where a
--- semicolon ends its line. It can be run again.
+-- blank line follows it. It can be run again.
 
 CREATE SCHEMA IF NOT EXISTS shop;
 
@@ -51,22 +51,3 @@ CREATE TABLE IF NOT EXISTS shop.order_items (
     CONSTRAINT order_items_order FOREIGN KEY (order_id) REFERENCES shop.orders (order_id),
     CONSTRAINT order_items_product FOREIGN KEY (product_id) REFERENCES shop.products (product_id)
 );
-
--- How far the loader is, in one row; written in the transaction that wrote the orders.
-CREATE TABLE IF NOT EXISTS shop.load_state (
-    id TINYINT UNSIGNED NOT NULL,
-    seed BIGINT UNSIGNED NOT NULL,
-    orders BIGINT UNSIGNED NOT NULL,
-    PRIMARY KEY (id),
-    CONSTRAINT load_state_one_row CHECK (id = 1)
-);
-
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW shop.monthly_sales AS
-SELECT
-    DATE_FORMAT(ordered_at, '%Y-%m') AS `month`,
-    COUNT(*) AS orders,
-    SUM(total) AS revenue,
-    CAST(AVG(total) AS DECIMAL(12, 2)) AS average_order
-FROM shop.orders
-GROUP BY `month`
-ORDER BY `month`;

@@ -7,7 +7,8 @@ from commands import own
 from sharding.mover import Mover
 from sharding.rows import customers_of
 from wavetank.client.shards import Shards, connect
-from wavetank.servers.node import Servers
+from wavetank.drills.traffic.proxied import ProxiedShards
+from wavetank.servers.node import Connection, Servers
 from wavetank.topology.instance import Instance
 
 
@@ -23,6 +24,26 @@ def servers(bring_up: Callable[..., str]) -> Iterator[Servers]:
 def shards(servers: Servers) -> Iterator[Shards]:
     with connect(servers.instance.name) as shards:
         yield shards
+
+
+@pytest.fixture
+def proxied(shards: Shards, servers: Servers) -> Iterator[ProxiedShards]:
+    """The shards as through a proxy that has led each session to the source of its shard."""
+
+    def opener(number: int) -> Connection:
+        shard = servers.topology.shard(number)
+        return servers[shard.source.name].connect("app_rw", 5, database=shard.schema)
+
+    proxied = ProxiedShards(shards, servers.instance.name, opener)
+    yield proxied
+    proxied.close()
+
+
+@pytest.fixture(params=["shards", "proxied"])
+def client(request: pytest.FixtureRequest) -> Shards | ProxiedShards:
+    """Who writes: by the client library, or without it and by what the page says."""
+    found: Shards | ProxiedShards = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from sharding.mover import Mover, wait_for_lock
 from sharding.rows import INSERT, NAME, RENAME, add, names, new_key
 from wavetank.client.shards import OutdatedMapError, Shards, known
+from wavetank.drills.traffic.proxied import ProxiedShards
 from wavetank.servers.node import Server, Servers, StatementError, query_on
 
 pytestmark = pytest.mark.group("four-shard")
@@ -30,17 +31,20 @@ def test_an_old_client_is_refused_refreshed_and_writes_where_the_key_is_now(
     assert names(servers, moving) == names(servers, staying) == {1: "new"}
 
 
-def test_a_cut_over_waits_for_the_transactions_of_moving_keys(shards: Shards, servers: Servers, mover: Mover) -> None:
-    moving = new_key(shards, 2)
+def test_a_cut_over_waits_for_the_transactions_of_moving_keys(
+    client: Shards | ProxiedShards, servers: Servers, mover: Mover
+) -> None:
+    moving = new_key(client, 2)
     mover.prepare()
     with ThreadPoolExecutor(1) as pool:
-        with shards.at(moving) as session:
+        with client.at(moving) as session:
             add(session, moving)
             cut = pool.submit(mover.cut)
             wait_for_lock(servers["s2"])
             assert not cut.done()
-            assert session.execute(NAME, [moving]).value == "new"
+            assert session.execute(NAME, [moving]).rows == [{"name": "new"}]
         cut.result(timeout=20)
+    assert names(servers, moving) == {2: "new"}
 
 
 def test_who_works_on_staying_keys_does_not_hold_a_cut_over(shards: Shards, mover: Mover) -> None:
@@ -51,27 +55,30 @@ def test_who_works_on_staying_keys_does_not_hold_a_cut_over(shards: Shards, move
         mover.cut()
 
 
-def test_a_refused_client_goes_on_when_the_map_is_there(shards: Shards, servers: Servers, mover: Mover) -> None:
-    moving = new_key(shards, 2)
+def test_a_refused_client_goes_on_when_the_map_is_there(
+    client: Shards | ProxiedShards, servers: Servers, mover: Mover
+) -> None:
+    moving = new_key(client, 2)
     mover.prepare()
     version = mover.cut()
     began = threading.Event()
 
     def write() -> int:
         began.set()
-        with shards.at(moving) as session:
+        with client.at(moving) as session:
             add(session, moving)
             return session.shard
 
     with ThreadPoolExecutor(1) as pool:
         written = pool.submit(write)
-        began.wait(20)
+        assert began.wait(20)
         with pytest.raises(TimeoutError):
             written.result(timeout=0.5)
         mover.arrive()
         assert written.result(timeout=20) == 1
-    assert shards.published.version == version
+    assert client.published.version == version
     assert names(servers, moving) == {1: "new"}
+    assert client.read(moving, NAME, [moving]).rows == [{"name": "new"}]
 
 
 def test_a_map_that_never_comes_is_waited_for_within_a_bound(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from wavetank.drills import own_command
+from wavetank import own_command
 from wavetank.drills.campaign import command, report, runner
 from wavetank.drills.campaign.choices import MOST_SERVERS, all_choices
 from wavetank.drills.campaign.figures import ALL, Spread, spread, summed_up

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
+from wavetank import own_command
 from wavetank.cli.options import DEFAULT_TOPOLOGY
-from wavetank.drills import own_command
 from wavetank.drills.comparing import report, runner
 from wavetank.drills.comparing.figures import NO_END, Row, Run, middle_and_worst
 from wavetank.drills.comparing.runner import read_run

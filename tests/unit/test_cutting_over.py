@@ -479,8 +479,8 @@ class Replica:
     def __init__(self, name: str, *, alive: bool = True) -> None:
         self.name, self._alive = name, alive
 
-    def value(self, statement: str) -> int:
-        assert statement == "SELECT 1"
+    def value(self, statement: str, *, account: str) -> int:
+        assert (statement, account) == ("SELECT 1", "monitor")
         if not self._alive:
             raise UnreachableError(self.name, "gone")
         return 1

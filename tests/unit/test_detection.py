@@ -10,9 +10,10 @@ import pytest
 from replicating import PretendedChannel, PretendedFleet, replicas_of_db1
 from wavetank.change.failover import detection
 from wavetank.change.failover.candidate_selection import SILENCE_S, Witness
-from wavetank.change.failover.detection import STALE_S, Look, ask_witnesses, silent_ones
+from wavetank.change.failover.detection import STALE_S, Look, ask_witnesses
 from wavetank.change.failover.run import fail_over
 from wavetank.errors import UsageError
+from wavetank.servers.node import silent_ones
 from wavetank.topology.model import Node
 
 MakeFleet = Callable[..., PretendedFleet]

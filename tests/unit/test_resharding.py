@@ -149,7 +149,7 @@ class Replica:
     name: str
     has: bool | None
 
-    def value(self, _: str, __: Sequence[Any] = ()) -> bool:
+    def value(self, _: str, __: Sequence[Any] = (), *, account: str = "monitor") -> bool:  # noqa: ARG002
         if self.has is None:
             raise UnreachableError(self.name, "gone")
         return self.has

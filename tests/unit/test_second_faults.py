@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from wavetank.drills import own_command, second_faults
+from wavetank import own_command
+from wavetank.drills import second_faults
 from wavetank.drills.runner import all_drills
 from wavetank.drills.second_faults import (
     COMMAND_KILLED,

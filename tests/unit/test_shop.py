@@ -8,11 +8,12 @@ from decimal import Decimal
 
 import pytest
 from wavetank.errors import UsageError
-from wavetank.sample import filling, generated, shop, writing
+from wavetank.sample import filling, generated, shop
 from wavetank.sample.generated import Item, Order
 from wavetank.sample.shop import Found, Loaded, entry_points, refuse_unfit
 from wavetank.sample.writing import batch, inserts
 from wavetank.servers.node import STATEMENT_BYTES, Servers
+from wavetank.sharding.schema import made_by, shop_statements
 from wavetank.topology.model import Channel, Node, Sizing, Topology
 
 ORDERS = 2_000
@@ -123,18 +124,14 @@ def test_text_that_would_need_escaping_is_not_let_through(name: str) -> None:
         list(inserts("customers", [generated.customer(1, 1)._replace(name=name)]))
 
 
-def test_the_schema_file_falls_into_statements() -> None:
-    statements = writing.schema_statements()
+def test_the_shop_falls_into_statements() -> None:
+    statements = shop_statements()
 
-    assert len(statements) == 1 + len(writing.schema_names())
-    assert {
-        "customers",
-        "products",
-        "orders",
-        "order_items",
-        "load_state",
-        "monthly_sales",
-    } == writing.schema_names()
+    made = {
+        f"shop.{name}" for name in ("customers", "products", "orders", "order_items", "load_state", "monthly_sales")
+    }
+    assert made == made_by(statements)
+    assert len(statements) == 1 + len(made)
     assert all(re.search(r"^CREATE ", statement, re.MULTILINE) for statement in statements)
 
 

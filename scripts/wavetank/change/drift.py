@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from wavetank.errors import UnreachableError, UsageError
@@ -20,6 +19,7 @@ from wavetank.servers.replication import (
     restart_statements,
     run_statements,
 )
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Node
 from wavetank.waiting import wait_until
 
@@ -63,14 +63,12 @@ def wait_for_servers(servers: Servers) -> None:
         )
         servers[node.name].query("SELECT 1", account="admin")
 
-    with ThreadPoolExecutor(len(topology.nodes)) as pool:
-        list(pool.map(wait_for, topology.nodes))
+    side_by_side(wait_for, topology.nodes)
 
 
 def find_drift(servers: Servers) -> list[Drift]:
     """Return what every node needs, in the inventory's order."""
-    with ThreadPoolExecutor(len(servers.topology.nodes)) as pool:
-        return list(pool.map(lambda node: _drift_of(node, servers), servers.topology.nodes))
+    return side_by_side(lambda node: _drift_of(node, servers), servers.topology.nodes)
 
 
 def mend(servers: Servers, statements: Mapping[str, Sequence[str]]) -> None:
@@ -88,8 +86,7 @@ def mend(servers: Servers, statements: Mapping[str, Sequence[str]]) -> None:
         except StatementError as error:
             raise UsageError(f"{name} refuses what it needs: {error.msg}") from error
 
-    with ThreadPoolExecutor(max(1, len(statements))) as pool:
-        list(pool.map(run, statements))
+    side_by_side(run, list(statements))
 
 
 def _drift_of(node: Node, servers: Servers) -> Drift:
@@ -168,5 +165,4 @@ def wait_for_replication(servers: Servers) -> None:
         with contextlib.suppress(UsageError, UnreachableError):
             wait_until(f"{node.name} to catch up", lambda: settled(node), timeout_s=SETTLE_TIMEOUT_S, interval_s=0.02)
 
-    with ThreadPoolExecutor(len(servers.topology.nodes)) as pool:
-        list(pool.map(wait_for, servers.topology.replicas))
+    side_by_side(wait_for, servers.topology.replicas)

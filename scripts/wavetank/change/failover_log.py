@@ -36,6 +36,11 @@ class Failover:
     seen: Mapping[str, str] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
 
+    @property
+    def recent(self) -> bool:
+        """Whether it was finished, and recorded less than HOLD_S ago."""
+        return self.finished and time.time() - self.at < HOLD_S
+
 
 class FailoverLog:
     """The last failover of each source of an instance, and with what each source that was promoted began."""
@@ -57,7 +62,7 @@ class FailoverLog:
     def finished(self, topology: Topology, old: str) -> Failover | None:
         """Return the failover less than HOLD_S ago by which a server is no source any more; None: there is none."""
         found = self._failovers.get(old)
-        if not found or not found.finished or topology.node(old).is_source or time.time() - found.at >= HOLD_S:
+        if not found or not found.recent or topology.node(old).is_source:
             return None
         return found if topology.node(found.new).is_source else None
 
@@ -122,8 +127,8 @@ class FailoverLog:
             UsageError: it became it by a failover less than HOLD_S ago.
         """
         for last in self._failovers.values():
-            ago = time.time() - last.at
-            if last.new == source.name and last.finished and ago < HOLD_S:
+            if last.new == source.name and last.recent:
+                ago = time.time() - last.at
                 raise UsageError(
                     f"{last.new} replaced {last.old} {ago:.0f} s ago: within {HOLD_S} s another failover needs FORCE=1"
                 )

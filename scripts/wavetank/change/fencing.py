@@ -6,7 +6,7 @@ from enum import Enum
 from wavetank.change.role_transition import close
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.machine import containers
-from wavetank.servers.node import Server, Servers
+from wavetank.servers.node import Servers
 from wavetank.topology.model import Node
 
 # How long an old source that answers may take to close: one that waits for acknowledgements in vain takes longer.
@@ -19,15 +19,6 @@ class Fence(Enum):
     CLOSED = "closed"  # it answers, and can still send what it has
     KILLED = "killed"  # until a moment ago it could send something
     GONE = "gone"  # its process was not there any more
-
-
-def answers(server: Server) -> bool:
-    """Return whether a server answers a question."""
-    try:
-        server.query("SELECT 1")
-    except UnreachableError:
-        return False
-    return True
 
 
 def fence(servers: Servers, source: Node, *, answers: bool) -> Fence:

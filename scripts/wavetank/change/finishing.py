@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from wavetank.change.change_lock import only_change
 from wavetank.change.failover_log import Failover, FailoverLog
-from wavetank.change.fencing import answers, fence
+from wavetank.change.fencing import fence
 from wavetank.change.role_transition import Change, open_promoted, wait_for_followers
 from wavetank.change.timeline import Timeline
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.proxysql.switch import share_reads
 from wavetank.servers.gtid import count_transactions, subtract
-from wavetank.servers.node import Servers
+from wavetank.servers.node import Servers, answers
 
 
 def open_and_follow(  # noqa: PLR0913 - what is known of a change by then

@@ -187,17 +187,3 @@ def greeting(servers: Servers, names: Sequence[str]) -> Iterator[None]:
         for name in names:
             pool.submit(greet, name)
         yield
-
-
-def greet_all(servers: Servers, nodes: Sequence[Node]) -> Iterator[str]:
-    """Log in to all of `nodes` at once, so that no step has to later; yield the names of those that do not answer."""
-
-    def greet(node: Node) -> str:
-        try:
-            servers[node.name].query("SELECT 1", account="admin")
-        except UnreachableError:
-            return node.name
-        return ""
-
-    with ThreadPoolExecutor(max(1, len(nodes))) as pool:
-        yield from filter(None, pool.map(greet, nodes))

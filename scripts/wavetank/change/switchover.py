@@ -8,11 +8,11 @@ from wavetank.change.change_lock import only_change
 from wavetank.change.change_plan import Plan
 from wavetank.change.failover_log import Failover, FailoverLog
 from wavetank.change.finishing import finish, open_and_follow
-from wavetank.change.role_transition import Change, close, greet_all, record_promotion, replaced_source
+from wavetank.change.role_transition import Change, close, record_promotion, replaced_source
 from wavetank.change.timeline import Timeline
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.gtid import count_transactions, subtract
-from wavetank.servers.node import Server, Servers
+from wavetank.servers.node import Server, Servers, silent_ones
 from wavetank.servers.replication import is_replicating, known_transactions
 from wavetank.topology.model import Node
 
@@ -99,7 +99,8 @@ def look_first(servers: Servers, to: str) -> Order:
         UsageError: it cannot be done without losing something.
     """
     old = replaced_source(servers.topology, to)
-    silent = tuple(greet_all(servers, servers.topology.nodes))
+    # They are logged in to as those who change them are: no step has to later.
+    silent = tuple(node.name for node in silent_ones(servers, servers.topology.nodes, "admin"))
     if lost := {old.name, to} & set(silent):
         raise UsageError(f"{', '.join(sorted(lost))} does not answer: make failover is for a source that is gone")
     behind = _refuse_unfit(servers[old.name], servers[to])

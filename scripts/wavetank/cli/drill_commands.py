@@ -1,8 +1,6 @@
 """The commands that let storms loose, and judge and draw what came of them."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -13,7 +11,6 @@ import typer
 
 from wavetank.cli.options import DEFAULT_TOPOLOGY, FINDING, INTERRUPTED, AsJson, InstanceName, known_instance
 from wavetank.cli.printing import progress
-from wavetank.topology.instance import HOME
 
 # Of a table in a log, in characters.
 WIDE = 130
@@ -88,16 +85,12 @@ def picture(
 def _staged(drill: str, topology: str, instance: str, via: str, *, as_json: bool) -> str:
     """Return the name of the drill's instance, which is brought up where it is not there."""
     from wavetank.drills.staging import absent_instance
+    from wavetank.own_command import topology_up
 
     if absent := absent_instance(drill, topology, instance, via):
         show = sys.stderr if as_json else sys.stdout
         print(f"no instance {absent} here: bringing it up for the drill", file=show, flush=True)
-        environment = {**os.environ, "TOPOLOGY": topology, "INSTANCE": absent}
-        code = subprocess.run(
-            [str(Path(sys.executable).with_name("wavetank")), "up"],
-            cwd=HOME, env=environment, stdout=show, check=False,
-        ).returncode  # fmt: skip
-        if code:
+        if code := topology_up(absent, show, TOPOLOGY=topology):
             sys.exit(code)
     return instance or topology
 

@@ -4,7 +4,6 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +15,7 @@ from wavetank.errors import UsageError
 from wavetank.servers.effective import rendered_settings
 from wavetank.servers.node import Server, Servers, StatementError
 from wavetank.servers.replication import ROW_ERRORS, applier_error, channels_of
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Topology
 from wavetank.waiting import wait_until
 
@@ -147,8 +147,7 @@ def _left(answer: Answer) -> Iterator[Finding]:
 
 
 def _everywhere(servers: Servers, names: list[str], act: Callable[[Server], object]) -> None:
-    with ThreadPoolExecutor(len(names)) as pool:
-        list(pool.map(lambda name: act(servers[name]), names))
+    side_by_side(lambda name: act(servers[name]), names)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What a drill is, and what every storm needs before it and after it."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -106,6 +107,12 @@ def demand_green(servers: Servers) -> None:
         raise UsageError(
             f"the instance is not in order before the storm, make topology-up mends: {next(seen.lines())}"
         ) from None
+
+
+def rest(seconds: float) -> None:
+    """Let the traffic go on for so many seconds."""
+    over_s = time.monotonic() + seconds
+    wait_until("the traffic", lambda: time.monotonic() >= over_s, timeout_s=seconds + 1, interval_s=0.05)
 
 
 def sentence(what: str, error: Exception) -> str:

@@ -3,12 +3,11 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
-from wavetank.drills.own_command import last_line, run_command
 from wavetank.errors import UsageError
+from wavetank.own_command import UP_TIMEOUT_S, last_line, run_command
 from wavetank.topology.instance import instance_names
 
-# How long bringing one up and taking it down may take, in seconds.
-UP_TIMEOUT_S = 600
+# How long taking one down may take, in seconds.
 DOWN_TIMEOUT_S = 120
 
 
@@ -18,7 +17,7 @@ def lent_instance(
 ) -> Iterator[str]:
     """Bring an instance up with these options, lend its name, and take it down again, also after Ctrl-C.
 
-    `own_session`: the Ctrl-C that ends us does not reach the topology-up; see drills.own_command.
+    `own_session`: the Ctrl-C that ends us does not reach the topology-up; see own_command.
 
     Raises:
         UsageError: it does not come up.

@@ -11,12 +11,11 @@ from wavetank.change.failover.run import fail_over
 from wavetank.change.failover_log import FailoverLog
 from wavetank.change.timeline import Step
 from wavetank.checks.asking import ask_all
-from wavetank.drills.drill import Options, Say, after_the_storm, attempt, demand_green
+from wavetank.drills.drill import Options, Say, after_the_storm, attempt, demand_green, rest
 from wavetank.drills.judging.declared import CLIENTS, Declared
 from wavetank.drills.judging.judges import Judgement
 from wavetank.drills.judging.kept import Kept
 from wavetank.drills.judging.records import Row
-from wavetank.drills.own_command import last_line, run_command
 from wavetank.drills.reporting.recorded import Recorded
 from wavetank.drills.second_faults import UP_KILLED, SecondFault, mend
 from wavetank.drills.traffic.choosing import all_ways, choose_way
@@ -26,6 +25,7 @@ from wavetank.drills.traffic.log import READ, WRITE
 from wavetank.drills.traffic.promises import Promises
 from wavetank.drills.traffic.served import unserved
 from wavetank.errors import UsageError, WaitedInVain
+from wavetank.own_command import UP_TIMEOUT_S, last_line, run_command
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
@@ -37,8 +37,6 @@ AFTER_S = 3.0
 DETECT_S = 30.0
 # How long the traffic goes on for clients who are not served after that.
 COME_BACK_S = 20.0
-# How long a topology-up may take.
-UP_TIMEOUT_S = 600
 
 Storm = Callable[[Servers], None]
 # What mends it while the traffic goes on: it returns what it did, and when, in seconds since it began.
@@ -100,7 +98,7 @@ class OutageDrill:
         demand_green(self._servers)
         self._traffic.start()
         self._lag.start()
-        self._rest(BEFORE_S)
+        rest(BEFORE_S)
         for kind in (WRITE, READ):
             if not any(each.acknowledged for each in self._traffic.log.all(kind)):
                 raise UsageError(
@@ -119,7 +117,7 @@ class OutageDrill:
         self._steps = [Step(step.what, round(offset_s + step.at_s, 3)) for step in steps]
         self._mended_s = time.monotonic()
         self.facts["steps"] = [f"{step.at_s:8.3f} s  {step.what}" for step in self._steps]
-        self._rest(AFTER_S)
+        rest(AFTER_S)
         if "refused" in self.facts:
             return
         # An outage that lasts is to be measured, not cut off. One that does not end, the verdict names.
@@ -226,11 +224,6 @@ class OutageDrill:
         self._traffic.stop()
         self._lag.stop()
         self._undo()
-
-    @staticmethod
-    def _rest(seconds: float) -> None:
-        over_s = time.monotonic() + seconds
-        wait_until("the traffic", lambda: time.monotonic() >= over_s, timeout_s=seconds + 1, interval_s=0.05)
 
 
 def bring_up(instance: str, **options: str) -> str:

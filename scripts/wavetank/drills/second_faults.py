@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from wavetank.change.timeline import Step
-from wavetank.drills.own_command import ended, kill, last_line, run_command, started
 from wavetank.errors import UsageError
 from wavetank.machine import containers
+from wavetank.own_command import ended, kill, last_line, run_command, started
 from wavetank.topology.model import Node, Topology
 
 COMMAND_KILLED = "command-killed"

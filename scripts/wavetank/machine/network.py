@@ -3,11 +3,11 @@
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wavetank.errors import UsageError
 from wavetank.machine import containers
+from wavetank.threads import side_by_side
 
 # Our rules are in chains of their own, in the container's network alone: nothing else is touched by healing.
 _CHAIN = "wavetank"
@@ -66,9 +66,8 @@ def disturbed(names: Sequence[str]) -> list[str]:
     """Return those of the running containers that are cut from others or slow; each is asked once, side by side."""
     look = f"iptables --wait -S {_CHAIN}; iptables --wait -S {_LOSS_CHAIN}; tc qdisc show dev {_DEVICE}"
     marks = ("DROP", *(f"qdisc {kind} " for kind in _QDISCS))
-    with ThreadPoolExecutor(max(1, len(names))) as pool:
-        found = pool.map(lambda name: _in_network_of(name, "sh", "-c", look).stdout, names)
-        return [name for name, said in zip(names, found, strict=True) if any(mark in said for mark in marks)]
+    found = side_by_side(lambda name: _in_network_of(name, "sh", "-c", look).stdout, names)
+    return [name for name, said in zip(names, found, strict=True) if any(mark in said for mark in marks)]
 
 
 def heal(names: Iterable[str]) -> None:

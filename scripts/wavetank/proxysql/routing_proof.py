@@ -3,13 +3,13 @@
 import contextlib
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wavetank.errors import UnreachableError, WaitedInVain
 from wavetank.proxysql.statement_corpus import MARK, Statement
 from wavetank.servers.accounts import APP_ACCOUNT
 from wavetank.servers.node import Connection, Row, Server, Servers, StatementError, query_on
+from wavetank.threads import side_by_side
 from wavetank.topology.proxies import ADMIN, Proxy
 from wavetank.waiting import wait_until
 
@@ -47,9 +47,8 @@ def route(servers: Servers, proxy: Proxy, statements: Sequence[Statement], schem
     """
     admin = servers[proxy.side]
     before = _counted(admin)
-    with ThreadPoolExecutor(SESSIONS) as pool:
-        through = servers[proxy.name]
-        shares = pool.map(lambda first: _run(through, statements[first::SESSIONS], schema), range(SESSIONS))
+    through = servers[proxy.name]
+    shares = side_by_side(lambda first: _run(through, statements[first::SESSIONS], schema), range(SESSIONS))
     answers: dict[int, tuple[str, str]] = {}
     for first, share in enumerate(shares):
         answers.update(zip(range(first, len(statements), SESSIONS), share, strict=True))

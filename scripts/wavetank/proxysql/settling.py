@@ -1,13 +1,13 @@
 """Give proxies the time to see what the servers have become; verification judges then."""
 
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
 
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.machine import containers
 from wavetank.proxysql.configuration import monitor_errors, server_states
 from wavetank.servers.accounts import APP_ACCOUNT
 from wavetank.servers.node import Servers, StatementError
+from wavetank.threads import side_by_side
 from wavetank.topology.hostgroups import pairs_of
 from wavetank.topology.proxies import ADMIN, PROXYSQL, Proxy
 from wavetank.waiting import wait_until
@@ -32,9 +32,7 @@ def wait_for_proxies(servers: Servers) -> None:
                 interval_s=0.1,
             )
 
-    if proxies:
-        with ThreadPoolExecutor(len(proxies)) as pool:
-            list(pool.map(wait_for, proxies))
+    side_by_side(wait_for, proxies)
 
 
 def _sees_all(proxy: Proxy, servers: Servers) -> bool:

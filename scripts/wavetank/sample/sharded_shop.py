@@ -24,6 +24,7 @@ from wavetank.sharding.directory import assign_many
 from wavetank.sharding.errors import OutdatedMapError
 from wavetank.sharding.maps.keys import COUNTRY, CUSTOMER
 from wavetank.sharding.maps.shape import ShardMap
+from wavetank.sharding.side_by_side import on_each
 from wavetank.topology.model import Shard
 
 # Orders of all shards together that are generated at one go: each shard's part of them is a transaction.
@@ -107,12 +108,11 @@ def load_first(servers: Servers) -> list[str]:
 def states_of(servers: Servers, shards: Sequence[Shard]) -> dict[int, State]:
     """Return how far each shard is."""
 
-    def look(shard: Shard) -> State:
-        rows = servers[shard.source.name].query(f"SELECT seed, orders FROM {shard.schema}.load_state", account="admin")
+    def look(shard: Shard, source: Server) -> State:
+        rows = source.query(f"SELECT seed, orders FROM {shard.schema}.load_state", account="admin")
         return State(int(rows[0]["seed"]), int(rows[0]["orders"])) if rows else State(None, 0)
 
-    with ThreadPoolExecutor(len(shards)) as pool:
-        return dict(zip((shard.number for shard in shards), pool.map(look, shards), strict=True))
+    return on_each(servers, shards, look)
 
 
 @contextlib.contextmanager

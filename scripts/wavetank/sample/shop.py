@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from wavetank.errors import UsageError
 from wavetank.sample.filling import LOCK_WAIT_S, Filled, Report, refuse_numbers
 from wavetank.sample.generated import PRODUCTS, customers_of, product
-from wavetank.sample.writing import batch, inserts, schema_names, schema_statements
+from wavetank.sample.writing import batch, inserts
 from wavetank.servers.node import Server, Servers, query_on
+from wavetank.sharding.schema import made_by, shop_statements
 from wavetank.topology.model import Node, Topology
 
 # Orders a transaction: a killed load loses at most these, and a replica applies them at one go.
@@ -94,10 +95,10 @@ def entry_points(topology: Topology) -> list[Node]:
 def find_shop(source: Server) -> Found | None:
     """Return what the source's shop holds, None where the schema is not there or not whole."""
     rows = source.query(
-        "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'",
+        "SELECT CONCAT('shop.', TABLE_NAME) AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'",
         account="admin",
     )
-    if not schema_names() <= {row["name"] for row in rows}:
+    if not made_by(shop_statements()) <= {row["name"] for row in rows}:
         return None
     state = source.query("SELECT seed, orders FROM shop.load_state", account="app_rw")
     seed, orders = (state[0]["seed"], state[0]["orders"]) if state else (None, 0)
@@ -146,7 +147,7 @@ def _load(source: Server, orders: int, seed: int, report: Report) -> int:
         if not run("SELECT GET_LOCK('shop.load', %s) AS got", [LOCK_WAIT_S])[0]["got"]:
             raise UsageError(f"another load is under way on {source.name}: wait for its end")
         if find_shop(source) is None:
-            source.execute(*schema_statements(), account="admin")
+            source.execute(*shop_statements(), account="admin")
         found = find_shop(source) or Found()
         refuse_unfit(source.name, found, orders, seed)
         # The generated rows are whole by themselves, and the replicas take half the time.

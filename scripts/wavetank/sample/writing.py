@@ -1,7 +1,6 @@
-"""Which statements make the sample shop's schema, and write its rows."""
+"""Which statements write the sample shop's rows."""
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -9,9 +8,6 @@ from typing import Any
 
 from wavetank.sample.generated import customer, customers_of, order
 from wavetank.servers.node import STATEMENT_BYTES
-from wavetank.topology.instance import HOME
-
-SCHEMA_FILE = HOME / "configs" / "sql" / "shop.sql"
 
 
 def batch(seed: int, done: int, upto: int) -> list[str]:
@@ -52,13 +48,3 @@ def _literal(value: int | Decimal | str | datetime) -> str:
     if isinstance(value, str) and ("'" in value or "\\" in value):
         raise ValueError(f"{value!r} would need escaping")
     return f"'{value}'" if isinstance(value, str | datetime) else str(value)
-
-
-def schema_statements() -> list[str]:
-    """Return the statements of configs/sql/shop.sql."""
-    return [statement for part in SCHEMA_FILE.read_text().split(";\n") if (statement := part.strip())]
-
-
-def schema_names() -> set[str]:
-    """Return the names of the tables and views that configs/sql/shop.sql makes."""
-    return set(re.findall(r"^CREATE .*(?:TABLE IF NOT EXISTS|VIEW) shop\.(\w+)", SCHEMA_FILE.read_text(), re.MULTILINE))

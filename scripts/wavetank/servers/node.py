@@ -16,8 +16,9 @@ from mysql.connector.constants import ClientFlag
 from mysql.connector.network import MySQLTCPSocket
 
 from wavetank.errors import UnreachableError
+from wavetank.threads import side_by_side
 from wavetank.topology.instance import Instance
-from wavetank.topology.model import Topology
+from wavetank.topology.model import Node, Topology
 
 # What fits into one TLS record. The driver leaves Nagle's algorithm on, so that the rest of anything longer
 # waits for the server's delayed acknowledgement: 44 ms a statement.
@@ -274,6 +275,21 @@ def answer_on(
             return rows, int(cursor.lastrowid or 0)
     except _GONE as error:
         raise UnreachableError(node, _reason(error)) from error
+
+
+def answers(server: Server, account: str = "monitor") -> bool:
+    """Return whether a server answers a question."""
+    try:
+        server.value("SELECT 1", account=account)
+    except UnreachableError:
+        return False
+    return True
+
+
+def silent_ones(servers: Servers, nodes: Sequence[Node], account: str = "monitor") -> list[Node]:
+    """Return which of the servers do not answer; all are asked at once, and have a login as `account` then."""
+    there = side_by_side(lambda node: answers(servers[node.name], account), nodes)
+    return [node for node, answer in zip(nodes, there, strict=True) if not answer]
 
 
 @dataclass(frozen=True)

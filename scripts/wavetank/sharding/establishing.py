@@ -1,7 +1,6 @@
 """What topology-up makes of servers that are shards: schemas, gates, and the first shard map."""
 
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 
 from wavetank.servers.node import Servers
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
@@ -13,6 +12,7 @@ from wavetank.sharding.moment import Moment, last_prepared, this_moment
 from wavetank.sharding.reshard.decision import decided
 from wavetank.sharding.reshard.ledger import AtWorkError, Ledger
 from wavetank.sharding.schema import make_missing, shard_statements, sharding_statements
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Shard
 
 
@@ -29,15 +29,13 @@ def establish(servers: Servers, *, dry_run: bool = False) -> list[str]:
         ShardingError: the map that there is cannot be read here.
         UnreachableError: a source does not answer.
     """
-    shards = servers.topology.shards
     made = make_schemas(servers, dry_run=dry_run)
     if dry_run:
         return made
     news = [*_publish_first(servers), *_let_go_on(servers)]
-    with ThreadPoolExecutor(len(shards)) as pool:
-        moment, prepared = this_moment(servers), last_prepared(servers)
-        gates = pool.map(lambda shard: _make_gates(servers, shard, moment, prepared), shards)
-        return [*made, *news, *itertools.chain.from_iterable(gates), *_recount(servers)]
+    moment, prepared = this_moment(servers), last_prepared(servers)
+    gates = side_by_side(lambda shard: _make_gates(servers, shard, moment, prepared), servers.topology.shards)
+    return [*made, *news, *itertools.chain.from_iterable(gates), *_recount(servers)]
 
 
 def make_schemas(servers: Servers, *, dry_run: bool = False) -> list[str]:
@@ -46,10 +44,8 @@ def make_schemas(servers: Servers, *, dry_run: bool = False) -> list[str]:
     Raises:
         UnreachableError: a source does not answer.
     """
-    shards = servers.topology.shards
-    with ThreadPoolExecutor(len(shards)) as pool:
-        made = pool.map(lambda shard: _make_schemas(servers, shard, dry_run=dry_run), shards)
-        return list(itertools.chain.from_iterable(made))
+    made = side_by_side(lambda shard: _make_schemas(servers, shard, dry_run=dry_run), servers.topology.shards)
+    return list(itertools.chain.from_iterable(made))
 
 
 def _make_schemas(servers: Servers, shard: Shard, *, dry_run: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""The schemas of sharding as statements, and what of them a server lacks."""
+"""The schemas of the shop and of sharding as statements, and what of them a server lacks."""
 
 import itertools
 import re
@@ -20,9 +20,14 @@ _TABLE = re.compile(
 )
 
 
+def shop_statements() -> list[str]:
+    """Return what makes a whole shop on one server; it can be run again."""
+    return _statements("shop.sql") + _statements("shop_and_shard.sql", "shop")
+
+
 def shard_statements(shard: Shard) -> list[str]:
     """Return what makes the shop's part on `shard`; it can be run again."""
-    return _statements("shard.sql", shard.schema)
+    return _statements("shard.sql", shard.schema) + _statements("shop_and_shard.sql", shard.schema)
 
 
 def sharding_statements(*, catalogue: bool) -> list[str]:

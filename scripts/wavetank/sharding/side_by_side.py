@@ -1,11 +1,11 @@
 """What several shards say that are asked side by side, and which ones those are that a map names."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from wavetank.servers.node import Server, Servers
 from wavetank.sharding.maps.shape import ShardMap
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Shard, Topology
 
 T = TypeVar("T")
@@ -13,9 +13,8 @@ T = TypeVar("T")
 
 def on_each(servers: Servers, shards: Sequence[Shard], ask: Callable[[Shard, Server], T]) -> dict[int, T]:
     """Return what `ask` says of each shard and its source, asked side by side."""
-    with ThreadPoolExecutor(max(1, len(shards))) as pool:
-        found = pool.map(lambda shard: ask(shard, servers[shard.source.name]), shards)
-        return dict(zip((shard.number for shard in shards), found, strict=True))
+    found = side_by_side(lambda shard: ask(shard, servers[shard.source.name]), shards)
+    return dict(zip((shard.number for shard in shards), found, strict=True))
 
 
 def shards_of(topology: Topology, shard_map: ShardMap) -> list[Shard]:

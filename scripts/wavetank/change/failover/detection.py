@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from wavetank.change.failover.candidate_selection import SILENCE_S, Witness
 from wavetank.change.failover_log import Failover
-from wavetank.change.fencing import answers
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.gtid import union
-from wavetank.servers.node import Row, Servers
+from wavetank.servers.node import Row, Servers, answers, silent_ones
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Node
 from wavetank.waiting import wait_until
 
@@ -61,13 +61,6 @@ class Look:
     def hearing(self) -> str:
         """The names of those that still hear from the source."""
         return ", ".join(witness.name for witness in self.witnesses if witness.hears)
-
-
-def silent_ones(servers: Servers, nodes: Sequence[Node]) -> list[Node]:
-    """Return which of the servers do not answer; all are asked at once."""
-    with ThreadPoolExecutor(len(nodes)) as pool:
-        there = pool.map(lambda node: answers(servers[node.name]), nodes)
-        return [node for node, answer in zip(nodes, there, strict=True) if not answer]
 
 
 def source_to_replace(servers: Servers, begun: Sequence[Failover], name: str) -> Node:
@@ -180,8 +173,8 @@ def ask_witnesses(servers: Servers, source: Node) -> Iterator[Witness]:
             return None
         return _read(node, rows, source, node in direct)
 
-    with ThreadPoolExecutor(max(1, len(behind))) as pool:
-        found = {node.name: witness for node, witness in zip(behind, pool.map(ask, behind), strict=True) if witness}
+    witnesses = zip(behind, side_by_side(ask, behind), strict=True)
+    found = {node.name: witness for node, witness in witnesses if witness}
     yield from (found[node.name] for node in servers.topology.nodes if node.name in found)
 
 

@@ -11,11 +11,11 @@ from wavetank.change.failover.candidate_selection import Choice, Known, choose, 
 from wavetank.change.failover.collecting import Collector, absent_ones, restarted_ones, with_seen
 from wavetank.change.failover.detection import ANSWER_TIMEOUT_S, Look, agree, refuse_without_replica, source_to_replace
 from wavetank.change.failover_log import Failover, FailoverLog
-from wavetank.change.fencing import Fence, answers, fence
+from wavetank.change.fencing import Fence, fence
 from wavetank.change.finishing import finish, open_and_follow
 from wavetank.change.role_transition import Change, greeting, record_promotion
 from wavetank.change.timeline import Timeline
-from wavetank.servers.node import Servers
+from wavetank.servers.node import Servers, answers
 from wavetank.topology.model import Node
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
-from wavetank.checks.finding import Finding, NotAsked, Seen, of_stopped
-from wavetank.servers.lag import settled_lag_us
+from wavetank.checks.finding import Seen
+from wavetank.checks.lateness import late_channels
 from wavetank.servers.node import Servers
-from wavetank.servers.replication import channels_of, replicates
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Is the applier's lag behind its source, by performance_schema, within its bound?"
@@ -19,20 +18,5 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Compare each channel's applier lag with the topology's bound."""
-    bound_us = int(servers.topology.lag_bound_s * 1e6)
-    found = channels_of(servers[node.name])
-    for channel in node.channels:
-        if not replicates(found.get(channel.name, {})):
-            yield of_stopped(channel)
-            continue
-        lag_us = settled_lag_us(bound_us, attrgetter("hop_us"), servers[node.name], channel)
-        if lag_us is None:
-            # Who never wrote is late for nobody: a closed peer, for one.
-            yield NotAsked(f"{channel.title} has applied nothing", moot=True)
-        elif lag_us > bound_us:
-            yield Finding(
-                node.name,
-                f"at most {bound_us} us behind {channel.source}",
-                f"{lag_us} us",
-                "make status, then performance_schema.replication_applier_status_by_worker",
-            )
+    next_step = "make status, then performance_schema.replication_applier_status_by_worker"
+    return late_channels(node, servers, node.channels, attrgetter("hop_us"), "behind", next_step)

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
-from wavetank.checks.finding import Finding, NotAsked, Seen, of_stopped
-from wavetank.servers.lag import settled_lag_us
+from wavetank.checks.finding import Seen
+from wavetank.checks.lateness import late_channels
 from wavetank.servers.node import Servers
-from wavetank.servers.replication import channels_of, replicates
 from wavetank.topology.model import Channel, Node, Topology
 
 QUESTION = "Behind a relay: is the lag from the first commit to here, over all hops, within its bound?"
@@ -19,25 +18,9 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Compare the end-to-end lag of each channel behind a relay with the topology's bound."""
-    bound_us = int(servers.topology.lag_bound_s * 1e6)
-    found = channels_of(servers[node.name])
-    for channel in node.channels:
-        if not _is_relay(servers.topology, channel):
-            continue
-        if not replicates(found.get(channel.name, {})):
-            yield of_stopped(channel)
-            continue
-        lag_us = settled_lag_us(bound_us, attrgetter("end_to_end_us"), servers[node.name], channel)
-        if lag_us is None:
-            # Who never wrote is late for nobody: a closed peer, for one.
-            yield NotAsked(f"{channel.title} has applied nothing", moot=True)
-        elif lag_us > bound_us:
-            yield Finding(
-                node.name,
-                f"at most {bound_us} us from the first commit, by way of {channel.source}",
-                f"{lag_us} us",
-                "make status shows the lag of each hop",
-            )
+    behind_relays = [channel for channel in node.channels if _is_relay(servers.topology, channel)]
+    since, next_step = "from the first commit, by way of", "make status shows the lag of each hop"
+    return late_channels(node, servers, behind_relays, attrgetter("end_to_end_us"), since, next_step)
 
 
 def _is_relay(topology: Topology, channel: Channel) -> bool:

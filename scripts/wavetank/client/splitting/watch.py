@@ -4,12 +4,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wavetank.client.splitting.driver import ConnectionGoneError, run
 from wavetank.client.splitting.settings import Bounds, Endpoint
 from wavetank.servers.node import Connection
+from wavetank.threads import side_by_side
 from wavetank.waiting import repeat
 
 _LOOK = "SELECT @@GLOBAL.read_only AS closed, ({heartbeat}) AS age_us"
@@ -67,8 +67,7 @@ class Watch:
     def look_at_all(self) -> None:
         """Look at every server now."""
         now = time.monotonic()
-        with ThreadPoolExecutor(len(self._endpoints)) as pool:
-            list(pool.map(lambda each: self.look_at(each.name, now), self._endpoints))
+        side_by_side(lambda each: self.look_at(each.name, now), self._endpoints)
 
     def look_at(self, name: str, since: float) -> None:
         """Look at one server, unless somebody has begun to after `since` (of time.monotonic), and remember it."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import psutil
 
-from wavetank.drills.own_command import program
 from wavetank.machine import containers
+from wavetank.own_command import program
 from wavetank.topology.instance import Instance
 from wavetank.topology.model import project_of
 

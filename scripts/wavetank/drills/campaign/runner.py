@@ -15,9 +15,9 @@ from wavetank.drills.campaign.plan import Setting, Storm
 from wavetank.drills.campaign.progress import Progress
 from wavetank.drills.campaign.results import Result, Results
 from wavetank.drills.lent_instances import lent_instance, take_down_leftovers
-from wavetank.drills.own_command import alone, end_running, last_line, run_command
 from wavetank.drills.runner import PAGE
 from wavetank.errors import UsageError
+from wavetank.own_command import alone, end_running, last_line, run_command
 
 DRILL_TIMEOUT_S = 900
 JUDGE_TIMEOUT_S = 60

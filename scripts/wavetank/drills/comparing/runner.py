@@ -9,10 +9,10 @@ from typing import Any
 
 from wavetank.drills.comparing.figures import NO_END, Row, Run
 from wavetank.drills.comparing.settings import Plan, Setting
-from wavetank.drills.lent_instances import UP_TIMEOUT_S, lent_instance, take_down_leftovers
-from wavetank.drills.own_command import alone, last_line, run_command
+from wavetank.drills.lent_instances import lent_instance, take_down_leftovers
 from wavetank.drills.runner import PAGE
 from wavetank.errors import UsageError
+from wavetank.own_command import UP_TIMEOUT_S, alone, last_line, run_command
 
 # Of the names of its instances, and of nobody else's.
 PREFIX = "compare-"

@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import combinations
 from typing import Any
@@ -22,6 +21,7 @@ from wavetank.errors import UnreachableError, UsageError
 from wavetank.machine import network
 from wavetank.servers.node import Server, Servers, StatementError, query_on
 from wavetank.servers.replication import applier_error, channels_of, replicates
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Topology
 from wavetank.waiting import wait_until
 
@@ -89,8 +89,7 @@ class ConflictDrill:
             network.cut(one, other)
         self._say("the sources are cut from each other")
         started = time.monotonic()
-        with ThreadPoolExecutor(len(self._peers)) as pool:
-            list(pool.map(self._write, self._peers))
+        side_by_side(self._write, self._peers)
         self.facts["operations"] = self._workload.operations | {"seconds": round(time.monotonic() - started, 3)}
         network.heal(self._containers)
         self._say("the network is whole again")

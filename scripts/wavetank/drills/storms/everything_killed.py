@@ -1,7 +1,5 @@
 """The power fails: every server and proxy is gone at once, and what was acknowledged must be on the disks."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from wavetank.change.timeline import Step, Timeline
 from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import OutageDrill, bring_up
@@ -9,6 +7,7 @@ from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UsageError
 from wavetank.machine import containers
 from wavetank.servers.node import Servers
+from wavetank.threads import side_by_side
 from wavetank.topology.model import Topology
 
 STORM = "All servers and proxies are killed (SIGKILL) at once under load, as by a power failure, and started again."
@@ -28,9 +27,7 @@ def prepare(servers: Servers, options: Options, say: Say) -> Drill:
 
 def kill_all(servers: Servers) -> None:
     """Kill them side by side."""
-    names = [servers.topology.container(member) for member in servers.topology.members]
-    with ThreadPoolExecutor(len(names)) as pool:
-        list(pool.map(containers.kill, names))
+    side_by_side(containers.kill, [servers.topology.container(member) for member in servers.topology.members])
 
 
 def start_all(servers: Servers) -> tuple[Step, ...]:

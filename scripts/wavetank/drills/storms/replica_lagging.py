@@ -6,7 +6,7 @@ from functools import partial
 from wavetank.change.failover.candidate_selection import choose
 from wavetank.change.failover.detection import ask_witnesses
 from wavetank.change.timeline import Step, Timeline
-from wavetank.drills.drill import Drill, Options, Say
+from wavetank.drills.drill import Drill, Options, Say, rest
 from wavetank.drills.outage import DETECT_S, OutageDrill
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.lag import Lag, lags
@@ -78,7 +78,7 @@ class LaggingReplica(OutageDrill):
         timeline.add(f"{self._node.name} is {self._behind_s():.1f} s behind")
         self._chosen = candidate(servers)
         timeline.add(f"a failover now would take {self._chosen or 'nobody'}")
-        self._rest(LAST_S)
+        rest(LAST_S)
         set_delay(servers[self._node.name], 0)
         timeline.add(f"{self._node.name} applies at once again")
         self._calm_s = time.monotonic()

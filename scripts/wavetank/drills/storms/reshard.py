@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wavetank.checks.asking import ask_all
 from wavetank.client.shards import connect
-from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt
+from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt, rest
 from wavetank.drills.judging.declared import CUSTOMERS, Declared
 from wavetank.drills.judging.judges import Judgement
 from wavetank.drills.judging.kept import Kept
@@ -96,19 +96,19 @@ class ReshardDrill:
         self._traffic = ShopTraffic(proxied or self._shards, self._options.seed, across=proxied is None)
         self._traffic.open()
         self._traffic.start()
-        self._rest(REST_S)
+        rest(REST_S)
 
     def storm(self) -> None:
         """Add a shard."""
         self._storm_s = time.monotonic()
         self._reshard(self._count + 1)
-        self._rest(REST_S)
+        rest(REST_S)
 
     def recovery(self) -> None:
         """Take it away again, and let the customers come to their end."""
         self._reshard(self._count)
         self._mended_s = time.monotonic()
-        self._rest(REST_S)
+        rest(REST_S)
         traffic = self._running
         wait_until(
             f"{self._options.operations} writes", lambda: len(traffic.writes) >= self._options.operations,
@@ -217,11 +217,6 @@ class ReshardDrill:
                 int(servers[shard.source.name].value(f"SELECT COUNT(*) FROM {shard.schema}.orders", account="admin"))
                 for shard in servers.topology.shards
             )
-
-    @staticmethod
-    def _rest(seconds: float) -> None:
-        over_s = time.monotonic() + seconds
-        wait_until("the traffic", lambda: time.monotonic() >= over_s, timeout_s=seconds + 1, interval_s=0.05)
 
 
 def held_by(servers: Servers, customers: list[int]) -> tuple[list[Held], list[tuple[int, int, int]]]:

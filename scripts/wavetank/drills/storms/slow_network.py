@@ -4,7 +4,7 @@ import time
 from functools import partial
 
 from wavetank.change.timeline import Step, Timeline
-from wavetank.drills.drill import Drill, Options, Say
+from wavetank.drills.drill import Drill, Options, Say, rest
 from wavetank.drills.outage import OutageDrill
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.log import READ, WRITE
@@ -59,7 +59,7 @@ class SlowNetwork(OutageDrill):
         """Replace nobody, since the source is not gone; then wait until replication is itself again."""
         timeline = Timeline()
         timeline.add("the source's network is slow")
-        self._rest(LAST_S)
+        rest(LAST_S)
         self._lost = network.packets_lost(self._container)
         network.quicken([self._container])
         self._calm_s = time.monotonic()

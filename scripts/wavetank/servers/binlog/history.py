@@ -6,7 +6,6 @@ import math
 import re
 import secrets
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +25,7 @@ from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.binlog.values import Image, decode_rows
 from wavetank.servers.gtid import contains, intervals
 from wavetank.servers.node import Server, Servers
+from wavetank.threads import side_by_side
 
 # Our own tables: heartbeat and canary, of which each server writes its own row, and the records of conflicts.
 OWN_SCHEMA = "wavetank"
@@ -166,8 +166,7 @@ def read_histories(servers: Servers, peers: Sequence[str], examined: str) -> dic
         UnreachableError: one of them does not answer.
         UsageError: a log says something that cannot be read.
     """
-    with ThreadPoolExecutor(len(peers)) as pool:
-        return dict(zip(peers, pool.map(lambda name: _read(servers[name], examined), peers), strict=True))
+    return dict(zip(peers, side_by_side(lambda name: _read(servers[name], examined), peers), strict=True))
 
 
 def _read(server: Server, examined: str) -> History:

@@ -13,7 +13,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 
 from wavetank.errors import UnreachableError, UsageError
@@ -24,6 +23,7 @@ from wavetank.sharding.gates import RAISE, lower_gate
 from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.reshard.rows import Session
+from wavetank.threads import side_by_side
 
 # How many seconds a transaction may keep a gate from being closed; innodb_lock_wait_timeout has whole ones.
 GATE_S = 1
@@ -42,8 +42,7 @@ def closed(ground: Ground, published: PublishedMap) -> Iterator[float]:
         UnreachableError: a source does not answer.
     """
     with _held(ground, published.version + 1) as (sessions, began), _reopened_on_failure(ground, published):
-        with ThreadPoolExecutor(max(1, len(sessions))) as pool:
-            list(pool.map(lambda session: session.run("COMMIT"), sessions))
+        side_by_side(lambda session: session.run("COMMIT"), sessions)
         yield began
 
 
@@ -53,11 +52,10 @@ def _held(ground: Ground, version: int) -> Iterator[tuple[list[Session], float]]
     with ExitStack() as stack:
         sessions = [stack.enter_context(closing(ground.session(number))) for number in ground.source_shards]
         began = time.monotonic()
-        with ThreadPoolExecutor(max(1, len(sessions))) as pool:
-            try:
-                list(pool.map(lambda session: _hold(session, version), sessions))
-            except StatementError as error:
-                raise UsageError(f"a transaction of moving keys did not end within {GATE_S} s: {error.msg}") from None
+        try:
+            side_by_side(lambda session: _hold(session, version), sessions)
+        except StatementError as error:
+            raise UsageError(f"a transaction of moving keys did not end within {GATE_S} s: {error.msg}") from None
         yield sessions, began
 
 

@@ -8,7 +8,6 @@ before, and the cut-over is tried again.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from wavetank.sharding.reshard.following import Follower
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.reshard.replicas import wait_for_replicas
 from wavetank.sharding.reshard.rows import Session
+from wavetank.threads import side_by_side
 from wavetank.waiting import wait_until
 
 LONGEST_TRANSACTION_S = 60.0
@@ -104,8 +104,7 @@ def _compare(ground: Ground, followers: Sequence[Follower], comparisons: Sequenc
         DiffersError: a copy is not what its original is.
     """
     touched = {follower.source_shard: follower.progress.take_touched() for follower in followers}
-    with ThreadPoolExecutor(max(1, len(comparisons))) as pool:
-        found = list(pool.map(lambda each: each.now(ground, each.of(touched[each.source_shard])), comparisons))
+    found = side_by_side(lambda each: each.now(ground, each.of(touched[each.source_shard])), comparisons)
     if lines := named(comparisons, found):
         raise DiffersError("; ".join(lines) + NOTHING_DONE)
     return sum(map(len, touched.values()))

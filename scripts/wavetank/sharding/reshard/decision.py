@@ -9,7 +9,6 @@ on a replica of each shard; as long as it is noted, nobody can publish anything 
 
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.reshard.closing import publish
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.side_by_side import on_each
+from wavetank.threads import side_by_side
 from wavetank.waiting import wait_until
 
 # How long the catalogue's server may take to come back, for as long as keys are closed and all is decided.
@@ -167,8 +167,7 @@ def _note_elsewhere(ground: Ground, decision: Decision) -> None:
 
     if not others:
         return
-    with ThreadPoolExecutor(len(others)) as pool:
-        failed = list(pool.map(note, others))
+    failed = side_by_side(note, others)
     if all(failed):
         raise next(filter(None, failed))
 

@@ -4,11 +4,11 @@ A replica counts for what it has executed by its own word. One that does not ans
 """
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
-from wavetank.servers.node import Server
+from wavetank.servers.node import Server, answers
 from wavetank.sharding.reshard.moves import Ground
+from wavetank.threads import side_by_side
 from wavetank.waiting import wait_until
 
 HINT = "make status shows why, make topology-up mends; the same command then goes on"
@@ -29,7 +29,7 @@ def refuse_unreplicated(ground: Ground, shards: Iterable[int], *, without_replic
     numbers = sorted(shards)
     for number in numbers:
         replicas = ground.replicas(number)
-        if replicas and not any(_answers(replica) for replica in replicas):
+        if replicas and not any(answers(replica) for replica in replicas):
             raise UnreplicatedError(
                 f"of shard {number} no replica answers ({', '.join(replica.name for replica in replicas)}), and rows "
                 f"that are on {ground.source(number).name} alone are not relied on: make topology-up mends"
@@ -49,21 +49,12 @@ def what_is_missing(replicas: Sequence[Server], gtids: str) -> str:
     """
     if not replicas:
         return ""
-    with ThreadPoolExecutor(len(replicas)) as pool:
-        found = list(pool.map(lambda replica: _lacks(replica, gtids), replicas))
+    found = side_by_side(lambda replica: _lacks(replica, gtids), replicas)
     if late := [replica.name for replica, lacks in zip(replicas, found, strict=True) if lacks]:
         return f"{', '.join(late)} not so far"
     if all(lacks is None for lacks in found):
         return f"{', '.join(replica.name for replica in replicas)} not answering"
     return ""
-
-
-def _answers(replica: Server) -> bool:
-    try:
-        replica.value("SELECT 1")
-    except UnreachableError:
-        return False
-    return True
 
 
 def _lacks(replica: Server, gtids: str) -> bool | None:
@@ -93,11 +84,10 @@ def wait_for_replicas(ground: Ground, shards: Iterable[int], timeout_s: float) -
                 timeout_s=timeout_s, interval_s=0.005, good=lambda missing: not missing, hint=HINT,
             )  # fmt: skip
         except WaitedInVain as error:
-            if not any(map(_answers, replicas)):
+            if not any(map(answers, replicas)):
                 raise UnreplicatedError(str(error)) from error
             raise
         return due
 
     numbers = sorted(shards)
-    with ThreadPoolExecutor(len(numbers)) as pool:
-        return dict(zip(numbers, pool.map(wait, numbers), strict=True))
+    return dict(zip(numbers, side_by_side(wait, numbers), strict=True))

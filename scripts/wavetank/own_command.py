@@ -1,4 +1,4 @@
-"""Our own command line, run as a person would run it: with the options that are given, and with no others."""
+"""Our own command line, run as a person would run it."""
 
 import contextlib
 import fcntl
@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from wavetank.errors import UsageError
 from wavetank.topology.instance import HOME, OPTIONS, STATE
 
 # How long a command may take to end after Ctrl-C, in seconds.
 END_S = 30
+# How long a topology-up may take, in seconds.
+UP_TIMEOUT_S = 600
 # What else a person has said in the environment is not for a command that is run on their behalf, but for what
 # concerns the machine: images, and what a server may take of it.
 _INHERITED = ("mysql_image", "proxysql_image", "node_memory", "node_cpus")
@@ -32,6 +35,19 @@ def environment(options: Mapping[str, str]) -> Mapping[str, str]:
 def program() -> str:
     """Return the path of the command `wavetank` that belongs to this interpreter."""
     return str(Path(sys.executable).with_name("wavetank"))
+
+
+def topology_up(instance: str, show: TextIO | int | None = None, **options: str) -> int:
+    """Bring an instance up in front of the person who called us, by what they have said; return the exit code.
+
+    `options` is what they have not said in the environment, and `show` where they read what it says.
+    """
+    # What the caller was asked for is about this command, not about that one.
+    said = {name: value for name, value in os.environ.items() if name != "TO"}
+    command = [program(), "up"]
+    return subprocess.run(
+        command, cwd=HOME, env={**said, "INSTANCE": instance, **options}, stdout=show, check=False
+    ).returncode
 
 
 def run_command(
