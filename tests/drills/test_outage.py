@@ -147,8 +147,8 @@ def test_a_failover_that_does_not_happen_leaves_its_whole_report_and_exit_1(
     assert json.loads(wavetank("check", "--json", INSTANCE=semi_sync).stdout)["green"]
 
 
-def test_a_new_source_waits_for_the_receipts_that_it_can_get_and_later_for_all(semi_sync: str) -> None:
-    """Of two replicas one takes the source's place: two receipts would be waited for in vain."""
+def test_a_new_source_waits_for_the_acknowledgements_that_it_can_get_and_later_for_all(semi_sync: str) -> None:
+    """Of two replicas one takes the source's place: two acknowledgements would be waited for in vain."""
     waits_for = "SELECT @@GLOBAL.rpl_semi_sync_source_enabled * @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count"
     up(semi_sync, SEMI_SYNC=2)
     try:
@@ -158,7 +158,7 @@ def test_a_new_source_waits_for_the_receipts_that_it_can_get_and_later_for_all(s
             change = fail_over(servers, force=True)
             assert servers[change.new].value(waits_for) == 1
             assert f"{change.new} opened, waiting for 1 of 2 acknowledgements" in [step.what for step in change.steps]
-            # Nobody has fallen back to asynchronous: a receipt came for this.
+            # Nobody has fallen back to asynchronous: an acknowledgement came for this.
             servers[change.new].execute("CREATE SCHEMA IF NOT EXISTS drill")
             status = "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = %s"
             assert servers[change.new].value(status, ["Rpl_semi_sync_source_no_tx"]) == "0"

@@ -106,7 +106,7 @@ def compare(
     name: Annotated[str, typer.Argument(metavar="DRILL", help="Which storm.")] = "",
     runs: Annotated[str, typer.Option(envvar="RUNS", help="How many runs of each setting.")] = "3",
     semi_sync: Annotated[
-        str, typer.Option(envvar="SEMI_SYNC", help="How many receipts a commit waits for; several with commas.")
+        str, typer.Option(envvar="SEMI_SYNC", help="How many acknowledgements a commit waits for; several with commas.")
     ] = "",
     via: Annotated[str, typer.Option(envvar="VIA", help="Which ways clients come; several with commas.")] = "",
     as_json: AsJson = False,
@@ -119,7 +119,7 @@ def compare(
     from wavetank.drills.comparing.settings import make_plan
 
     say = progress(as_json=as_json)
-    plan = make_plan(name, runs=runs, receipts=semi_sync, ways=via, plain=DEFAULT_TOPOLOGY, say=say)
+    plan = make_plan(name, runs=runs, acknowledgements=semi_sync, ways=via, plain=DEFAULT_TOPOLOGY, say=say)
     now = datetime.now(UTC)
     started, directory = now.isoformat(timespec="seconds"), report.directory_of(plan, now)
     try:

@@ -30,10 +30,10 @@ def run_all(plan: Plan, directory: Path, say: Say) -> list[Row]:
     runs: dict[Setting, list[Run]] = {setting: [] for setting in plan.settings}
     with alone("comparison"):
         take_down_leftovers(PREFIX)
-        for receipts in plan.receipts:
-            settings = [setting for setting in plan.settings if setting.receipts == receipts]
+        for acknowledgements in plan.acknowledgements:
+            settings = [setting for setting in plan.settings if setting.acknowledgements == acknowledgements]
             try:
-                with _instance(plan, receipts, say) as instance:
+                with _instance(plan, acknowledgements, say) as instance:
                     _take_turns(plan, settings, instance, directory, runs, say)
             except UsageError as refusal:
                 # What has been measured by then is worth a report; where nothing has, there is none to make.
@@ -56,11 +56,11 @@ def _take_turns(  # noqa: PLR0913, PLR0917 - all that a comparison is made of
             say(f"{setting.name}, run {number} of {plan.runs}: {_in_words(run)}")
 
 
-def _instance(plan: Plan, receipts: int, say: Say) -> contextlib.AbstractContextManager[str]:
+def _instance(plan: Plan, acknowledgements: int, say: Say) -> contextlib.AbstractContextManager[str]:
     """Lend an instance of the comparison's own, which is gone afterwards, also after Ctrl-C."""
-    name = f"{PREFIX}semi-sync-{receipts}" if receipts else f"{PREFIX}async"
+    name = f"{PREFIX}semi-sync-{acknowledgements}" if acknowledgements else f"{PREFIX}async"
     say(f"{name}: bringing a source and {plan.replicas} replicas up")
-    options = {"TOPOLOGY": plan.topology, "REPLICAS": str(plan.replicas), "SEMI_SYNC": str(receipts)}
+    options = {"TOPOLOGY": plan.topology, "REPLICAS": str(plan.replicas), "SEMI_SYNC": str(acknowledgements)}
     return lent_instance(name, say, options)
 
 

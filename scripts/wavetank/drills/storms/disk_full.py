@@ -127,5 +127,5 @@ def open_again(servers: Servers, name: str) -> None:
         if drift.node == name:
             servers[name].execute(*drift.statements)
     wait_for_replication(servers)
-    # The checks look at what was written a moment ago, too: a heartbeat, receipts.
+    # The checks look at what was written a moment ago, too: a heartbeat, acknowledgements.
     wait_until("every check to be green", lambda: ask_all(servers).proven, timeout_s=SETTLE_S, interval_s=0.5)
