@@ -42,7 +42,7 @@ OPEN = "SELECT NOT @@GLOBAL.read_only"
 @pytest.fixture
 def servers(changing: str) -> Iterator[Servers]:
     """The instance in order, whoever is its source by now, and with no failover a moment ago."""
-    FailoverLog(Instance(changing)).forget()
+    FailoverLog(Instance(changing)).end_recovery_block()
     with Servers(Instance(changing).topology(), PATIENCE_S) as servers:
         yield servers
     mend_unless_green(changing)

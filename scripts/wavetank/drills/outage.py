@@ -135,7 +135,7 @@ class OutageDrill:
     def _mend_by_command(self, second: SecondFault) -> Sequence[Step]:
         """Mend as a person would while a second fault hits; who lacks a replica may refuse, and says so."""
         # Each drill is a storm of its own: what was before it is no reason to wait.
-        FailoverLog(self._servers.instance).forget()
+        FailoverLog(self._servers.instance).end_recovery_block()
         mended = mend(self._servers.topology, self._command, second)
         if mended.refused and second.of_a_replica:
             self.facts["refused"] = mended.refused
@@ -259,8 +259,8 @@ def replace_source(servers: Servers, *, force: bool = False) -> tuple[Step, ...]
             return False
         return True
 
-    # Each drill is a storm of its own: what was before it is not haste.
-    FailoverLog(servers.instance).forget()
+    # Each drill is a storm of its own: no earlier one blocks its failover.
+    FailoverLog(servers.instance).end_recovery_block()
     wait_until("the failover", accepted, timeout_s=DETECT_S, interval_s=0.05)
     waited_s = time.monotonic() - started - changes[0].steps[-1].at_s
     return tuple(Step(step.what, round(waited_s + step.at_s, 3)) for step in changes[0].steps)

@@ -29,7 +29,7 @@ def plan_failover(servers: Servers, name: str = "", *, force: bool = False) -> P
             return Plan(case.begun.old, case.begun.new, steps=(step,))
         try:
             if not force:
-                log.refuse_haste(case.source)
+                log.refuse_in_recovery_block(case.source)
             found, refused = agree(impatient, case.source, force=force), ""
         except UsageError as refusal:
             # Who would win is worth knowing before it comes to that.

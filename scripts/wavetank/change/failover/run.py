@@ -99,9 +99,9 @@ def find_case(servers: Servers, log: FailoverLog, name: str) -> Case:
 
 
 def detect(servers: Servers, log: FailoverLog, source: Node, *, force: bool) -> Look:
-    """Return what was found once it is agreed that a source is gone; see agree() and refuse_haste() for refusals."""
+    """Return what was found once it is agreed that a source is gone; for what is refused see agree() and the log."""
     if not force:
-        log.refuse_haste(source)
+        log.refuse_in_recovery_block(source)
     return agree(servers, source, force=force)
 
 
