@@ -14,7 +14,7 @@ from wavetank.drills.runner import all_drills
 from wavetank.drills.traffic.load import Load
 from wavetank.drills.traffic.log import READ, WRITE, Operation
 from wavetank.drills.traffic.promises import Thresholds
-from wavetank.drills.traffic.shop_log import Counted, Held, Look, Write
+from wavetank.drills.traffic.shop_log import Counted, Held, Read, Write
 
 # Seconds of the monotonic clock: three before the storm, an outage of half a second, three after it was mended.
 BEGAN_S, STORM_S, BACK_S, MENDED_S, ENDED_S = 100.0, 103.0, 103.5, 103.6, 106.6
@@ -65,7 +65,7 @@ def of_clients(name: str, semi_sync: int) -> Kept:
 
 
 def of_customers(name: str, semi_sync: int) -> Kept:
-    operations: list[Write | Look] = []
+    operations: list[Write | Read] = []
     number = 0
     counters = dict.fromkeys(range(1, 21), 0)
     for due_s in due_times():
@@ -75,7 +75,7 @@ def of_customers(name: str, semi_sync: int) -> Kept:
             done_s = due_s + TOOK_S
             seen = counters[customer]
             operations.append(
-                Look(customer, seen, seen, seen, due_s - 0.001, due_s - 0.0005, client=client, due_s=due_s - 0.001)
+                Read(customer, seen, seen, seen, due_s - 0.001, due_s - 0.0005, client=client, due_s=due_s - 0.001)
             )
             counters[customer] += 1
             operations.append(
@@ -148,7 +148,7 @@ def refused(each: Any) -> Any:  # noqa: ANN401
     """Return a write as it is in the log where it was refused from the storm on, and all else as it was."""
     if isinstance(each, Told):
         return replace(each, error="error 1290") if each.number > 5 else each
-    if isinstance(each, Look) or each.__class__ in (Planned, Harmless) or each.sent_s < STORM_S:
+    if isinstance(each, Read) or each.__class__ in (Planned, Harmless) or each.sent_s < STORM_S:
         return each
     if isinstance(each, Write):
         return replace(each, outcome="failed", error="error 1290")
@@ -171,7 +171,7 @@ def client_never_returns(kept: Kept) -> Kept:
     def stays(each: Any) -> bool:  # noqa: ANN401
         if isinstance(each, Told):
             return each.server != "db2" or each.number <= 5
-        return not (isinstance(each, Operation | Write | Look) and each.client == 2 and each.sent_s >= STORM_S)
+        return not (isinstance(each, Operation | Write | Read) and each.client == 2 and each.sent_s >= STORM_S)
 
     operations = [each for each in kept.operations if stays(each)]
     ids = {each.id for each in operations if isinstance(each, Operation)}
@@ -191,11 +191,11 @@ def read_aged(kept: Kept, client: int = READS_THE_SOURCE) -> Kept:
     at, read = next(
         (at, each)
         for at, each in enumerate(operations)
-        if isinstance(each, Look | Operation) and each.client == client and each.sent_s > ENDED_S - 1
-        and (isinstance(each, Look) or each.kind == READ)
+        if isinstance(each, Read | Operation) and each.client == client and each.sent_s > ENDED_S - 1
+        and (isinstance(each, Read) or each.kind == READ)
     )  # fmt: skip
     # Whoever doctors a read of a customer doctors what it was to see as well.
-    older = replace(read, seen=read.seen - 3, least=0) if isinstance(read, Look) else replace(read, id=read.id - 200)
+    older = replace(read, seen=read.seen - 3, least=0) if isinstance(read, Read) else replace(read, id=read.id - 200)
     operations[at] = older
     return doctored(kept, operations)
 

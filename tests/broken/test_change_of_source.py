@@ -69,8 +69,8 @@ def expect_nothing_lost(writer: Writer, servers: Servers, *names: str) -> None:
     written = writer.stop()
     for name in names:
         assert writer.missing_on(servers[name]) == set()
-    takers = [writer.acknowledged[number] for number in sorted(written)]
-    changes = sum(one != other for one, other in itertools.pairwise(takers))
+    sources = [writer.acknowledged[number] for number in sorted(written)]
+    changes = sum(one != other for one, other in itertools.pairwise(sources))
     assert changes == 1, f"the writes went from one to the other {changes} times"
 
 

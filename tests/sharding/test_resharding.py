@@ -47,7 +47,7 @@ def customers(instance: str, per_s: int = 60, *, across: bool = True) -> Iterato
             with servers_of(instance) as servers:
                 held, counters = held_by(servers, [buyer.customer for buyer in traffic.buyers])
             traffic.close()
-    verdict = judge(traffic.writes, traffic.looks, held, counters)
+    verdict = judge(traffic.writes, traffic.reads, held, counters)
     assert verdict.failures() == []
     assert verdict.acknowledged
     assert verdict.reads

@@ -4,7 +4,7 @@ from wavetank.drills.judging.found import Found, odd_clients, served_facts
 from wavetank.drills.judging.kept import Kept
 from wavetank.drills.traffic import shop_verdict
 from wavetank.drills.traffic.served import served, waited_in_vain
-from wavetank.drills.traffic.shop_log import Counted, Held, Look, Write
+from wavetank.drills.traffic.shop_log import Counted, Held, Read, Write
 from wavetank.errors import UsageError
 
 
@@ -17,10 +17,10 @@ def judge(kept: Kept) -> Found:
     declared, load = kept.declared, kept.declared.load
     if load is None:
         raise UsageError(f"nothing is declared of the load of {declared.drill}")
-    writes, looks = kept.operations_of(Write), kept.operations_of(Look)
+    writes, reads = kept.operations_of(Write), kept.operations_of(Read)
     counters = [(each.shard, each.customer, each.counter) for each in kept.held_of(Counted)]
-    rows = shop_verdict.judge(writes, looks, kept.held_of(Held), counters)
-    operations = list(shop_verdict.as_operations(writes, looks))
+    rows = shop_verdict.judge(writes, reads, kept.held_of(Held), counters)
+    operations = list(shop_verdict.as_operations(writes, reads))
     waiting = served(operations, load, declared.storm_s, declared.mended_s)
     lost = declared.thresholds.lost
     failures = [
@@ -44,6 +44,6 @@ def _facts(rows: shop_verdict.ShopVerdict) -> dict[str, object]:
     return {
         "orders": f"{rows.acknowledged:,} writes acknowledged, {rows.failed} failed, {rows.unknown} unknown; "
         f"lost {len(rows.lost)}, twice {len(rows.twice)}, wrong {len(rows.wrong)}, "
-        f"cancelled and there {len(rows.undead)}",
+        f"cancelled and there {len(rows.resurrected)}",
         "looks": f"{rows.reads:,}, not current {len(rows.stale)}, not answered {rows.unread}",
     }

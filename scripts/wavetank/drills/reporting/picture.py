@@ -55,14 +55,14 @@ class Drill:
     @property
     def source_before(self) -> str:
         """Who acknowledged most writes before the storm."""
-        return self._taker(before=True)
+        return self._most_acknowledging(before=True)
 
     @property
     def source_after(self) -> str:
         """Who acknowledged most writes from the moment on that it was mended."""
-        return self._taker(before=False)
+        return self._most_acknowledging(before=False)
 
-    def _taker(self, *, before: bool) -> str:
+    def _most_acknowledging(self, *, before: bool) -> str:
         writes = [each for each in self.recorded.operations_of(WRITE) if each.acknowledged]
         recorded = self.recorded
         counted = Counter(

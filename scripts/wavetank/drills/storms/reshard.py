@@ -183,7 +183,7 @@ class ReshardDrill:
             mended_s=self._mended_s or load.ended_s,
             witnessed=(*traffic.faults, *wrong),
         )
-        return Kept(declared, [*traffic.writes, *traffic.looks], held[0] if held else None)
+        return Kept(declared, [*traffic.writes, *traffic.reads], held[0] if held else None)
 
     def _held(self) -> list[object]:
         with Servers(Instance(self._instance).topology()) as servers:

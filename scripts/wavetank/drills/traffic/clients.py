@@ -120,9 +120,9 @@ class Traffic:
     def _ask(self, asked: Asked, session: Session, statement: str, *values: int) -> None:
         id_, server, sent_s, error = asked.id, session.asks, time.monotonic(), ""
         try:
-            rows, taker = session.run(statement, *values)
-            id_, taker = (int(rows[0]["id"]), int(rows[0]["taker"])) if rows else (id_, taker)
-            server = self._names.get(taker, f"server {taker}")
+            rows, server_id = session.run(statement, *values)
+            id_, server_id = (int(rows[0]["id"]), int(rows[0]["taker"])) if rows else (id_, server_id)
+            server = self._names.get(server_id, f"server {server_id}")
         except StatementError as refusal:
             error = f"error {refusal.errno}"
         except UnreachableError as lost:

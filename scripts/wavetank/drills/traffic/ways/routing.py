@@ -9,7 +9,7 @@ from typing import Any
 from wavetank.client.splitting import Answer, OutcomeUnknownError, Router, RoutingError, router_of
 from wavetank.client.splitting import Session as RouterSession
 from wavetank.client.splitting.of_instance import bounds_of
-from wavetank.drills.traffic.table import TAKER
+from wavetank.drills.traffic.table import SERVER_ID_FUNCTION
 from wavetank.drills.traffic.way import PATIENCE_S, Session, Way
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Servers, StatementError
@@ -43,7 +43,9 @@ class _Routed:
     def session(self, client: int, *, writes: bool) -> Session:
         if self._router is None:
             bounds = replace(bounds_of(self._servers.topology), statement=PATIENCE_S, new_source=PATIENCE_S)
-            self._router = router_of(self._servers.instance, bounds=bounds, safe_functions=[TAKER]).__enter__()
+            self._router = router_of(
+                self._servers.instance, bounds=bounds, safe_functions=[SERVER_ID_FUNCTION]
+            ).__enter__()
         past = self._pasts.setdefault(client, Past())
         return WritingSession(self._router, past) if writes else ReadingSession(self._router, past)
 
