@@ -174,7 +174,7 @@ def test_a_source_that_dies_is_replaced_and_the_same_command_finishes(instance: 
         assert alone.returncode == 2
         assert f"no replica answers ({source_shard.source.name})" in alone.stderr
         mended = wavetank("up", INSTANCE=instance, REBUILD=source_shard.source.name)
-        # One check sees that the resharding stands still.
+        # One check sees that the resharding is stalled.
         assert mended.returncode == 1, mended.stdout + mended.stderr
         done = reshard(instance, to)
     # The new source may lack what nobody was told of, and so is copied anew.

@@ -17,7 +17,7 @@ from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.errors import OutdatedMapError
 from wavetank.sharding.maps.factory import document_of
 from wavetank.sharding.maps.listed import DirectoryMap
-from wavetank.sharding.reshard import cutover, decision, replicas, standing
+from wavetank.sharding.reshard import cutover, decision, replicas, stalled
 from wavetank.sharding.reshard.cutover import CutOver, cut_over, raise_gates
 from wavetank.sharding.reshard.decision import (
     Decision,
@@ -34,7 +34,7 @@ from wavetank.sharding.reshard.replicas import (
     wait_for_replicas,
     what_is_missing,
 )
-from wavetank.sharding.reshard.standing import Standing, ask_standing
+from wavetank.sharding.reshard.stalled import Stalled, find_stalled
 
 # More than there are threads in a pool that nobody has given a size.
 MANY = 40
@@ -608,7 +608,7 @@ def test_copies_are_compared_side_by_side() -> None:
     assert found == 0
 
 
-# --- what stands still
+# --- stalled reshardings
 
 
 @pytest.fixture
@@ -620,8 +620,8 @@ def working(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         assert server.name == "s1"
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    monkeypatch.setattr(standing, "Ledger", PretendedLedger)
-    monkeypatch.setattr(standing, "at_work", at_work)
+    monkeypatch.setattr(stalled, "Ledger", PretendedLedger)
+    monkeypatch.setattr(stalled, "at_work", at_work)
     return answers
 
 
@@ -634,28 +634,28 @@ BACK = "make reshard TO=3 goes on, make reshard-abort takes it back"
 
 @pytest.mark.usefixtures("working")
 def test_where_nothing_has_begun_nothing_stands_still(world: World) -> None:
-    assert ask_standing(servers_of(world)) is None
+    assert find_stalled(servers_of(world)) is None
 
 
 @pytest.mark.usefixtures("working")
 def test_a_resharding_that_has_published_nothing_yet_stands_still(world: World) -> None:
     under_way(world, "prepare")
-    assert ask_standing(servers_of(world)) == Standing("the resharding from 2 to 3 shards (prepare) stands still", BACK)
+    assert find_stalled(servers_of(world)) == Stalled("the resharding from 2 to 3 shards (prepare) is stalled", BACK)
 
 
 @pytest.mark.usefixtures("working")
 def test_a_pending_map_whose_resharding_is_lost_stands_still(pending: World) -> None:
-    assert ask_standing(servers_of(pending)) == Standing("a resharding stands still", BACK)
+    assert find_stalled(servers_of(pending)) == Stalled("a resharding is stalled", BACK)
 
 
 @pytest.mark.usefixtures("working")
 def test_gates_that_wait_for_no_more_than_there_is_keep_nobody_waiting(pending: World) -> None:
     under_way(pending)
     pending.sources[2].state["gates"]["move"] = 2
-    assert ask_standing(servers_of(pending)) == Standing("the resharding from 2 to 3 shards (copy) stands still", BACK)
+    assert find_stalled(servers_of(pending)) == Stalled("the resharding from 2 to 3 shards (copy) is stalled", BACK)
     pending.sources[2].state["gates"]["move"] = 3
-    assert ask_standing(servers_of(pending)) == Standing(
-        "the resharding from 2 to 3 shards (copy) stands still, and customers who move cannot write: "
+    assert find_stalled(servers_of(pending)) == Stalled(
+        "the resharding from 2 to 3 shards (copy) is stalled, and customers who move cannot write: "
         "their gate waits for map 3",
         "make reshard TO=3 goes on, make topology-up lets them write until then",
     )
@@ -664,8 +664,8 @@ def test_gates_that_wait_for_no_more_than_there_is_keep_nobody_waiting(pending: 
 @pytest.mark.usefixtures("working")
 def test_a_decision_that_is_all_that_is_left_says_to_how_many(world: World) -> None:
     note(world, 2, 3)
-    assert ask_standing(servers_of(world)) == Standing(
-        "a resharding stands still, its cut-over to map 3 is decided, and map 1 the newest",
+    assert find_stalled(servers_of(world)) == Stalled(
+        "a resharding is stalled, its cut-over to map 3 is decided, and map 1 the newest",
         "make reshard TO=3 publishes it",
     )
 
@@ -675,4 +675,4 @@ def test_what_somebody_is_at_work_on_does_not_stand_still(
     answers: list[bool], pending: World, working: list[bool]
 ) -> None:
     working[:] = answers
-    assert ask_standing(servers_of(pending)) is None
+    assert find_stalled(servers_of(pending)) is None

@@ -162,8 +162,10 @@ def test_a_shard_outside_the_map_or_without_one_has_no_gates_to_hold(
 COUNTED = [{"shard": 1, "state": "", "customers": 4, "found": 4}, {"shard": 2, "state": "", "customers": 5, "found": 5}]
 
 
-def directory(rows: list[dict[str, StandIn]], strangers: Sequence[dict[str, StandIn]] = ()) -> dict[str, StandIn]:
-    return {"s1": {"admin: LEFT JOIN sharding.customer_shard_mapping": rows, "admin: NOT IN": list(strangers)}}
+def directory(
+    rows: list[dict[str, StandIn]], unknown_customers: Sequence[dict[str, StandIn]] = ()
+) -> dict[str, StandIn]:
+    return {"s1": {"admin: LEFT JOIN sharding.customer_shard_mapping": rows, "admin: NOT IN": list(unknown_customers)}}
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_a_customer_of_no_shard_is_told(shards: Topology, know: Know) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "strangers", "step"),
+    ("rows", "unknown_customers", "step"),
     [
         (COUNTED[:1], [], "publish the map again, which counts anew; or mend sharding.shard_directory by hand"),
         (COUNTED, [{"customer_id": 1, "shard": 8}],
@@ -205,10 +207,10 @@ def test_a_customer_of_no_shard_is_told(shards: Topology, know: Know) -> None:
     ],
 )  # fmt: skip
 def test_which_table_is_to_be_mended_is_said(
-    shards: Topology, know: Know, rows: list[dict[str, StandIn]], strangers: list[dict[str, StandIn]], step: str
+    shards: Topology, know: Know, rows: list[dict[str, StandIn]], unknown_customers: list[dict[str, StandIn]], step: str
 ) -> None:
     know(shard_directory, moment())
-    (found,) = findings(shard_directory, shards.node("s1"), Fleet(shards, directory(rows, strangers)))
+    (found,) = findings(shard_directory, shards.node("s1"), Fleet(shards, directory(rows, unknown_customers)))
     assert found.next_step == step
 
 

@@ -41,14 +41,14 @@ def reshard(
     from wavetank.sharding.reshard.growing import with_servers_for
     from wavetank.sharding.reshard.run import reshard as move
     from wavetank.sharding.reshard.ungated import ungated
-    from wavetank.sharding.reshard.view import watched
+    from wavetank.sharding.reshard.view import observed
 
     topology = with_servers_for(known_instance(instance), to, quiet=as_json)
     try:
-        with Servers(topology) as servers, watched(silent=as_json) as watch:
+        with Servers(topology) as servers, observed(silent=as_json) as observer:
             for line in ungated(servers):
                 print(f"wavetank: {line}", file=sys.stderr)
-            done = move(servers, to, watch, without_replica=without_replica)
+            done = move(servers, to, observer, without_replica=without_replica)
     except DiffersError as finding:
         print(f"wavetank: {finding}", file=sys.stderr)
         sys.exit(FINDING)

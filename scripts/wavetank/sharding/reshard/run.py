@@ -45,9 +45,9 @@ from wavetank.sharding.reshard.ledger import (
 )
 from wavetank.sharding.reshard.moves import Ground
 from wavetank.sharding.reshard.next_map import changed_map, check_count, refuse_disorder
+from wavetank.sharding.reshard.observer import NullObserver, Observer
 from wavetank.sharding.reshard.outcome import Aborted, Resharded
 from wavetank.sharding.reshard.replicas import UnreplicatedError, refuse_unreplicated, wait_for_replicas
-from wavetank.sharding.reshard.watching import Silent, Watch
 from wavetank.waiting import wait_until
 
 # How often it is entered up to where the logs have been applied, and how many cut-overs are tried.
@@ -61,7 +61,7 @@ CATCH_UP_S = 3600.0
 REPLICATED_S = 60.0
 
 
-def reshard(servers: Servers, to: int, watch: Watch | None = None, *, without_replica: bool = False) -> Resharded:
+def reshard(servers: Servers, to: int, observer: Observer | None = None, *, without_replica: bool = False) -> Resharded:
     """Divide the customers among `to` shards, or go on with that; clients go on meanwhile.
 
     `without_replica` is the user's word that a shard which has no replica shall do without.
@@ -91,7 +91,7 @@ def reshard(servers: Servers, to: int, watch: Watch | None = None, *, without_re
         if not (resharding or decided(servers, published)):
             demand_replicas()
         resharding = resharding or ledger.begin(published.map, new)
-        run = _Run(servers, catalogue, ledger, resharding, watch or Silent())
+        run = _Run(servers, catalogue, ledger, resharding, observer or NullObserver())
         # Customers may be waiting, who need no replica to go on.
         run.let_go_on(published)
         demand_replicas()
@@ -125,13 +125,13 @@ class _Run:
         catalogue: Catalogue,
         ledger: Ledger,
         resharding: Resharding,
-        watch: Watch,
+        observer: Observer,
     ) -> None:
         self._servers = servers
         self._catalogue = catalogue
         self._ledger = ledger
         self._resharding = resharding
-        self._watch = watch
+        self._observer = observer
         self._result = Resharded(len(resharding.before), len(resharding.after))
 
     def go(self) -> Resharded:
@@ -155,7 +155,7 @@ class _Run:
         elif gate := awaited(self._servers, published):
             ground = Ground(self._servers, self._catalogue, published.map, self._resharding.new_map)
             found = reopen(ground, published, at_least=gate)
-            self._watch.say(f"gates waited for map version {found.version}: published, with the map in force")
+            self._observer.say(f"gates waited for map version {found.version}: published, with the map in force")
 
     def _conclude(self, published: PublishedMap, decision: Decision) -> None:
         if decision.map != settled(self._resharding.new_map):
@@ -166,20 +166,20 @@ class _Run:
         new = decided_map(decision, published)
         ground = Ground(self._servers, self._catalogue, published.map, new)
         conclude(ground, decision, new, published.version)
-        self._watch.say(f"map version {decision.version} was decided, and {published.version} the newest: published")
-        self._watch.phase("published")
+        self._observer.say(f"map version {decision.version} was decided, and {published.version} the newest: published")
+        self._observer.phase("published")
 
     def _step(self, name: str) -> None:
         """Come to a step of a cut-over; past the last one before the decision only if no other can have begun."""
         if name == READY:
             self._ledger.refuse_company()
-        self._watch.phase(name)
+        self._observer.phase(name)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
         self._ledger.refuse_company()
         self._ledger.enter(self._resharding, name)
-        self._watch.phase(name)
+        self._observer.phase(name)
         began = time.monotonic()
         yield
         self._result.seconds[name] = round(time.monotonic() - began, 3)
@@ -203,11 +203,11 @@ class _Run:
                 try:
                     with self._phase(CUT_OVER):
                         done = cut_over(ground, published, followers, comparisons, self._step)
-                        self._watch.phase("published")
+                        self._observer.phase("published")
                 except (DiffersError, UnreplicatedError):
                     raise
                 except UsageError as refusal:
-                    self._watch.say(f"not yet: {refusal}")
+                    self._observer.say(f"not yet: {refusal}")
                     published = self._catalogue.read()
                     if attempt == ATTEMPTS:
                         raise
@@ -219,7 +219,7 @@ class _Run:
     def _note(self, done: CutOver, followers: Sequence[Follower]) -> None:
         self._result.blocked_ms = round(done.blocked_s * 1000, 1)
         self._result.rows[FOLLOW] = sum(follower.progress.rows for follower in followers)
-        self._watch.say(
+        self._observer.say(
             f"moving keys could not be written for {self._result.blocked_ms:.0f} ms, in which "
             f"{done.compared} customers were compared once more"
         )
@@ -237,7 +237,7 @@ class _Run:
         elif not self._catalogue.published_here(published.version):
             # Versions may be lost that clients know.
             published = reopen(ground, published)
-        self._watch.phase("pending")
+        self._observer.phase("pending")
         wait_for_replicas(ground, [ground.catalogue_shard], REPLICATED_S)
         raise_gates(ground, published.version, ground.shards)
         return published
@@ -247,8 +247,8 @@ class _Run:
             copy_reference(ground, number)
         copy = Copy(ground, self._ledger, self._resharding)
         done, expected = copy.plan()
-        self._watch.rows(done, expected)
-        counter = _Counter(done, expected, self._watch.rows)
+        self._observer.rows(done, expected)
+        counter = _Counter(done, expected, self._observer.rows)
         began = time.monotonic()
         copy.run(counter.add)
         self._result.rows[COPY] = counter.done
@@ -296,7 +296,7 @@ class _Run:
         comparisons = [
             Comparison(ground, each, target) for each in followers for target in ground.targets(each.source_shard)
         ]
-        counter = _Counter(0, self._result.rows.get(COPY, 0), self._watch.rows)
+        counter = _Counter(0, self._result.rows.get(COPY, 0), self._observer.rows)
         if everything:
             for follower in followers:
                 follower.progress.take_touched()
@@ -351,9 +351,9 @@ class _Run:
             raise_gates(ground, published.version, sorted({*self._resharding.before, *self._resharding.after}))
             wait_for_replicas(ground, everywhere, REPLICATED_S)
             self._ledger.refuse_company()
-            self._watch.phase("replicated")
+            self._observer.phase("replicated")
             strays = {number: ground.strays(number, published.map) for number in self._resharding.before}
-            counter = _Counter(0, sum(self._ledger.chunks(self._resharding, COPY).values()), self._watch.rows)
+            counter = _Counter(0, sum(self._ledger.chunks(self._resharding, COPY).values()), self._observer.rows)
 
             def take(number: int) -> int:
                 throttles = Throttles(ground, everywhere)

@@ -1,10 +1,10 @@
-"""Who is told what a resharding does, while it does it."""
+"""The observer of a resharding: what it is told while the resharding runs."""
 
 from typing import Protocol
 
 
-class Watch(Protocol):
-    """Who is told what a resharding does."""
+class Observer(Protocol):
+    """Shows or logs a resharding; which phase it is in, and how far."""
 
     def phase(self, name: str) -> None:
         """Be told that a phase begins."""
@@ -16,8 +16,8 @@ class Watch(Protocol):
         """Be told what happened."""
 
 
-class Silent:
-    """Nobody."""
+class NullObserver:
+    """Shows nothing."""
 
     def phase(self, name: str) -> None:
         """Be told that a phase begins."""
