@@ -90,7 +90,7 @@ def importers(library: str) -> list[str]:
                     for module in (
                         "averages",
                         "compiling",
-                        "ground",
+                        "map_snapshot",
                         "groups",
                         "names",
                         "plan",

@@ -10,9 +10,9 @@ from pretended_clock import Clock
 from pretended_shards import (
     KilledError,
     PretendedComparison,
+    PretendedContext,
     PretendedCopy,
     PretendedFollower,
-    PretendedGround,
     PretendedLedger,
     World,
     pretended_remove,
@@ -37,10 +37,10 @@ ENDS = (UsageError, UnreachableError, StatementError, KilledError)
 def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     Clock.instead(monkeypatch)
     for name, value in {
-        "Ground": PretendedGround, "Copy": PretendedCopy, "Follower": PretendedFollower, "Ledger": PretendedLedger,
-        "Comparison": PretendedComparison, "remove": pretended_remove, "make_schemas": lambda _: [],
-        "copy_reference": lambda *_: 0, "count_copies": lambda *_: 0, "empty": lambda *_: None,
-        "Throttles": lambda *_: None, "REPLICATED_S": 0.01, "ATTEMPTS": 2,
+        "ReshardingContext": PretendedContext, "Copy": PretendedCopy, "Follower": PretendedFollower,
+        "Ledger": PretendedLedger, "Comparison": PretendedComparison, "remove": pretended_remove,
+        "make_schemas": lambda _: [], "copy_reference": lambda *_: 0, "count_copies": lambda *_: 0,
+        "empty": lambda *_: None, "Throttles": lambda *_: None, "REPLICATED_S": 0.01, "ATTEMPTS": 2,
     }.items():  # fmt: skip
         monkeypatch.setattr(run, name, value)
     monkeypatch.setattr(stalled, "Ledger", PretendedLedger)

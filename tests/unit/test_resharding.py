@@ -23,7 +23,7 @@ from wavetank.sharding.reshard.cutover import CutOver, cut_over
 from wavetank.sharding.reshard.following import Progress
 from wavetank.sharding.reshard.ledger import Chunk
 from wavetank.sharding.reshard.log_reading import Logged, read_log, settle
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.reshard.next_map import changed_map, check_count
 from wavetank.sharding.reshard.outcome import Resharded
 from wavetank.sharding.reshard.replicas import refuse_unreplicated, what_is_missing
@@ -221,11 +221,11 @@ def test_sides_that_are_equally_empty_differ_from_what_was_copied(
     monkeypatch.setattr(run, "count_copies", lambda *_: there)
     chunks = {Chunk(1, 2, 0, 9): 60, Chunk(1, 3, 0, 9): 40, Chunk(2, 3, 0, 9): 7}
     one = SimpleNamespace(_ledger=SimpleNamespace(chunks=lambda *_: chunks), _resharding=0, _catch_up=lambda *_: None)
-    ground = SimpleNamespace(targets=lambda _: [2])
+    context = SimpleNamespace(targets=lambda _: [2])
     follower = SimpleNamespace(source_shard=1, progress=SimpleNamespace(deleted=deleted))
     expected = f"shard 1 gave 100 rows, of which its customers have deleted {deleted}, and its targets hold 0"
     with pytest.raises(cutover.DiffersError, match=expected) if refused else nullcontext():
-        run._Run._refuse_vanished(one, ground, [follower])  # type: ignore[arg-type, list-item]  # noqa: SLF001
+        run._Run._refuse_vanished(one, context, [follower])  # type: ignore[arg-type, list-item]  # noqa: SLF001
 
 
 # --- what moves
@@ -237,12 +237,12 @@ def test_rows_move_only_between_the_shards_that_are_followed(kind: str) -> None:
     new = changed_map(old, 5, [1, 2, 3, 4, 5, 6])
     assert new.shards == (1, 2, 3, 4, 5)
     for before, after in ((old, new), (new, old)):
-        ground = Ground.__new__(Ground)
-        ground.old, ground.new = before, after
+        context = ReshardingContext.__new__(ReshardingContext)
+        context.old, context.new = before, after
         moves = {(before.shard_of(key), after.shard_of(key)) for key in keys(before.column)}
         moves = {pair for pair in moves if pair[0] != pair[1]}
         assert moves
-        assert moves <= ground.pairs
+        assert moves <= context.pairs
 
 
 def keys(column: str) -> Iterator[Any]:
