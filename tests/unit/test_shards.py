@@ -19,9 +19,9 @@ from wavetank.sharding.directory import CachedDirectory
 from wavetank.sharding.errors import ShardingError, UnknownCustomerError
 from wavetank.sharding.locating import Located
 from wavetank.sharding.map_report import state_of
+from wavetank.sharding.map_state import MapState
 from wavetank.sharding.maps.factory import document_of, make_map
 from wavetank.sharding.maps.listed import DirectoryMap
-from wavetank.sharding.moment import Moment
 from wavetank.sharding.schema import made_by, partitions, shard_statements, sharding_statements
 from wavetank.topology.instance import INVENTORIES
 from wavetank.topology.model import Node, Topology
@@ -218,7 +218,7 @@ def test_gates_stand_between_the_last_move_and_the_newest_map(
 def test_while_rows_move_more_than_one_map_is_right() -> None:
     newest = published(row(2, "hash"))
 
-    assert Moment(newest, (make_map("hash", (1, 2, 3)),), under_way=True).maps == (
+    assert MapState(newest, (make_map("hash", (1, 2, 3)),), under_way=True).maps == (
         make_map("hash", (1, 2)),
         make_map("hash", (1, 2, 3)),
     )

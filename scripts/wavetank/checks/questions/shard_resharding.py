@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
-from wavetank.sharding.moment import known_moment, why_unsettled
+from wavetank.sharding.map_state import map_state_for_check, why_unsettled
 from wavetank.sharding.reshard.stalled import find_stalled
 from wavetank.topology.model import Node, Topology
 
@@ -18,9 +18,9 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Look for what a resharding has left that nobody goes on with: who does holds a lock."""
-    moment = known_moment(servers, servers.topology.shards)
-    if not moment:
-        yield NotAsked(why_unsettled(moment))
+    map_state = map_state_for_check(servers, servers.topology.shards)
+    if not map_state:
+        yield NotAsked(why_unsettled(map_state))
         return
     stalled = find_stalled(servers)
     if stalled:
