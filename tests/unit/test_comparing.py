@@ -207,13 +207,13 @@ def test_an_instance_that_does_not_come_up_costs_its_own_rows_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.contextmanager
-    def lend(_: Plan, acknowledgements: int, __: Any) -> Iterator[str]:  # noqa: ANN401
+    def bring_up(_: Plan, acknowledgements: int, __: Any) -> Iterator[str]:  # noqa: ANN401
         if acknowledgements == PLAN.acknowledgements[1]:
             raise UsageError("compare-semi-sync-2 did not come up: no memory")
         yield "compare-async"
 
     monkeypatch.setattr(own_command, "STATE", tmp_path)
-    monkeypatch.setattr(runner, "_instance", lend)
+    monkeypatch.setattr(runner, "_instance", bring_up)
     monkeypatch.setattr(runner, "_run", lambda *_: good(0.5))
     said: list[str] = []
     rows = runner.run_all(PLAN, tmp_path, said.append)

@@ -7,11 +7,11 @@ from typing import Any, Protocol, Self, TypeVar
 
 from wavetank.client.shards.across import TwoPhases
 from wavetank.client.shards.known import KnownMap, Place, place_of
-from wavetank.client.shards.routes import Routes, lent_source, unavailable
+from wavetank.client.shards.routes import Routes, source_connection, unavailable
 from wavetank.client.shards.session import START, GateRefusedError, Session
 from wavetank.client.splitting import Answer, Bounds, PoolFigures, PoolSize, Router
 from wavetank.client.splitting.driver import ConnectionGoneError, timed_out
-from wavetank.client.splitting.pools import Lent
+from wavetank.client.splitting.pools import PooledConnection
 from wavetank.errors import UsageError, WaitedInVain
 from wavetank.servers.node import Parameters, Row, StatementError
 from wavetank.servers.statement_kinds import Kind
@@ -104,7 +104,7 @@ class Shards:
         self.close()
 
     def close(self) -> None:
-        """Close every connection; those that are lent, when they come back."""
+        """Close every connection; those that are checked out, when they come back."""
         self._routes.close()
 
     @property
@@ -133,8 +133,8 @@ class Shards:
             StatementError: the map is no directory.
             ShardUnavailableError, OutcomeUnknownError: as at(); it may be asked for again.
         """
-        with lent_source(self._routes.to(CATALOGUE), CATALOGUE) as lent:
-            return assign_by(lambda statement, parameters: self._on_catalogue(lent, statement, parameters), customer)
+        with source_connection(self._routes.to(CATALOGUE), CATALOGUE) as pooled:
+            return assign_by(lambda statement, parameters: self._on_catalogue(pooled, statement, parameters), customer)
 
     # --- on one shard
 
@@ -179,13 +179,13 @@ class Shards:
             router = self._routes.to(place.shard)
             if router.kinds.of(statement, with_parameters=bool(parameters)) is not Kind.READ:
                 raise UsageError("read() is for what only reads: use at()")
-            with _lent_for_read(router, place.shard, replicas=replicas) as lent:
-                answer = router.run_on(lent, statement, parameters)
+            with _read_connection(router, place.shard, replicas=replicas) as pooled:
+                answer = router.run_on(pooled, statement, parameters)
                 # Asked after it: what the map said of this shard then, it said before.
-                (gate,) = router.run_on(lent, LOOK, [place.gate]).rows
+                (gate,) = router.run_on(pooled, LOOK, [place.gate]).rows
                 if gate["closed"] and not replicas:
                     router.look_again()
-                    raise ClosedServerError(f"{lent.server} takes no writes")
+                    raise ClosedServerError(f"{pooled.server} takes no writes")
             if gate["least"] > published.version:
                 raise GateRefusedError(gate["least"])
             return answer
@@ -308,10 +308,10 @@ class Shards:
             # A shard that is about to join may lack the table; a source that was closed meanwhile refuses.
             return None
 
-    def _on_catalogue(self, lent: Lent, statement: str, parameters: Sequence[Any]) -> list[Row]:
-        lent.touched = True
+    def _on_catalogue(self, pooled: PooledConnection, statement: str, parameters: Sequence[Any]) -> list[Row]:
+        pooled.touched = True
         try:
-            return self._routes.to(CATALOGUE).run_on(lent, statement, parameters).rows
+            return self._routes.to(CATALOGUE).run_on(pooled, statement, parameters).rows
         except ConnectionGoneError as error:
             raise OutcomeUnknownError(f"the catalogue: {error}") from error
 
@@ -358,13 +358,13 @@ class Transaction:
 
 
 @contextlib.contextmanager
-def _lent_for_read(router: Router, shard: int, *, replicas: bool) -> Iterator[Lent]:
+def _read_connection(router: Router, shard: int, *, replicas: bool) -> Iterator[PooledConnection]:
     with unavailable(shard):
-        lent = (router.lend_replica(set()) if replicas else None) or router.lend_source()
+        pooled = (router.checkout_replica(set()) if replicas else None) or router.checkout_source()
     try:
-        yield lent
+        yield pooled
     finally:
-        lent.give_back()
+        pooled.checkin()
 
 
 def _refusal(keys: Sequence[Any], places: Sequence[Place]) -> str:

@@ -9,7 +9,7 @@ from typing import Self
 from wavetank.client.splitting.driver import Answer, ConnectionGoneError, is_sound_after, run
 from wavetank.client.splitting.errors import NoServerError, PoolTimeoutError
 from wavetank.client.splitting.picking import Picker
-from wavetank.client.splitting.pools import Lent, Pool, PoolFigures
+from wavetank.client.splitting.pools import Pool, PooledConnection, PoolFigures
 from wavetank.client.splitting.session import Session
 from wavetank.client.splitting.settings import Access, Account, Bounds, Endpoint, PoolSize
 from wavetank.client.splitting.watch import Sighting, Watch
@@ -87,7 +87,7 @@ class Router:
         self.close()
 
     def close(self) -> None:
-        """Look no more, and close every connection; those that are lent, when they come back."""
+        """Look no more, and close every connection; those that are checked out, when they come back."""
         self._watch.stop()
         for pool in self._all_pools():
             pool.close()
@@ -122,12 +122,12 @@ class Router:
 
     # --- for sessions
 
-    def lend_replica(self, tried: set[str]) -> Lent | None:
-        """Lend a connection to the replica whose turn it is, None where all that are fit are in `tried`."""
+    def checkout_replica(self, tried: set[str]) -> PooledConnection | None:
+        """Check out a connection to the replica whose turn it is, None where all that are fit are in `tried`."""
         while endpoint := self._picker.pick([each for each in self._watch.replicas() if each.name not in tried]):
             began = time.monotonic()
             try:
-                return self._pool(endpoint, self._access.reader).lend()
+                return self._pool(endpoint, self._access.reader).checkout()
             except UnreachableError:
                 self._watch.look_at(endpoint.name, began)
             except PoolTimeoutError:
@@ -135,47 +135,47 @@ class Router:
             tried.add(endpoint.name)
         return None
 
-    def lend_source(self) -> Lent:
-        """Lend a connection to the server that takes writes; wait for one to take them where there is none.
+    def checkout_source(self) -> PooledConnection:
+        """Check out a connection to the server that takes writes; wait for one to take them where there is none.
 
         Raises:
             NoServerError: none did in time.
-            PoolTimeoutError: all connections to it are lent.
+            PoolTimeoutError: all connections to it are in use.
         """
-        lent: list[Lent] = []
+        pooled: list[PooledConnection] = []
         complaints: list[str] = []
 
         def look() -> bool:
             began = time.monotonic()
             if endpoint := self._watch.source():
                 try:
-                    lent.append(self._pool(endpoint, self._access.writer).lend())
+                    pooled.append(self._pool(endpoint, self._access.writer).checkout())
                 except UnreachableError as error:
                     complaints.append(str(error))
                     self._watch.look_at(endpoint.name, began)
-            return bool(lent)
+            return bool(pooled)
 
         try:
             wait_until("a server that takes writes", look, timeout_s=self.bounds.new_source, interval_s=0.05)
         except UsageError as error:
             seen = [f"{name}: {each.why or 'takes no writes'}" for name, each in self.sightings().items()]
             raise NoServerError("; ".join([str(error), *(complaints[-1:] or seen)])) from error
-        return lent[0]
+        return pooled[0]
 
-    def run_on(self, lent: Lent, statement: str, parameters: Parameters = ()) -> Answer:
-        """Run one statement on a connection that is lent; where that breaks, look at its server at once.
+    def run_on(self, pooled: PooledConnection, statement: str, parameters: Parameters = ()) -> Answer:
+        """Run one statement on a connection that is checked out; where that breaks, look at its server at once.
 
         Raises:
-            ConnectionGoneError, StatementError: as run() of the driver; the connection is lent again only if sound.
+            ConnectionGoneError, StatementError: as run() of the driver; the connection is reused only if sound.
         """
-        lent.count_statement()
+        pooled.count_statement()
         began = time.monotonic()
         try:
-            return run(lent.server, lent.connection, statement, parameters)
+            return run(pooled.server, pooled.connection, statement, parameters)
         except BaseException as error:
-            lent.broken = lent.broken or not is_sound_after(error)
+            pooled.broken = pooled.broken or not is_sound_after(error)
             if isinstance(error, ConnectionGoneError):
-                self._watch.look_at(lent.server, began)
+                self._watch.look_at(pooled.server, began)
             raise
 
     def look_again(self) -> None:

@@ -90,7 +90,7 @@ class PoolSize:
         overflow: more of them at the most, closed when they come back.
         wait_s: for one to come back, in seconds.
         max_age_s: then a connection is replaced, in seconds.
-        ping_after_s: idle for longer than this, in seconds, a connection is pinged before it is lent.
+        ping_after_s: idle for longer than this, in seconds, a connection is pinged before it is used again.
     """
 
     kept: int = 5

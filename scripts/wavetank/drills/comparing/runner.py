@@ -9,9 +9,9 @@ from typing import Any
 
 from wavetank.drills.comparing.figures import NO_END, Row, Run
 from wavetank.drills.comparing.settings import Plan, Setting
-from wavetank.drills.lent_instances import UP_TIMEOUT_S, lent_instance, take_down_leftovers
 from wavetank.drills.own_command import alone, last_line, run_command
 from wavetank.drills.runner import PAGE
+from wavetank.drills.temporary_instances import UP_TIMEOUT_S, take_down_leftovers, temporary_instance
 from wavetank.errors import UsageError
 
 # Of the names of its instances, and of nobody else's.
@@ -57,11 +57,11 @@ def _take_turns(  # noqa: PLR0913, PLR0917 - all that a comparison is made of
 
 
 def _instance(plan: Plan, acknowledgements: int, say: Say) -> contextlib.AbstractContextManager[str]:
-    """Lend an instance of the comparison's own, which is gone afterwards, also after Ctrl-C."""
+    """Bring up an instance of the comparison's own, which is gone afterwards, also after Ctrl-C."""
     name = f"{PREFIX}semi-sync-{acknowledgements}" if acknowledgements else f"{PREFIX}async"
     say(f"{name}: bringing a source and {plan.replicas} replicas up")
     options = {"TOPOLOGY": plan.topology, "REPLICAS": str(plan.replicas), "SEMI_SYNC": str(acknowledgements)}
-    return lent_instance(name, say, options)
+    return temporary_instance(name, say, options)
 
 
 def _run(plan: Plan, setting: Setting, instance: str, directory: Path) -> Run:
