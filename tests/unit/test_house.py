@@ -90,8 +90,8 @@ def importers(library: str) -> list[str]:
                     for module in (
                         "averages",
                         "compiling",
-                        "map_snapshot",
                         "groups",
+                        "map_snapshot",
                         "names",
                         "plan",
                         "pruning",

@@ -62,7 +62,7 @@ class Session:
         for gate in sorted(gates):
             (row,) = self.run(HOLD, [gate]).rows
             if row["closed"]:
-                self._router.look_again()
+                self._router.recheck_servers()
                 raise ClosedServerError(f"{self.server} takes no writes")
             if row["least"] > version:
                 raise GateRefusedError(row["least"])
@@ -147,7 +147,7 @@ class Session:
         if timed_out(error):
             self._lose(f"{self.server} did not answer in time", error)
         if takes_no_writes(error):
-            self._router.look_again()
+            self._router.recheck_servers()
             self._lose(f"{self.server} takes no writes any more", error)
         with contextlib.suppress(ConnectionGoneError, StatementError):
             # The refusal does not say whether a transaction is open; the answer to this does.

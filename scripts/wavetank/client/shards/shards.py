@@ -184,7 +184,7 @@ class Shards:
                 # Asked after it: what the map said of this shard then, it said before.
                 (gate,) = router.run_on(pooled, LOOK, [place.gate]).rows
                 if gate["closed"] and not replicas:
-                    router.look_again()
+                    router.recheck_servers()
                     raise ClosedServerError(f"{pooled.server} takes no writes")
             if gate["least"] > published.version:
                 raise GateRefusedError(gate["least"])

@@ -79,7 +79,7 @@ class Pool:
             max_overflow=size.overflow,
             timeout=size.wait_s,
             recycle=int(size.max_age_s),
-            reset_on_checkin=None,
+            reset_on_return=None,
             use_lifo=True,
         )
         event.listen(self._pool, "connect", self._on_open)

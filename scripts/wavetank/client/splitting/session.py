@@ -54,7 +54,7 @@ class Shared(Protocol):
             ConnectionGoneError, StatementError: as run() of the driver.
         """
 
-    def look_again(self) -> None:
+    def recheck_servers(self) -> None:
         """Find out now who takes writes: the source has just refused one."""
 
 
@@ -229,7 +229,7 @@ class Session:
                 if not takes_no_writes(error):
                     raise
                 self._learn_before_leaving(source)
-                self._router.look_again()
+                self._router.recheck_servers()
                 self._leave_source(source, bound=bound, why=f"{source.server} takes no writes any more")
             except ConnectionGoneError as error:
                 self._wrote = self._wrote or kind is not Kind.READ
