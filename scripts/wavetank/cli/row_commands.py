@@ -68,11 +68,11 @@ def reshard_abort(instance: InstanceName = "", as_json: AsJson = False) -> None:
 def conflicts(instance: InstanceName = "", as_json: AsJson = False) -> None:
     """Find and record what sources did to the same rows without knowing of each other; 1 where any is open."""
     from wavetank.conflicts.report import conflict_lines
-    from wavetank.conflicts.resolve import look
+    from wavetank.conflicts.resolve import find_open_conflicts
     from wavetank.servers.node import Servers
 
     with Servers(known_instance(instance).topology()) as servers:
-        still_open = look(servers)
+        still_open = find_open_conflicts(servers)
     if as_json:
         print(json.dumps([conflict.as_dict() for conflict in still_open], indent=2))
     else:
@@ -87,14 +87,14 @@ def resolve(
 ) -> None:
     """Let one version of each row in conflict win, on every server; 1 where anything is left to do."""
     from wavetank.conflicts.report import manual_lines, resolution_lines
-    from wavetank.conflicts.resolve import MANUAL, look, read_strategy
+    from wavetank.conflicts.resolve import MANUAL, find_open_conflicts, read_strategy
     from wavetank.conflicts.resolve import resolve as decide
     from wavetank.servers.node import Servers
 
     with Servers(known_instance(instance).topology()) as servers:
         chosen = read_strategy(strategy, servers.topology)
         if chosen.name == MANUAL:
-            still_open = look(servers)
+            still_open = find_open_conflicts(servers)
             plain = [conflict.as_dict() for conflict in still_open]
             print(json.dumps(plain, indent=2) if as_json else "\n".join(manual_lines(servers, still_open)))
             sys.exit(FINDING if still_open else 0)

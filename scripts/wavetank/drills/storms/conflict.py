@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from wavetank.conflicts.record import Recorded
-from wavetank.conflicts.resolve import MANUAL, look, read_strategy, resolve
+from wavetank.conflicts.resolve import MANUAL, find_open_conflicts, read_strategy, resolve
 from wavetank.conflicts.survey import peer_names, recorder
 from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, make_workload
 from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt, demand_green
@@ -73,7 +73,7 @@ class ConflictDrill:
     def baseline(self) -> None:
         """Demand a green instance without open conflicts, and give every server the same rows."""
         demand_green(self._servers)
-        if still_open := look(self._servers):
+        if still_open := find_open_conflicts(self._servers):
             raise UsageError(f"{len(still_open)} conflicts are open before the storm: make conflicts lists them")
         server = recorder(self._servers)
         server.execute(f"DROP SCHEMA IF EXISTS {SCHEMA}", f"CREATE SCHEMA {SCHEMA}", *TABLES)
@@ -81,7 +81,7 @@ class ConflictDrill:
             for statement, values in self._workload.base:
                 query_on(connection, statement, values, node=server.name)
         self._wait_until_settled()
-        look(self._servers)
+        find_open_conflicts(self._servers)
 
     def storm(self) -> None:
         """Cut every source from every other, and let all of them write at once."""
@@ -111,7 +111,7 @@ class ConflictDrill:
         self._wait_until_settled()
         self.facts["stopped by replication"] = self._stopped() or "nothing"
         started = time.monotonic()
-        self._found = [conflict for conflict in look(self._servers) if conflict.schema_name == SCHEMA]
+        self._found = [conflict for conflict in find_open_conflicts(self._servers) if conflict.schema_name == SCHEMA]
         self.facts["detection"] = f"{time.monotonic() - started:.3f} s"
         if self._strategy.name == MANUAL:
             self.facts["resolution"] = "left to you: make conflicts lists them and says what to run"
