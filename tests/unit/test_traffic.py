@@ -248,7 +248,7 @@ def test_where_nothing_is_acknowledged_before_the_storm_there_is_nothing_to_meas
     made = make(servers)
     with pytest.raises(UsageError, match=r"no write was acknowledged within 0\.3 s, before any storm"):
         made.baseline()
-    made.calm()
+    made.revert_faults()
 
 
 # --- proofs of two storms

@@ -72,7 +72,7 @@ class Drill(Protocol):
     def recorded(self, judgement: Judgement) -> Recorded | None:
         """Return what its traffic saw, for the plots; None for a drill without any."""
 
-    def calm(self) -> None:
+    def revert_faults(self) -> None:
         """Take back what the storm did to containers and network; called however the drill ends."""
 
 

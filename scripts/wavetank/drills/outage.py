@@ -100,7 +100,7 @@ class OutageDrill:
         demand_green(self._servers)
         self._traffic.start()
         self._lag.start()
-        self._rest(BEFORE_S)
+        self._let_traffic_run(BEFORE_S)
         for kind in (WRITE, READ):
             if not any(each.acknowledged for each in self._traffic.log.all(kind)):
                 raise UsageError(
@@ -119,7 +119,7 @@ class OutageDrill:
         self._steps = [Step(step.what, round(offset_s + step.at_s, 3)) for step in steps]
         self._mended_s = time.monotonic()
         self.facts["steps"] = [f"{step.at_s:8.3f} s  {step.what}" for step in self._steps]
-        self._rest(AFTER_S)
+        self._let_traffic_run(AFTER_S)
         if "refused" in self.facts:
             return
         # An outage that lasts is to be measured, not cut off. One that does not end, the verdict names.
@@ -221,14 +221,14 @@ class OutageDrill:
             judgement.verdict, declared.promises,
         )  # fmt: skip
 
-    def calm(self) -> None:
+    def revert_faults(self) -> None:
         """End the traffic, and take back what a container's restart would not; topology-up mends the rest."""
         self._traffic.stop()
         self._lag.stop()
         self._undo()
 
     @staticmethod
-    def _rest(seconds: float) -> None:
+    def _let_traffic_run(seconds: float) -> None:
         over_s = time.monotonic() + seconds
         wait_until("the traffic", lambda: time.monotonic() >= over_s, timeout_s=seconds + 1, interval_s=0.05)
 

@@ -116,9 +116,9 @@ def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillR
     try:
         kept = run.through()
     except BaseException:
-        drill.calm()
+        drill.revert_faults()
         raise
-    run.guarded("calming", drill.calm)
+    run.guarded("reverting faults", drill.revert_faults)
     run.judge(kept)
     _write(run, topology, started)
     return report

@@ -206,6 +206,6 @@ class ConflictDrill:
     def recorded(self, _: Judgement) -> None:
         """Have nothing for plots: the storm is about rows, not about time."""
 
-    def calm(self) -> None:
+    def revert_faults(self) -> None:
         """Heal the network."""
         network.heal(self._containers)

@@ -35,7 +35,7 @@ STORM = "A shard is added and taken away again while customers order, change and
 PROMISES = Promises(own_writes=True)
 MENDED_BY = "reshard"
 # How long the customers order before, between and after.
-REST_S = 3.0
+TRAFFIC_S = 3.0
 MOST_S = 3600.0
 
 
@@ -96,19 +96,19 @@ class ReshardDrill:
         self._traffic = ShopTraffic(proxied or self._shards, self._options.seed, across=proxied is None)
         self._traffic.open()
         self._traffic.start()
-        self._rest(REST_S)
+        self._let_traffic_run(TRAFFIC_S)
 
     def storm(self) -> None:
         """Add a shard."""
         self._storm_s = time.monotonic()
         self._reshard(self._count + 1)
-        self._rest(REST_S)
+        self._let_traffic_run(TRAFFIC_S)
 
     def recovery(self) -> None:
         """Take it away again, and let the customers come to their end."""
         self._reshard(self._count)
         self._mended_s = time.monotonic()
-        self._rest(REST_S)
+        self._let_traffic_run(TRAFFIC_S)
         traffic = self._running
         wait_until(
             f"{self._options.operations} writes", lambda: len(traffic.writes) >= self._options.operations,
@@ -202,7 +202,7 @@ class ReshardDrill:
     def recorded(self, _: Judgement) -> None:
         """Leave no plot: the log of its customers is of another shape."""
 
-    def calm(self) -> None:
+    def revert_faults(self) -> None:
         """End the traffic, and remove its customers where the drill did not come so far."""
         if self._traffic:
             self._traffic.stop()
@@ -219,7 +219,7 @@ class ReshardDrill:
             )
 
     @staticmethod
-    def _rest(seconds: float) -> None:
+    def _let_traffic_run(seconds: float) -> None:
         over_s = time.monotonic() + seconds
         wait_until("the traffic", lambda: time.monotonic() >= over_s, timeout_s=seconds + 1, interval_s=0.05)
 
