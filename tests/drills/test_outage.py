@@ -12,8 +12,8 @@ from mending import wait_for_green
 from wavetank.change.failover.run import fail_over
 from wavetank.cli.options import DEFAULT_TOPOLOGY
 from wavetank.drills.drill import Options
+from wavetank.drills.judging.history import read_history
 from wavetank.drills.judging.judges import judge
-from wavetank.drills.judging.kept import read_kept
 from wavetank.drills.outage import OutageDrill, replace_source
 from wavetank.drills.runner import all_drills, run_drill
 from wavetank.drills.traffic.promises import Thresholds
@@ -111,12 +111,12 @@ def test_an_asynchronous_source_that_dies_early_loses_exactly_what_it_had_not_se
     assert lost == {each.id for each in log if each.acknowledged and each.server == old} - held["received"]
     assert report.facts["rebuilt"] == old
     # What this drill may lose, another one may not, and nor may it where its user says so.
-    kept = read_kept(Path(report.directory))
+    history = read_history(Path(report.directory))
     for declared in (
-        replace(kept.declared, promises=all_drills()["switchover"].PROMISES.in_force(0, own_writes=False)),
-        replace(kept.declared, thresholds=Thresholds(lost=0)),
+        replace(history.declared, promises=all_drills()["switchover"].PROMISES.in_force(0, own_writes=False)),
+        replace(history.declared, thresholds=Thresholds(lost=0)),
     ):
-        (failure,) = judge(replace(kept, declared=declared)).failures
+        (failure,) = judge(replace(history, declared=declared)).failures
         assert failure.startswith(f"{len(lost)} writes (")
 
 

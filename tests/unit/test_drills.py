@@ -14,8 +14,8 @@ from wavetank.conflicts.resolve import Strategy, read_strategy
 from wavetank.conflicts.survey import peer_names
 from wavetank.drills import runner
 from wavetank.drills.drill import Options
+from wavetank.drills.judging.history import DrillHistory, read_history
 from wavetank.drills.judging.judges import judge
-from wavetank.drills.judging.kept import Kept, read_kept
 from wavetank.drills.runner import DrillReport, all_drills, drill_list, find_drill, run_drill
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UnreachableError, UsageError
@@ -112,9 +112,9 @@ class Breeze:
         self.done.append("mended")
         self._phase("mending")
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         self._phase("verdict")
-        return Kept(replace(honest("switchover").declared, witnessed=tuple(self._failures)), *self._history)
+        return DrillHistory(replace(honest("switchover").declared, witnessed=tuple(self._failures)), *self._history)
 
     def files(self) -> dict[str, list[str]]:
         return {"log.txt": ["one\n", "two\n"]}
@@ -178,7 +178,7 @@ def test_a_verdict_with_a_failure_is_none_that_passed(breeze: Callable[[Breeze],
 
 def test_a_verdict_is_that_of_the_judge_of_the_kept_files(breeze: Callable[[Breeze], DrillReport]) -> None:
     report = breeze(Breeze(["boat b is lost"]))
-    judgement = judge(read_kept(Path(report.directory)))
+    judgement = judge(read_history(Path(report.directory)))
     assert list(judgement.failures) == report.failures == ["boat b is lost"]
     assert json.loads((Path(report.directory) / "verdict.json").read_text()) == json.loads(
         json.dumps(judgement.as_dict())
@@ -213,7 +213,7 @@ def test_a_phase_that_fails_is_a_failure_with_a_whole_report(
     files = {path.name for path in directory.iterdir()}
     assert files >= {"report.json", "report.html", "summary.txt", "traceback.txt", "db1.log"}
     assert ("operations.jsonl" in files) == (phase != "verdict")
-    assert phase == "verdict" or list(judge(read_kept(directory)).failures) == report.failures
+    assert phase == "verdict" or list(judge(read_history(directory)).failures) == report.failures
     assert report.failures[0] in html.unescape((directory / "report.html").read_text())
 
 

@@ -76,7 +76,7 @@ def importers(library: str) -> list[str]:
     [
         ("docker", ["machine/containers.py"]),
         ("hdrh", ["drills/traffic/latency.py"]),
-        ("msgspec", ["drills/judging/kept.py"]),
+        ("msgspec", ["drills/judging/history.py"]),
         # The core, and what an application uses: the two know different errors from it.
         ("mysql.connector", ["client/splitting/driver.py", "servers/node.py"]),
         ("pygal", ["drills/reporting/plots.py"]),

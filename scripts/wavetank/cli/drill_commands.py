@@ -65,10 +65,10 @@ def judge(
     as_json: AsJson = False,
 ) -> None:
     """Compute a drill's verdict anew, from the files in its report's directory alone; 1 where it is red."""
+    from wavetank.drills.judging.history import read_history
     from wavetank.drills.judging.judges import judge as decide
-    from wavetank.drills.judging.kept import read_kept
 
-    judgement = decide(read_kept(directory))
+    judgement = decide(read_history(directory))
     print(json.dumps(judgement.as_dict(), indent=2) if as_json else "\n".join(judgement.lines()))
     sys.exit(0 if judgement.passed else FINDING)
 

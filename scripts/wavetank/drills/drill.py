@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wavetank.checks.asking import ask_all
+from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import Judgement
-from wavetank.drills.judging.kept import Kept
 from wavetank.drills.reporting.recorded import Recorded
 from wavetank.drills.second_faults import SecondFault
 from wavetank.drills.traffic.promises import Promises, Thresholds
@@ -63,7 +63,7 @@ class Drill(Protocol):
     def mend(self) -> None:
         """End the traffic, and mend what is left; done whatever went wrong before."""
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         """Return all that the verdict is computed from, as far as it can be had."""
 
     def files(self) -> Mapping[str, Iterable[str]]:

@@ -12,9 +12,9 @@ from wavetank.change.failover_log import FailoverLog
 from wavetank.change.timeline import Step
 from wavetank.checks.asking import ask_all
 from wavetank.drills.drill import Options, Say, after_the_storm, attempt, demand_green
-from wavetank.drills.judging.declared import CLIENTS, Declared
+from wavetank.drills.judging.drill_spec import CLIENTS, DrillSpec
+from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import Judgement
-from wavetank.drills.judging.kept import Kept
 from wavetank.drills.judging.records import Row
 from wavetank.drills.own_command import last_line, run_command
 from wavetank.drills.reporting.recorded import Recorded
@@ -81,7 +81,7 @@ class OutageDrill:
         self._traffic = Traffic(self._servers, ways=ways)
         self._lag = LagSampler(self._servers)
         own_writes = all(all_ways()[way].OWN_WRITES for way in ways)
-        self._declared = Declared(
+        self._declared = DrillSpec(
             instance=topology.instance,
             kind=CLIENTS,
             promises=promises.in_force(topology.semi_sync, own_writes=own_writes),
@@ -179,7 +179,7 @@ class OutageDrill:
         self.facts["topology-up"] = [f"{step.at_s:8.3f} s  {step.what}" for step in mended.steps]
         return mended.refused
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         """Ask the servers what they hold, and return it with the log and with what was promised."""
         held: list[list[Row]] = []
         attempt("asking what is held", lambda: held.append(self._held()), self._wrong)
@@ -193,7 +193,7 @@ class OutageDrill:
             self._declared, load=load, storm_s=storm_s, mended_s=mended_s,
             witnessed=(*self._traffic.faults, *self._wrong),
         )  # fmt: skip
-        return Kept(declared, self._traffic.log.all(), held[0] if held else None)
+        return DrillHistory(declared, self._traffic.log.all(), held[0] if held else None)
 
     def _held(self) -> list[Row]:
         with Servers(Instance(self._servers.topology.instance).topology()) as servers:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from wavetank.conflicts.workload import Planned
-from wavetank.drills.judging.declared import CLIENTS, CONFLICTS, CUSTOMERS
+from wavetank.drills.judging.drill_spec import CLIENTS, CONFLICTS, CUSTOMERS
 from wavetank.drills.traffic.log import Operation
 from wavetank.drills.traffic.shop_log import Counted, Held, Read, Write
 

@@ -13,9 +13,9 @@ from wavetank.conflicts.resolve import MANUAL, find_open_conflicts, read_strateg
 from wavetank.conflicts.survey import peer_names, recorder
 from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, make_workload
 from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt, demand_green
-from wavetank.drills.judging.declared import CONFLICTS, Declared
+from wavetank.drills.judging.drill_spec import CONFLICTS, DrillSpec
+from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import Judgement
-from wavetank.drills.judging.kept import Kept
 from wavetank.drills.judging.records import Harmless, Labelled, Told
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UnreachableError, UsageError
@@ -159,7 +159,7 @@ class ConflictDrill:
         """Heal the network, also where the storm did not come so far."""
         network.heal(self._containers)
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         """Return what was planned and told, and what was found and is held by each source."""
         workload = self._workload
         harmless = [Harmless(code, label) for code, label in workload.harmless.items()]
@@ -170,7 +170,7 @@ class ConflictDrill:
             self._wrong,
         )
         attempt("asking the checks", self._ask_checks, self._wrong)
-        declared = Declared(
+        declared = DrillSpec(
             instance=self._servers.topology.instance,
             kind=CONFLICTS,
             promises=PROMISES,
@@ -179,7 +179,7 @@ class ConflictDrill:
             resolved=self._resolved,
             witnessed=tuple(self._wrong),
         )
-        return Kept(declared, [*self._told, *workload.planned, *harmless], held[0] if held else None)
+        return DrillHistory(declared, [*self._told, *workload.planned, *harmless], held[0] if held else None)
 
     def _ask_checks(self) -> None:
         # Conflicts that are left to a person leave sources that differ.

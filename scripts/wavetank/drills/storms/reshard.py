@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from wavetank.checks.asking import ask_all
 from wavetank.client.shards import connect
 from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt
-from wavetank.drills.judging.declared import CUSTOMERS, Declared
+from wavetank.drills.judging.drill_spec import CUSTOMERS, DrillSpec
+from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import Judgement
-from wavetank.drills.judging.kept import Kept
 from wavetank.drills.second_faults import mend, run_to_end
 from wavetank.drills.traffic.promises import Promises
 from wavetank.drills.traffic.proxied import refuse_way, through_proxies
@@ -161,7 +161,7 @@ class ReshardDrill:
             found = catalogue.read().map
             return {each.customer: found.shard_of(each.key) for each in self._running.buyers}
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         """Return what the customers asked for, and what the shards hold of it."""
         traffic = self._running
         held: list[list[object]] = []
@@ -171,7 +171,7 @@ class ReshardDrill:
         attempt("removing the customers", traffic.close, wrong)
         attempt("asking the checks", lambda: wrong.extend(self._ask_checks()), wrong)
         load = traffic.load
-        declared = Declared(
+        declared = DrillSpec(
             instance=self._instance,
             kind=CUSTOMERS,
             promises=PROMISES.in_force(self._semi_sync, own_writes=PROMISES.own_writes),
@@ -183,7 +183,7 @@ class ReshardDrill:
             mended_s=self._mended_s or load.ended_s,
             witnessed=(*traffic.faults, *wrong),
         )
-        return Kept(declared, [*traffic.writes, *traffic.reads], held[0] if held else None)
+        return DrillHistory(declared, [*traffic.writes, *traffic.reads], held[0] if held else None)
 
     def _held(self) -> list[object]:
         with Servers(Instance(self._instance).topology()) as servers:
