@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
-from wavetank.client.shards.across import TwoPhases
-from wavetank.client.shards.known import KnownMap, Place, place_of
+from wavetank.client.shards.cached_map import CachedMap, Placement, placement_of
 from wavetank.client.shards.routes import Routes, source_connection, unavailable
 from wavetank.client.shards.session import START, GateRefusedError, Session
+from wavetank.client.shards.two_phase_commit import TwoPhaseCommit
 from wavetank.client.splitting import Answer, Bounds, PoolFigures, PoolSize, Router
 from wavetank.client.splitting.driver import ConnectionGoneError, timed_out
 from wavetank.client.splitting.pools import PooledConnection
@@ -89,7 +89,7 @@ class Shards:
         self._routes = routes
         self._step = step
         try:
-            self._known = KnownMap(routes.source(CATALOGUE).query, instance, version)
+            self._cached_map = CachedMap(routes.source(CATALOGUE).query, instance, version)
         except BaseException:
             routes.close()
             raise
@@ -110,7 +110,7 @@ class Shards:
     @property
     def published(self) -> PublishedMap:
         """The map as it is known here."""
-        return self._known.current
+        return self._cached_map.current
 
     def figures(self) -> list[PoolFigures]:
         """Return what each pool is doing and has done."""
@@ -174,8 +174,8 @@ class Shards:
         """
 
         def attempt() -> Answer:
-            published = self._known.current
-            place = place_of(published, key)
+            published = self._cached_map.current
+            place = placement_of(published, key)
             router = self._routes.to(place.shard)
             if router.kinds.of(statement, with_parameters=bool(parameters)) is not Kind.READ:
                 raise UsageError("read() is for what only reads: use at()")
@@ -219,8 +219,8 @@ class Shards:
             transaction.close()
 
     def _begin(self, keys: Sequence[Any], *, across: bool) -> "Transaction":
-        published = self._known.current
-        places = [place_of(published, key) for key in keys]
+        published = self._cached_map.current
+        places = [placement_of(published, key) for key in keys]
         gates: dict[int, set[str]] = {}
         for place in places:
             gates.setdefault(place.shard, set()).add(place.gate)
@@ -241,7 +241,9 @@ class Shards:
                 session.close()
             raise
         end = (
-            TwoPhases(gtrid, sessions, self._routes, CATALOGUE, self._step) if gtrid else next(iter(sessions.values()))
+            TwoPhaseCommit(gtrid, sessions, self._routes, CATALOGUE, self._step)
+            if gtrid
+            else next(iter(sessions.values()))
         )
         return Transaction(keys, places, sessions, end)
 
@@ -260,7 +262,7 @@ class Shards:
                 return [attempt()]
             except GateRefusedError as refusal:
                 complaints.append(f"{refusal} all the time")
-                self._known.wait_for(refusal.least)
+                self._cached_map.wait_for(refusal.least)
             except (ConnectionGoneError, ClosedServerError) as error:
                 complaints.append(str(error))
             except StatementError as error:
@@ -329,7 +331,9 @@ class End(Protocol):
 class Transaction:
     """A transaction for several keys; for one thread."""
 
-    def __init__(self, keys: Sequence[Any], places: Sequence[Place], sessions: Mapping[int, Session], end: End) -> None:
+    def __init__(
+        self, keys: Sequence[Any], places: Sequence[Placement], sessions: Mapping[int, Session], end: End
+    ) -> None:
         """Know where each key is."""
         self._keys = list(keys)
         self._places = places
@@ -367,7 +371,7 @@ def _read_connection(router: Router, shard: int, *, replicas: bool) -> Iterator[
         pooled.checkin()
 
 
-def _refusal(keys: Sequence[Any], places: Sequence[Place]) -> str:
+def _refusal(keys: Sequence[Any], places: Sequence[Placement]) -> str:
     if not keys:
         return "a transaction needs the keys that it is about"
     by_shard: dict[int, list[Any]] = {}

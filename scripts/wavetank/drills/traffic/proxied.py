@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wavetank.client.shards.known import KnownMap
+from wavetank.client.shards.cached_map import CachedMap
 from wavetank.drills.traffic.way import PATIENCE_S
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.accounts import APP_ACCOUNT
@@ -84,12 +84,12 @@ class ProxiedShards:
         self._all: list[Connection] = []
         self.new_id = shards.new_id
         self.assign = shards.assign
-        self._known = KnownMap(self._ask, instance)
+        self._cached_map = CachedMap(self._ask, instance)
 
     @property
     def published(self) -> PublishedMap:
         """The map as it is known here."""
-        return self._known.current
+        return self._cached_map.current
 
     def close(self) -> None:
         """Close every connection."""
@@ -150,7 +150,7 @@ class ProxiedShards:
 
         def attempt() -> Session | None:
             nonlocal complaint
-            published = self._known.current
+            published = self._cached_map.current
             shards = {published.map.shard_of(key) for key in keys}
             if len(shards) != 1:
                 raise AcrossShardsError(f"the keys {keys} are on {len(shards)} shards")
@@ -163,7 +163,7 @@ class ProxiedShards:
                 self._drop(number)
                 complaint = str(error)
                 if wanted := _WANTED.search(complaint):
-                    self._known.wait_for(int(wanted[1]))
+                    self._cached_map.wait_for(int(wanted[1]))
                 return None
             return session
 
