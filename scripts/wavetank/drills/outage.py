@@ -19,12 +19,12 @@ from wavetank.drills.judging.records import Row
 from wavetank.drills.own_command import last_line, run_command
 from wavetank.drills.reporting.recorded import Recorded
 from wavetank.drills.second_faults import UP_KILLED, SecondFault, mend
+from wavetank.drills.traffic.availability import ongoing_outages
 from wavetank.drills.traffic.choosing import all_ways, choose_way
 from wavetank.drills.traffic.clients import Traffic, held_ids
 from wavetank.drills.traffic.lag import LagSampler
 from wavetank.drills.traffic.log import READ, WRITE
 from wavetank.drills.traffic.promises import Promises
-from wavetank.drills.traffic.served import unserved
 from wavetank.errors import UsageError, WaitedInVain
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance
@@ -146,7 +146,7 @@ class OutageDrill:
         return mended.steps
 
     def _all_served(self) -> bool:
-        return not unserved(self._traffic.log.all(), self._traffic.load)
+        return not ongoing_outages(self._traffic.log.all(), self._traffic.load)
 
     def mend(self) -> None:
         """End the traffic, then let topology-up mend what is left; what of it fails holds nothing else up."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavetank.drills.judging.drill_spec import DrillSpec
+from wavetank.drills.traffic.availability import Availability
 from wavetank.drills.traffic.outages import Outage
-from wavetank.drills.traffic.served import Served
 
 
 @dataclass(frozen=True)
@@ -19,21 +19,22 @@ class JudgeResult:
     verdict: Any = None
 
 
-def served_facts(served: Served, declared: DrillSpec) -> dict[str, Any]:
+def availability_facts(availability: Availability, declared: DrillSpec) -> dict[str, Any]:
     """Return how clients were served, as people read it."""
+    before = availability.before
     return {
-        "before": f"{served.before['writes_per_s']:.0f} writes and {served.before['reads_per_s']:.0f} reads a second",
-        "writes": _without(served.writes),
-        "reads": _without(served.reads),
-        "one client": f"{_without(served.worst_client, 'write')}, {_without(served.worst_reader, 'read')}",
+        "before": f"{before['writes_per_s']:.0f} writes and {before['reads_per_s']:.0f} reads a second",
+        "writes": _without(availability.writes),
+        "reads": _without(availability.reads),
+        "one client": f"{_without(availability.worst_client, 'write')}, {_without(availability.worst_reader, 'read')}",
         **{
             f"latency of {kind}s": {
-                when: f"{latency or 'none was acknowledged'}; not served: {served.not_served[kind][when]}"
+                when: f"{latency or 'none was acknowledged'}; not served: {availability.not_served[kind][when]}"
                 for when, latency in spans.items()
             }
-            for kind, spans in served.latency_ms.items()
+            for kind, spans in availability.latency_ms.items()
         },
-        "errors": dict(served.errors) or "none",
+        "errors": dict(availability.errors) or "none",
     } | ({"demanded": ", ".join(demands)} if (demands := list(_demanded(declared))) else {})
 
 

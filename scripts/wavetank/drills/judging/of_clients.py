@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from wavetank.drills.judging.history import DrillHistory
-from wavetank.drills.judging.judge_result import JudgeResult, odd_clients, served_facts
+from wavetank.drills.judging.judge_result import JudgeResult, availability_facts, odd_clients
 from wavetank.drills.judging.records import Row
 from wavetank.drills.traffic import verdict
 from wavetank.drills.traffic.log import WRITE, Operation
@@ -28,7 +28,7 @@ def judge(history: DrillHistory) -> JudgeResult:
         *_impossible(operations),
         *verdict.failures(found, declared.promises, declared.thresholds),
     ]
-    return JudgeResult(failures, _facts(found) | served_facts(found, declared), found.as_dict(), found)
+    return JudgeResult(failures, _facts(found) | availability_facts(found, declared), found.as_dict(), found)
 
 
 def _impossible(operations: Sequence[Operation]) -> Iterator[str]:

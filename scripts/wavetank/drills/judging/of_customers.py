@@ -1,9 +1,9 @@
 """The verdict on customers of a sharded shop who ordered while their rows moved."""
 
 from wavetank.drills.judging.history import DrillHistory
-from wavetank.drills.judging.judge_result import JudgeResult, odd_clients, served_facts
+from wavetank.drills.judging.judge_result import JudgeResult, availability_facts, odd_clients
 from wavetank.drills.traffic import shop_verdict
-from wavetank.drills.traffic.served import served, waited_in_vain
+from wavetank.drills.traffic.availability import availability_failures, availability_of
 from wavetank.drills.traffic.shop_log import Counted, Held, Read, Write
 from wavetank.errors import UsageError
 
@@ -21,14 +21,14 @@ def judge(history: DrillHistory) -> JudgeResult:
     counters = [(each.shard, each.customer, each.counter) for each in history.held_of(Counted)]
     rows = shop_verdict.judge(writes, reads, history.held_of(Held), counters)
     operations = list(shop_verdict.as_operations(writes, reads))
-    waiting = served(operations, load, declared.storm_s, declared.mended_s)
+    waiting = availability_of(operations, load, declared.storm_s, declared.mended_s)
     lost = declared.thresholds.lost
     failures = [
         *odd_clients((each.client for each in operations), declared),
         *([] if history.held is not None else ["what the shards hold is not known: nobody can say what is lost"]),
         *(rows.failures() if history.held is not None else ()),
         *shop_verdict.unserved(rows, load),
-        *waited_in_vain(waiting, declared.promises, declared.thresholds),
+        *availability_failures(waiting, declared.promises, declared.thresholds),
         *(
             [f"{len(rows.lost)} lost, where at most {lost} was demanded"]
             if lost is not None and len(rows.lost) > lost
@@ -36,7 +36,10 @@ def judge(history: DrillHistory) -> JudgeResult:
         ),
     ]
     return JudgeResult(
-        failures, _facts(rows) | served_facts(waiting, declared), waiting.as_dict() | {"shop": rows.as_dict()}, waiting
+        failures,
+        _facts(rows) | availability_facts(waiting, declared),
+        waiting.as_dict() | {"shop": rows.as_dict()},
+        waiting,
     )
 
 

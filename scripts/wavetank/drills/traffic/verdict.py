@@ -7,17 +7,17 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wavetank.drills.traffic.availability import Availability, availability_failures, availability_of
 from wavetank.drills.traffic.load import Load
 from wavetank.drills.traffic.log import READ, WRITE, Operation
 from wavetank.drills.traffic.promises import Promises, Thresholds
-from wavetank.drills.traffic.served import Served, served, waited_in_vain
 
 # Ids that a sentence names; the report has all of them.
 EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Verdict(Served):
+class Verdict(Availability):
     """How clients were served, and what came of what they wrote.
 
     Attributes:
@@ -66,7 +66,7 @@ def judge(
     lost = set() if held is None else {each.id for each in acknowledged} - times.keys()
     stale = list(stale_reads(operations, lost))
     return Verdict(
-        **vars(served(operations, load, storm_s, mended_s)),
+        **vars(availability_of(operations, load, storm_s, mended_s)),
         lost=tuple(sorted(lost)),
         held_known=held is not None,
         duplicates=tuple(sorted(id_ for id_, count in times.items() if count > 1)),
@@ -142,7 +142,7 @@ def failures(verdict: Verdict, promises: Promises, thresholds: Thresholds) -> li
     """Return what the drill must not have ended with, a sentence each."""
     return [
         *_rows(verdict, promises, thresholds),
-        *waited_in_vain(verdict, promises, thresholds),
+        *availability_failures(verdict, promises, thresholds),
         *_stale(verdict, promises),
     ]
 
