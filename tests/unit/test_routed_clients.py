@@ -3,7 +3,7 @@
 import pytest
 from fleet import Fleet, PretendedCursor
 from wavetank.client.splitting import Bounds, driver
-from wavetank.drills.traffic.ways.routing import Past, ReadingSession, WritingSession
+from wavetank.drills.traffic.client_routes.routing import Past, ReadingSession, WritingSession
 
 # No health check unless something is wrong.
 BOUNDS = Bounds(look=3600, new_source=0.2)

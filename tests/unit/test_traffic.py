@@ -72,7 +72,7 @@ def open_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def opened(make: Callable[[], PretendedSession]) -> None:
         way = SimpleNamespace(session=lambda *_, **__: make(), close=lambda: None)
-        monkeypatch.setattr(clients, "open_way", lambda *_: way)
+        monkeypatch.setattr(clients, "open_route", lambda *_: way)
 
     return opened
 

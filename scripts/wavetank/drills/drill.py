@@ -29,7 +29,7 @@ class Options:
         seed: which random numbers; the same seed gives the same storm.
         operations: how many harmless operations the storm is mixed with.
         strategy: how conflicts are resolved.
-        via: by which way clients come to the servers, '' for the usual one; see drills.traffic.ways.
+        via: by which way clients come to the servers, '' for the usual one; see drills.traffic.client_routes.
         thresholds: what is demanded beyond what the drill promises.
         second: which fault hits what mends the first one, None for none.
     """

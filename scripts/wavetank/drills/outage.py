@@ -20,7 +20,7 @@ from wavetank.drills.own_command import last_line, run_command
 from wavetank.drills.reporting.recorded import Recorded
 from wavetank.drills.second_faults import UP_KILLED, SecondFault, mend
 from wavetank.drills.traffic.availability import ongoing_outages
-from wavetank.drills.traffic.choosing import all_ways, choose_way
+from wavetank.drills.traffic.choosing import all_routes, choose_route
 from wavetank.drills.traffic.clients import Traffic, held_ids
 from wavetank.drills.traffic.lag import LagSampler
 from wavetank.drills.traffic.log import READ, WRITE
@@ -77,10 +77,10 @@ class OutageDrill:
         self._undo = undo
         self._command = command
         topology = servers.topology
-        ways = tuple(dict.fromkeys([choose_way(options.via, topology), *beside]))
+        ways = tuple(dict.fromkeys([choose_route(options.via, topology), *beside]))
         self._traffic = Traffic(self._servers, ways=ways)
         self._lag = LagSampler(self._servers)
-        own_writes = all(all_ways()[way].OWN_WRITES for way in ways)
+        own_writes = all(all_routes()[way].OWN_WRITES for way in ways)
         self._declared = DrillSpec(
             instance=topology.instance,
             kind=CLIENTS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from wavetank.drills.runner import all_drills, find_drill
-from wavetank.drills.traffic.choosing import all_ways
+from wavetank.drills.traffic.choosing import all_routes
 from wavetank.errors import UsageError
 from wavetank.provision.planning import FIRST_PORT
 from wavetank.provision.proxy_images import why_no_proxysql
@@ -25,7 +25,7 @@ class Setting:
 
     Attributes:
         acknowledgements: how many acknowledgements a commit waits for, 0 for asynchronous replication.
-        via: the way from the clients to the servers, one of drills.traffic.ways.
+        via: the way from the clients to the servers, one of drills.traffic.client_routes.
     """
 
     acknowledgements: int
@@ -97,9 +97,9 @@ def make_plan(  # noqa: PLR0913 - what a person may say of a comparison, and how
     if not runs.isdecimal() or not 1 <= int(runs) <= MOST_RUNS:
         raise UsageError(f"runs={runs} is not a number from 1 to {MOST_RUNS}")
     numbers = _numbers(acknowledgements)
-    names = tuple(dict.fromkeys(_split(ways))) or tuple(all_ways())
-    if unknown := [name for name in names if name not in all_ways()]:
-        raise UsageError(f"via={unknown[0]} is no way to the servers; there are: {', '.join(all_ways())}")
+    names = tuple(dict.fromkeys(_split(ways))) or tuple(all_routes())
+    if unknown := [name for name in names if name not in all_routes()]:
+        raise UsageError(f"via={unknown[0]} is no way to the servers; there are: {', '.join(all_routes())}")
     left_out = ""
     if PROXYSQL in names and (reason := why_no_proxysql()):
         names = tuple(name for name in names if name != PROXYSQL)

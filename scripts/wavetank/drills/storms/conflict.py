@@ -36,7 +36,7 @@ def concerns(topology: Topology) -> bool:
     return len([node for node in topology.peers if not node.passive]) > 1
 
 
-def ways(_: Topology) -> tuple[str, ...]:
+def routes(_: Topology) -> tuple[str, ...]:
     """Say that there is nothing to choose: each source is written to directly."""
     return ()
 

@@ -14,7 +14,7 @@ from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import Judgement
 from wavetank.drills.second_faults import mend, run_to_end
 from wavetank.drills.traffic.promises import Promises
-from wavetank.drills.traffic.proxied import refuse_way, through_proxies
+from wavetank.drills.traffic.proxied import refuse_route, through_proxies
 from wavetank.drills.traffic.shop import ShopTraffic
 from wavetank.drills.traffic.shop_log import Counted, Held
 from wavetank.drills.traffic.shop_verdict import longest_wait_ms
@@ -44,7 +44,7 @@ def concerns(topology: Topology) -> bool:
     return len(topology.shards) > 1
 
 
-def ways(topology: Topology) -> tuple[str, ...]:
+def routes(topology: Topology) -> tuple[str, ...]:
     """Return how customers can come: '' is by the client library."""
     return ("", PROXYSQL) if proxysqls(topology.proxies) else ("",)
 
@@ -56,7 +56,7 @@ def prepare(servers: Servers, options: Options, say: Say) -> Drill:
         UsageError: customers come neither by the client library nor through a ProxySQL.
     """
     if options.via:
-        refuse_way(options.via, servers.topology)
+        refuse_route(options.via, servers.topology)
     return ReshardDrill(servers, options, say)
 
 

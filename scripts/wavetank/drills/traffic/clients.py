@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from wavetank.drills.traffic.choosing import open_way
+from wavetank.drills.traffic.choosing import open_route
+from wavetank.drills.traffic.client_route import DIRECT, Session
 from wavetank.drills.traffic.load import Load, ticks
 from wavetank.drills.traffic.log import READ, WRITE, Operation, OperationLog
 from wavetank.drills.traffic.table import INSERT, NEWEST, TABLE, held_ids
 from wavetank.drills.traffic.threads import Workers
-from wavetank.drills.traffic.way import DIRECT, Session
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Servers, StatementError
 
@@ -47,7 +47,7 @@ class Traffic:
         """Know whom to write to, the clients in turn by each of `ways`; nothing is sent yet."""
         self.log = log or OperationLog()
         self._servers = servers
-        self._ways = [open_way(name, servers) for name in ways]
+        self._ways = [open_route(name, servers) for name in ways]
         self._names = {node.server_id: node.name for node in servers.topology.nodes}
         self._ids = itertools.count(1)
         self._ids_lock = threading.Lock()

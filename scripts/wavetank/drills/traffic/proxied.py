@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wavetank.client.shards.cached_map import CachedMap
-from wavetank.drills.traffic.way import PATIENCE_S
+from wavetank.drills.traffic.client_route import PATIENCE_S
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.accounts import APP_ACCOUNT
 from wavetank.servers.node import Connection, Parameters, Row, Server, StatementError, query_on
@@ -190,7 +190,7 @@ class ProxiedShards:
             connection.close()
 
 
-def refuse_way(via: str, topology: Topology) -> None:
+def refuse_route(via: str, topology: Topology) -> None:
     """Refuse a way by which no customers of shards come.
 
     Raises:

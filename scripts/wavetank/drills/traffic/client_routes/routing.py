@@ -9,8 +9,8 @@ from typing import Any
 from wavetank.client.splitting import Answer, OutcomeUnknownError, Router, RoutingError, router_of
 from wavetank.client.splitting import Session as RouterSession
 from wavetank.client.splitting.of_instance import bounds_of
+from wavetank.drills.traffic.client_route import PATIENCE_S, ClientRoute, Session
 from wavetank.drills.traffic.table import SERVER_ID_FUNCTION
-from wavetank.drills.traffic.way import PATIENCE_S, Session, Way
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Servers, StatementError
 from wavetank.topology.model import Topology
@@ -29,8 +29,8 @@ def lacks(topology: Topology) -> str:
     return "servers that replicate one another" if apart else ""
 
 
-def open_way(servers: Servers) -> Way:
-    """Return the way through one router, which looks at the servers from the first session on."""
+def open_route(servers: Servers) -> ClientRoute:
+    """Return the route through one router, which looks at the servers from the first session on."""
     return _Routed(servers)
 
 
