@@ -414,12 +414,12 @@ def test_the_buffer_pool_leaves_room_and_is_made_of_whole_chunks(memory: int) ->
     assert pool > (memory - 256 * MIB) * 3 / 4 - 32 * MIB
 
 
-# --- the house's own inventories
+# --- the project's own inventories
 
 
 @pytest.mark.parametrize("name", topology_names())
 @pytest.mark.parametrize("asked", [{}, {"semi_sync": "1"}], ids=["plain", "semi-sync"])
-def test_every_topology_of_the_house_can_be_planned(name: str, asked: dict[str, str]) -> None:
+def test_every_topology_of_the_project_can_be_planned(name: str, asked: dict[str, str]) -> None:
     hosts = yaml.safe_load((INVENTORIES / f"{name}.yml").read_text())["mysql"]["hosts"]
     hosts = {host: variables or {} for host, variables in hosts.items()}
     topology = plan(name, name, hosts, asked)

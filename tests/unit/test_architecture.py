@@ -1,4 +1,4 @@
-"""The rules of the house that no linter holds: who may touch what, and what is written nowhere.
+"""The rules of the architecture that no linter holds: who may touch what, and what is written nowhere.
 
 Which package may import which is a contract of import-linter in pyproject.toml.
 """
