@@ -62,7 +62,7 @@ class OutageDrill:
         beside: Sequence[str] = (),
         command: Sequence[str] = (),
     ) -> None:
-        """Know what will happen; nothing is touched yet. Some clients come by the ways `beside` the usual one.
+        """Take the storm and its options; nothing is changed yet. Some clients come by the ways `beside` the usual one.
 
         Where a second fault is to hit what mends, that is the `command` which a person would run.
 

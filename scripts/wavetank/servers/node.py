@@ -77,7 +77,7 @@ class Server:
     """
 
     def __init__(self, name: str, port: int, instance: Instance, read_timeout_s: int = READ_TIMEOUT_S) -> None:
-        """Remember where the server is, and how long an answer may take; nothing is connected yet."""
+        """Take the server's address and how long an answer may take; no connection is opened yet."""
         self.name = name
         self.port = port
         self._read_timeout_s = read_timeout_s
@@ -190,7 +190,7 @@ class Servers:
     """All servers of an instance, by node name."""
 
     def __init__(self, topology: Topology, read_timeout_s: int = READ_TIMEOUT_S) -> None:
-        """Know where they are, and how many seconds an answer may take; nothing is connected yet."""
+        """Take the topology and how many seconds an answer may take; no connection is opened yet."""
         self.topology = topology
         self.instance = Instance(topology.instance)
         doors = {node.name: node.port for node in topology.nodes}

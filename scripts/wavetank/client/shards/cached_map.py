@@ -44,7 +44,7 @@ class CachedMap:
         return self._current
 
     def wait_for(self, version: int) -> None:
-        """Know `version` or later.
+        """Wait until `version` or later has been read.
 
         Raises:
             OutdatedMapError: the catalogue has not had it in time.

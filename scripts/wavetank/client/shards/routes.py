@@ -30,7 +30,7 @@ class Routes:
     """A router a shard, made when somebody first wants to go there; may be shared by threads."""
 
     def __init__(self, instance: Instance, bounds: Bounds | None = None, pool_size: PoolSize | None = None) -> None:
-        """Know the instance; nothing is connected yet."""
+        """Take the instance; no connection is opened yet."""
         self._instance = instance
         self._bounds = bounds
         self._size = pool_size
@@ -93,7 +93,7 @@ class Source:
     """Whichever server is a shard's source: statements that are each a transaction of their own, under no gate."""
 
     def __init__(self, routes: Routes, shard: int) -> None:
-        """Know the shard."""
+        """Take the routes and the shard's number."""
         self._routes = routes
         self._shard = shard
 

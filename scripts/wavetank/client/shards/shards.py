@@ -140,7 +140,7 @@ class Shards:
 
     @contextlib.contextmanager
     def at(self, key: Any) -> Iterator[Session]:  # noqa: ANN401 - what the map's column holds
-        """Have a transaction where the key's rows are; it is committed at the end, and undone by an exception.
+        """Begin a transaction where the key's rows are; it is committed at the end, and undone by an exception.
 
         Raises:
             KeyTypeError: the map's column holds no such keys.
@@ -196,7 +196,7 @@ class Shards:
 
     @contextlib.contextmanager
     def transaction(self, keys: Iterable[Any], *, across: bool = False) -> Iterator["Transaction"]:
-        """Have a transaction for several keys; `across` allows that they are on different shards.
+        """Begin a transaction for several keys; `across` allows that they are on different shards.
 
         On one shard it is a transaction like any other. On several, it is committed in two phases, on all or on
         none; but another client may see it on one before it sees it on the next.
@@ -334,7 +334,7 @@ class Transaction:
     def __init__(
         self, keys: Sequence[Any], places: Sequence[Placement], sessions: Mapping[int, Session], end: End
     ) -> None:
-        """Know where each key is."""
+        """Take the session of each key's shard."""
         self._keys = list(keys)
         self._places = places
         self._sessions = sessions

@@ -34,7 +34,7 @@ class PooledConnection:
     """A connection that is checked out, and what its user found out about it."""
 
     def __init__(self, server: str, pool: "Pool", proxied: PoolProxiedConnection) -> None:
-        """Know where the connection goes back to."""
+        """Take the pool into which the connection is checked in."""
         self.server = server
         self._pool = pool
         self._proxied = proxied

@@ -94,7 +94,7 @@ class Router:
 
     @contextmanager
     def session(self, after: str = "") -> Iterator[Session]:
-        """Have a session, for one thread and one piece of work; `after` is a set of GTIDs that its reads must see."""
+        """Return a session, for one thread and one piece of work; `after` is a set of GTIDs that its reads must see."""
         session = Session(self, after)
         try:
             yield session

@@ -110,7 +110,7 @@ class Session:
 
     @contextlib.contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Self]:
-        """Have a transaction, on the source, or on one replica if it is read-only; an exception undoes it.
+        """Begin a transaction, on the source, or on one replica if it is read-only; an exception undoes it.
 
         If the server goes away in it, every statement fails until its end: none is carried out outside of it.
 
@@ -156,7 +156,7 @@ class Session:
     # --- what must be seen
 
     def _learn_gtids(self, source: PooledConnection) -> None:
-        """Know what a source has; the driver drops the GTID in its OK (session_track_gtids): all stands for ours."""
+        """Read what a source has; the driver drops the GTID in its OK (session_track_gtids): all stands for ours."""
         self._gtids = str(self._router.run_on(source, _EXECUTED).value).replace("\n", "")
         self._wrote, self._wrote_on = False, ""
         self._caught_up = {source.connection}

@@ -50,7 +50,7 @@ class ConflictDrill:
     """Sources cut from each other, writes that conflict and writes that do not, then detection and resolution."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know what will happen; nothing is touched yet."""
+        """Read the strategy; nothing is changed yet."""
         self._servers = servers
         self._strategy = read_strategy(options.strategy, servers.topology)
         self._say = say
@@ -204,7 +204,7 @@ class ConflictDrill:
         return {}
 
     def recorded(self, _: Judgement) -> None:
-        """Have nothing for plots: the storm is about rows, not about time."""
+        """Return None, as there is nothing to plot: the storm is about rows, not about time."""
 
     def revert_faults(self) -> None:
         """Heal the network."""

@@ -45,7 +45,7 @@ class FullDisk(OutageDrill):
     """A source that waits for somebody to free some space, and is replaced instead."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know whose disk; nothing is touched yet."""
+        """Choose the server; nothing is changed yet."""
         self._source = servers.topology.sources[0].name
         self._disk: disk.Disk | None = None
         self._since = ""

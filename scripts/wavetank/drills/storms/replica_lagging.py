@@ -51,7 +51,7 @@ class LaggingReplica(OutageDrill):
     """One replica is late for a while; nobody else is."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know which one; nothing is touched yet."""
+        """Choose the replica; nothing is changed yet."""
         self._node = first_replica(servers.topology)
         self._chosen = ""
         self._ended_s = 0.0

@@ -50,7 +50,7 @@ def routes(topology: Topology) -> tuple[str, ...]:
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
-    """Know how many shards there are; the seed says who orders what.
+    """Return the drill; the seed says who orders what.
 
     Raises:
         UsageError: customers come neither by the client library nor through a ProxySQL.
@@ -64,7 +64,7 @@ class ReshardDrill:
     """One shard more and back, under writes and reads through wavetank.client.shards."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know what will happen; nothing is touched yet."""
+        """Take the options; nothing is changed yet."""
         self._instance = servers.topology.instance
         self._options = options
         self._say = say

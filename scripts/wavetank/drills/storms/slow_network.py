@@ -37,7 +37,7 @@ class SlowNetwork(OutageDrill):
     """A source that everybody reaches late."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know whose network; nothing is touched yet."""
+        """Choose the server; nothing is changed yet."""
         self._container = servers.topology.container(servers.topology.sources[0])
         self._lost = 0
         self._ended_s = 0.0

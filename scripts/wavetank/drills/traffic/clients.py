@@ -44,7 +44,7 @@ class Traffic:
     """Writers and readers, as many of each; use it as a context, so that they end with it."""
 
     def __init__(self, servers: Servers, log: OperationLog | None = None, ways: Sequence[str] = (DIRECT,)) -> None:
-        """Know whom to write to, the clients in turn by each of `ways`; nothing is sent yet."""
+        """Take the servers, the clients in turn by each of `ways`; nothing is sent yet."""
         self.log = log or OperationLog()
         self._servers = servers
         self._ways = [open_route(name, servers) for name in ways]

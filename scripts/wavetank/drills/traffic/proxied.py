@@ -47,7 +47,7 @@ class Session:
     """A transaction on one shard, while its gates are held."""
 
     def __init__(self, connection: Connection, shard: int) -> None:
-        """Know the connection."""
+        """Take the connection."""
         self._connection = connection
         self.shard = shard
 
@@ -99,7 +99,7 @@ class ProxiedShards:
 
     @contextlib.contextmanager
     def at(self, key: Any) -> Iterator[Session]:  # noqa: ANN401
-        """Have a transaction where the key's rows are; raises what transaction() does."""
+        """Begin a transaction where the key's rows are; raises what transaction() does."""
         with self.transaction([key]) as session:
             yield session
 
@@ -110,7 +110,7 @@ class ProxiedShards:
 
     @contextlib.contextmanager
     def transaction(self, keys: Iterable[Any], *, across: bool = False) -> Iterator[Session]:
-        """Have a transaction for keys that are all on one shard; it is committed at the end, undone by an exception.
+        """Begin a transaction for keys that are all on one shard; it is committed at the end, undone by an exception.
 
         Raises:
             UsageError: `across` is asked for, which is the library's.

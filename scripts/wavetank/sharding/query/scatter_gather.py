@@ -46,7 +46,7 @@ class Gatherer:
     def __init__(
         self, parts: Sequence[Part], read_snapshot: ReadSnapshot, *, lag_bound_s: float = 5.0, sources: bool = False
     ) -> None:
-        """Know the shards and what tells the map; nothing is connected yet. `sources`: no replica is asked."""
+        """Take the shards and what reads the map; no connection is opened yet. `sources`: no replica is read."""
         self._parts = {part.number: part for part in parts}
         self._read_snapshot = read_snapshot
         self._lag_bound_s = lag_bound_s

@@ -26,7 +26,7 @@ class Sorter:
     """Finds out whose each changed row is, and writes it to where that customer moves."""
 
     def __init__(self, context: ReshardingContext, source_shard: int) -> None:
-        """Know the maps; connections are opened when they are needed."""
+        """Take the maps; connections are opened when they are needed."""
         self._context = context
         self._source_shard = source_shard
         self._tables = {table.name: table for table in context.tables}

@@ -27,7 +27,7 @@ class Comparison:
     """The originals on one shard and their copies on another."""
 
     def __init__(self, context: ReshardingContext, follower: Follower, target: int) -> None:
-        """Know what is compared; nothing is asked yet."""
+        """Take the shards that are compared; nothing is read yet."""
         self._context = context
         self._follower = follower
         self._target = target

@@ -64,7 +64,7 @@ class Throttle:
     """Keeps a copy from running away from a shard's replicas: each has what the source had LAG_BOUND_S ago."""
 
     def __init__(self, source: Server, replicas: Sequence[Server], bound_s: float = LAG_BOUND_S) -> None:
-        """Know whom to ask; nothing is asked yet."""
+        """Take the servers; nothing is read yet."""
         self._source = source
         self._replicas = replicas
         self._bound_s = bound_s
@@ -107,7 +107,7 @@ class Throttles:
     """A throttle for each of several shards."""
 
     def __init__(self, context: ReshardingContext, numbers: Iterable[int]) -> None:
-        """Know whom to ask; nothing is asked yet."""
+        """Take the servers; nothing is read yet."""
         self._throttles = {number: Throttle(context.source(number), context.replicas(number)) for number in numbers}
 
     def wait(self) -> None:
@@ -135,7 +135,7 @@ class Copy:
     """The copy of one resharding."""
 
     def __init__(self, context: ReshardingContext, ledger: Ledger, resharding: Resharding) -> None:
-        """Know what is to be done; nothing is asked yet."""
+        """Take the resharding; nothing is copied yet."""
         self._context = context
         self._ledger = ledger
         self._resharding = resharding

@@ -79,7 +79,7 @@ class Follower:
     """Applies what a source shard's log says; two threads, one that reads and one that writes."""
 
     def __init__(self, context: ReshardingContext, source_shard: int, progress: Progress) -> None:
-        """Know what is to be done; `progress` begins with what the copies hold already."""
+        """Take the source shard; `progress` begins with what the copies hold already."""
         self.source_shard = source_shard
         self.progress = progress
         self._context = context

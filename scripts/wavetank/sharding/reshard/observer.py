@@ -7,23 +7,23 @@ class Observer(Protocol):
     """Shows or logs a resharding; which phase it is in, and how far."""
 
     def phase(self, name: str) -> None:
-        """Be told that a phase begins."""
+        """Show that a phase begins."""
 
     def rows(self, done: int, total: int) -> None:
-        """Be told how many rows of the phase are done, of about how many."""
+        """Show how many rows of the phase are done, of about how many."""
 
     def say(self, line: str) -> None:
-        """Be told what happened."""
+        """Show a line that says what happened."""
 
 
 class NullObserver:
     """Shows nothing."""
 
     def phase(self, name: str) -> None:
-        """Be told that a phase begins."""
+        """Show nothing."""
 
     def rows(self, done: int, total: int) -> None:
-        """Be told how many rows are done."""
+        """Show nothing."""
 
     def say(self, line: str) -> None:
-        """Be told what happened."""
+        """Show nothing."""

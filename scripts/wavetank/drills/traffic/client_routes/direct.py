@@ -47,7 +47,7 @@ class SearchingSession:
     """A connection to one of several doors, which is kept until it fails."""
 
     def __init__(self, doors: Sequence[Server], *, must_be_open: bool, leaves_at_refusal: bool = True) -> None:
-        """Know the doors, in the order in which they are tried.
+        """Take the servers, in the order in which they are tried.
 
         Args:
             doors: servers, or what leads to them.

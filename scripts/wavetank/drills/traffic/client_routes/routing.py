@@ -64,7 +64,7 @@ class Past:
     """
 
     def __init__(self) -> None:
-        """Know of no write."""
+        """Begin without a write."""
         self.gtids: str | None = ""
 
     def learn(self, session: RouterSession) -> None:
@@ -99,7 +99,7 @@ class _RoutedSession:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Hold nothing between statements."""
+        """Do nothing: no connection is held between statements."""
 
 
 class WritingSession(_RoutedSession):
