@@ -1,7 +1,7 @@
 # Wavetank. `make` alone prints this list; every target works on a bare machine and skips what is there.
 #
 # INSTANCE= names a copy of a topology (default: the topology's name); at topology-up also
-# TOPOLOGY= SHARDS= SHARD_BY= REPLICAS= PROXIES= SOURCES= ACTIVE=<source>|all SEMI_SYNC=<receipts> NODE_MEMORY=1g NODE_CPUS=1 BASE_PORT= MYSQL_IMAGE= PROXYSQL_IMAGE= REBUILD=<replica>
+# TOPOLOGY= SHARDS= SHARD_BY= REPLICAS= PROXIES= SOURCES= ACTIVE=<source>|all SEMI_SYNC=<acks> NODE_MEMORY=1g NODE_CPUS=1 BASE_PORT= MYSQL_IMAGE= PROXYSQL_IMAGE= REBUILD=<replica>
 # Of the tests, LANES=2 run side by side. Where no ProxySQL image can be had, some fail and say so; PROXYSQL=absent leaves them out.
 
 SHELL := /bin/sh

@@ -15,7 +15,7 @@ from spreading import DEFAULT_ORDERS, DEFAULT_RUNS, SHARDS, load, order_count, u
 
 HERE = Path(__file__).parent
 # Each says by its exit code how it went.
-BENCHMARKS = {"gathering.py": ["--instance", SHARDS.name], "resharding.py": [SHARDS.name]}
+BENCHMARKS = {"cross_shard_queries.py": ["--instance", SHARDS.name], "resharding.py": [SHARDS.name]}
 
 
 @ends_in_words()

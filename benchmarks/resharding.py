@@ -26,7 +26,7 @@ from wavetank.drills.traffic.shop import ShopTraffic
 from wavetank.servers.node import Server, Servers
 from wavetank.sharding.catalogue import Catalogue
 from wavetank.sharding.reshard.growing import with_servers_for
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.reshard.next_map import changed_map
 from wavetank.sharding.reshard.rows import Session, listed
 from wavetank.sharding.reshard.run import reshard
@@ -92,7 +92,7 @@ def _measure(instance: Instance, load: int, measured: Measured) -> None:
         old = catalogue.read().map
         new = changed_map(old, count + 1, [shard.number for shard in servers.topology.shards])
         with _customers(instance, load):
-            rows, seconds = _load_data(Ground(servers, catalogue, old, new))
+            rows, seconds = _load_data(ReshardingContext(servers, catalogue, old, new))
             alone = not servers.topology.replicas
             there, back = (reshard(servers, to, without_replica=alone) for to in (count + 1, count))
     measured.load_data.append(rows / seconds)
@@ -117,27 +117,27 @@ def _customers(instance: Instance, per_s: int) -> Iterator[None]:
             traffic.close()
 
 
-def _load_data(ground: Ground) -> tuple[int, float]:
+def _load_data(context: ReshardingContext) -> tuple[int, float]:
     """Load the rows that would move into tables like theirs; return how many, and in how many seconds."""
-    (target,) = set(ground.new.shards) - set(ground.old.shards)
-    server, schema = ground.source(target), ground.shard(target).schema
+    (target,) = set(context.new.shards) - set(context.old.shards)
+    server, schema = context.source(target), context.shard(target).schema
     with tempfile.TemporaryDirectory() as directory:
-        rows = sum(_write(ground, source_shard, target, Path(directory)) for source_shard in ground.source_shards)
+        rows = sum(_write(context, source_shard, target, Path(directory)) for source_shard in context.source_shards)
         server.execute(f"DROP SCHEMA IF EXISTS {SCRATCH}", f"CREATE SCHEMA {SCRATCH}", "SET GLOBAL local_infile = ON")
         try:
-            for table in ground.tables:
+            for table in context.tables:
                 server.execute(f"CREATE TABLE {SCRATCH}.{table.name} LIKE {schema}.{table.name}")
             return rows, _load(server, sorted(Path(directory).iterdir()))
         finally:
             server.execute("SET GLOBAL local_infile = OFF", f"DROP SCHEMA {SCRATCH}")
 
 
-def _write(ground: Ground, source_shard: int, target: int, directory: Path) -> int:
+def _write(context: ReshardingContext, source_shard: int, target: int, directory: Path) -> int:
     """Write the rows that move from a shard into a file a table; return how many they are."""
     rows = 0
-    ids = listed(ground.going(source_shard).get(target, [0]))
-    with contextlib.closing(Session(ground.source(source_shard), ground.shard(source_shard).schema)) as session:
-        for table in ground.tables:
+    ids = listed(context.going(source_shard).get(target, [0]))
+    with contextlib.closing(Session(context.source(source_shard), context.shard(source_shard).schema)) as session:
+        for table in context.tables:
             columns = ", ".join(column.quoted for column in table.columns)
             with (directory / table.name).open("a") as file:
                 for row in session.run(f"SELECT {columns} {table.of(ids)}"):

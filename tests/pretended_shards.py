@@ -20,7 +20,7 @@ from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.maps.factory import document_of, make_map, read_map
 from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.reshard.ledger import ABORTED, DONE, PREPARE, Ledger, Position, Resharding
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 
 State = dict[str, Any]
 Change = Callable[[State], None]
@@ -322,14 +322,14 @@ def servers_of(world: World) -> Any:  # noqa: ANN401
     return servers
 
 
-class PretendedGround(Ground):
-    """The ground of a resharding, in which a customer is a number and a value."""
+class PretendedContext(ReshardingContext):
+    """The context of a resharding, in which a customer is a number and a value."""
 
     def __init__(self, servers: Any, catalogue: Catalogue, old: ShardMap, new: ShardMap) -> None:  # noqa: ANN401
         self.servers, self.catalogue, self.old, self.new = servers, catalogue, old, new
 
     @contextmanager
-    def impatient(self, _: int) -> Iterator[Ground]:
+    def impatient(self, _: int) -> Iterator[ReshardingContext]:
         yield self
 
     def session(self, number: int) -> Any:  # noqa: ANN401
@@ -363,30 +363,32 @@ class PretendedCopy:
 
     throttled_s = 0.0
 
-    def __init__(self, ground: PretendedGround, ledger: Any, resharding: Any) -> None:  # noqa: ANN401
+    def __init__(self, context: PretendedContext, ledger: Any, resharding: Any) -> None:  # noqa: ANN401
         del ledger, resharding
-        self._ground = ground
-        self.parts = [SimpleNamespace(source_shard=each, position=Position("", (), 0)) for each in ground.source_shards]
+        self._context = context
+        self.parts = [
+            SimpleNamespace(source_shard=each, position=Position("", (), 0)) for each in context.source_shards
+        ]
 
     def plan(self) -> tuple[int, int]:
-        for number in self._ground.new.shards:
-            if strays := self._ground.strays(number, self._ground.old):
-                self._ground.write(number, lambda state, s=strays: [state["rows"].pop(each) for each in s] and None)
+        for number in self._context.new.shards:
+            if strays := self._context.strays(number, self._context.old):
+                self._context.write(number, lambda state, s=strays: [state["rows"].pop(each) for each in s] and None)
         return 0, len(CUSTOMERS)
 
     def run(self, counted: Callable[[int], None]) -> None:
-        for source_shard in self._ground.source_shards:
-            for customer, target in self._ground.moving(source_shard).items():
-                value = self._ground.rows(source_shard)[customer]
-                self._ground.write(target, lambda state, c=customer, v=value: state["rows"].update({c: v}))
+        for source_shard in self._context.source_shards:
+            for customer, target in self._context.moving(source_shard).items():
+                value = self._context.rows(source_shard)[customer]
+                self._context.write(target, lambda state, c=customer, v=value: state["rows"].update({c: v}))
                 counted(1)
 
 
 class PretendedFollower:
     """Has applied all that was written when it is asked."""
 
-    def __init__(self, ground: PretendedGround, source_shard: int, progress: Any) -> None:  # noqa: ANN401
-        self._ground, self.source_shard, self.progress = ground, source_shard, progress
+    def __init__(self, context: PretendedContext, source_shard: int, progress: Any) -> None:  # noqa: ANN401
+        self._context, self.source_shard, self.progress = context, source_shard, progress
 
     def start(self) -> None:
         pass
@@ -395,18 +397,18 @@ class PretendedFollower:
         pass
 
     def reached(self, _: str) -> bool:
-        rows = self._ground.rows(self.source_shard)
-        for customer, target in self._ground.moving(self.source_shard).items():
-            if customer in rows and self._ground.rows(target).get(customer) != rows[customer]:
-                self._ground.write(target, lambda state, c=customer: state["rows"].update({c: rows[c]}))
+        rows = self._context.rows(self.source_shard)
+        for customer, target in self._context.moving(self.source_shard).items():
+            if customer in rows and self._context.rows(target).get(customer) != rows[customer]:
+                self._context.write(target, lambda state, c=customer: state["rows"].update({c: rows[c]}))
         return True
 
 
 class PretendedComparison:
     """Compares the values."""
 
-    def __init__(self, ground: PretendedGround, follower: PretendedFollower, target: int) -> None:
-        self._ground, self._target, self.source_shard = ground, target, follower.source_shard
+    def __init__(self, context: PretendedContext, follower: PretendedFollower, target: int) -> None:
+        self._context, self._target, self.source_shard = context, target, follower.source_shard
         self.title = f"shard {self.source_shard} and shard {target}"
 
     def of(self, _: Any) -> list[int]:  # noqa: ANN401
@@ -415,9 +417,9 @@ class PretendedComparison:
     def everything(self, _: Any) -> list[int]:  # noqa: ANN401
         return []
 
-    def now(self, ground: PretendedGround, _: Any) -> list[int]:  # noqa: ANN401
-        here, there = ground.rows(self.source_shard), ground.rows(self._target)
-        moving = ground.moving(self.source_shard).items()
+    def now(self, context: PretendedContext, _: Any) -> list[int]:  # noqa: ANN401
+        here, there = context.rows(self.source_shard), context.rows(self._target)
+        moving = context.moving(self.source_shard).items()
         return [each for each, target in moving if target == self._target and here.get(each) != there.get(each)]
 
 
@@ -487,10 +489,10 @@ class PretendedLedger(Ledger):
         return {}
 
 
-def pretended_remove(ground: PretendedGround, number: int, customers: Sequence[int], *_: Any, **__: Any) -> int:  # noqa: ANN401
+def pretended_remove(context: PretendedContext, number: int, customers: Sequence[int], *_: Any, **__: Any) -> int:  # noqa: ANN401
     """Remove customers one by one, so that a server can die in between."""
     for customer in customers:
-        ground.write(number, lambda state, c=customer: state["rows"].pop(c, None) and None)
+        context.write(number, lambda state, c=customer: state["rows"].pop(c, None) and None)
     return len(customers)
 
 

@@ -8,7 +8,7 @@ from small_shops import PRODUCTS, Query, Shop
 from wavetank.servers.node import Servers, query_on, stream_on
 from wavetank.sharding.maps.factory import make_map
 from wavetank.sharding.query.connections import READER, Part
-from wavetank.sharding.query.ground import Ground
+from wavetank.sharding.query.map_snapshot import MapSnapshot
 from wavetank.sharding.query.scatter_gather import Gatherer
 
 SCHEMA = "shop_all"
@@ -36,7 +36,7 @@ class Comparison:
             )
             for shard in self.shards
         ]  # fmt: skip
-        self.gatherer = Gatherer(self.parts, lambda: Ground(0, self.map))
+        self.gatherer = Gatherer(self.parts, lambda: MapSnapshot(0, self.map))
         self._whole = servers[self.shards[0].source.name].connect(READER)
         self._whole.cmd_init_db(SCHEMA)
 
@@ -51,10 +51,10 @@ class Comparison:
 
     def hold(self, shop: Shop) -> None:
         """Let both sides hold exactly this shop, on the replicas too."""
-        homes = {row["order_id"]: row["customer_id"] for row in shop["orders"]}
+        shards = {row["order_id"]: row["customer_id"] for row in shop["orders"]}
         for shard in self.shards:
             own = {
-                table: [row for row in rows if self._shard(row, homes) == shard.number] for table, rows in shop.items()
+                table: [row for row in rows if self._shard(row, shards) == shard.number] for table, rows in shop.items()
             }
             self._put(shard.source.name, schema_of(shard.number), own)
         self._put(self.shards[0].source.name, SCHEMA, shop)
@@ -78,8 +78,8 @@ class Comparison:
                 waiting = "SELECT WAIT_FOR_EXECUTED_GTID_SET(%s, %s)"
                 assert not self.servers[replica.name].value(waiting, [executed, CATCH_UP_S], account="admin")
 
-    def _shard(self, row: Mapping[str, Any], homes: Mapping[int, int]) -> int:
-        return self.map.shard_of(row["customer_id"] if "customer_id" in row else homes[row["order_id"]])
+    def _shard(self, row: Mapping[str, Any], shards: Mapping[int, int]) -> int:
+        return self.map.shard_of(row["customer_id"] if "customer_id" in row else shards[row["order_id"]])
 
     def _put(self, source: str, schema: str, shop: Shop) -> None:
         with self.servers[source].connection("admin") as connection:

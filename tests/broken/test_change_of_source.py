@@ -42,7 +42,7 @@ OPEN = "SELECT NOT @@GLOBAL.read_only"
 @pytest.fixture
 def servers(changing: str) -> Iterator[Servers]:
     """The instance in order, whoever is its source by now, and with no failover a moment ago."""
-    FailoverLog(Instance(changing)).forget()
+    FailoverLog(Instance(changing)).end_recovery_block()
     with Servers(Instance(changing).topology(), PATIENCE_S) as servers:
         yield servers
     mend_unless_green(changing)
@@ -69,8 +69,8 @@ def expect_nothing_lost(writer: Writer, servers: Servers, *names: str) -> None:
     written = writer.stop()
     for name in names:
         assert writer.missing_on(servers[name]) == set()
-    takers = [writer.acknowledged[number] for number in sorted(written)]
-    changes = sum(one != other for one, other in itertools.pairwise(takers))
+    sources = [writer.acknowledged[number] for number in sorted(written)]
+    changes = sum(one != other for one, other in itertools.pairwise(sources))
     assert changes == 1, f"the writes went from one to the other {changes} times"
 
 

@@ -58,9 +58,9 @@ def test_the_other_one_takes_over_under_load_and_nothing_is_lost(instance: str) 
         written = writer.stop()
         assert writer.missing_on(servers["db1"]) == writer.missing_on(servers["db2"]) == set()
         # The ids are in the order of the writes: never was one taken by both sides in turn.
-        takers = [writer.acknowledged[id_] for id_ in sorted(written)]
-        assert takers == sorted(takers)
-        assert set(takers) == {"db1", "db2"}
+        sources = [writer.acknowledged[id_] for id_ in sorted(written)]
+        assert sources == sorted(sources)
+        assert set(sources) == {"db1", "db2"}
         assert closed(servers) == ["db1"]
 
 

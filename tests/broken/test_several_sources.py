@@ -31,7 +31,7 @@ def brought(bring_up: Callable[..., str]) -> Iterator[str]:
 @pytest.fixture
 def servers(brought: str) -> Iterator[Servers]:
     """The instance in order, whoever is a source by now, and with no failover a moment ago."""
-    FailoverLog(Instance(brought)).forget()
+    FailoverLog(Instance(brought)).end_recovery_block()
     with Servers(Instance(brought).topology()) as servers:
         yield servers
     mend_unless_green(brought)

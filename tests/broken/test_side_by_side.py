@@ -150,8 +150,8 @@ def test_two_instances_share_neither_authority_nor_secrets(left: Servers, right:
     assert left.instance.ca.read_bytes() != right.instance.ca.read_bytes()
     secrets = [servers.instance.password(account) for servers in (left, right) for account in ACCOUNTS]
     assert len(set(secrets)) == 2 * len(ACCOUNTS)
-    stranger = Server("db1", right.topology.nodes[0].port, left.instance)
-    assert "certificate" in stranger.refusal("admin").lower()
+    impostor = Server("db1", right.topology.nodes[0].port, left.instance)
+    assert "certificate" in impostor.refusal("admin").lower()
 
 
 def test_a_row_of_one_instance_is_not_in_the_other(left: Servers, right: Servers) -> None:

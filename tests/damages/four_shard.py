@@ -25,7 +25,7 @@ OPTIONS = {"TOPOLOGY": "four-shard", "SHARDS": 3, "REPLICAS": 0}
 RING = make_map("ring", (1, 2, 3))
 LOADED = range(1, 1001)
 # A customer of the first shard whom the loader has not made, and one of each shard whom it has.
-STRANGER = next(number for number in itertools.count(20_000_000) if RING.shard_of(number) == 1)
+MISPLACED_CUSTOMER = next(number for number in itertools.count(20_000_000) if RING.shard_of(number) == 1)
 FIRST, SECOND = (next(number for number in LOADED if RING.shard_of(number) == shard) for shard in (1, 2))
 # An order of the second shard.
 ORDER = next(number for number in range(1, 5001) if RING.shard_of(generated.order(1, number)[0].customer_id) == 2)
@@ -93,8 +93,8 @@ def taken_back(servers: Servers) -> None:
     assert highest_gate(servers) > Catalogue(servers).read().version
     assert wavetank("up", INSTANCE=servers.topology.instance).returncode == 1
     assert highest_gate(servers) == Catalogue(servers).read().version
-    (standing,) = ask_all(servers).red
-    assert standing.check == "shard_resharding"
+    (stalled,) = ask_all(servers).red
+    assert stalled.check == "shard_resharding"
     abort(servers)
 
 
@@ -116,8 +116,8 @@ CASES = {
     ),
     "a gate that everybody can pass": Case("shard_gates", "s3", sql("s3", "UPDATE sharding.gates SET least = 0")),
     "a customer on the wrong shard": Case(
-        "shard_placement", "s2", sql("s2", customer(STRANGER), order(99_000_000, STRANGER)),
-        undo=brought_home(STRANGER),
+        "shard_placement", "s2", sql("s2", customer(MISPLACED_CUSTOMER), order(99_000_000, MISPLACED_CUSTOMER)),
+        undo=brought_home(MISPLACED_CUSTOMER),
     ),
     "a customer on two shards": Case(
         # Its orders are on two shards as well, which is not said twice.

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from wavetank.conflicts.resolve import look, read_strategy, resolve
+from wavetank.conflicts.resolve import find_open_conflicts, read_strategy, resolve
 from wavetank.servers.node import Servers, StatementError
 from wavetank.servers.replication import channels_of
 
@@ -62,7 +62,7 @@ def whirl(servers: Servers, settle: Callable[[Servers], None], seed: int) -> Non
     strategy = chance.choice(["latest-wins", *(f"source-wins={name}" for name in names)])
     done = resolve(servers, read_strategy(strategy, servers.topology), lambda _step: None)
     assert done.complete, (seed, strategy, done.as_dict())
-    assert look(servers) == []
+    assert find_open_conflicts(servers) == []
     for name in names:
         assert servers[name].query(ORPHANS, account="admin") == [], (seed, strategy, name)
 

@@ -52,9 +52,9 @@ def test_nothing_acknowledged_is_lost_when_the_source_dies(pair: str, servers: S
     report, _, log = drilled("source-killed", pair, via)
     assert report["facts"]["via"] == (via or "proxysql")
     # Who took a write says so itself: nobody else knows that behind a proxy.
-    takers = Counter(each["server"] for each in log if each["kind"] == "write" and not each["error"])
+    sources = Counter(each["server"] for each in log if each["kind"] == "write" and not each["error"])
     (new,) = Instance(pair).topology().sources
-    assert takers.keys() == {old.name, new.name}
+    assert sources.keys() == {old.name, new.name}
     for proxy in proxysqls(servers.topology.proxies):
         assert any(step.endswith(f"{proxy.name} switched to {new.name}") for step in report["facts"]["steps"])
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from commands import HOME, WAVETANK, up, wavetank
 from wavetank.conflicts.detect import DELETE_UPDATE, SAME_PRIMARY_KEY, SAME_UNIQUE_KEY, UPDATE_UPDATE
+from wavetank.drills.judging.history import read_history
 from wavetank.drills.judging.judges import judge
-from wavetank.drills.judging.kept import read_kept
 from wavetank.machine import network
 from wavetank.servers.node import Servers
 from wavetank.waiting import wait_until
@@ -31,7 +31,7 @@ def drill(servers: Servers, **options: str | int) -> dict[str, Any]:
     for count in report["facts"]["conflicts"].values():
         assert count["planned"] == count["found"] > 0
     assert report["facts"]["operations"]["conflicting"] >= 200
-    assert judge(read_kept(Path(report["directory"]))).failures == ()
+    assert judge(read_history(Path(report["directory"]))).failures == ()
     return report
 
 

@@ -12,8 +12,8 @@ from mending import wait_for_green
 from wavetank.change.failover.run import fail_over
 from wavetank.cli.options import DEFAULT_TOPOLOGY
 from wavetank.drills.drill import Options
+from wavetank.drills.judging.history import read_history
 from wavetank.drills.judging.judges import judge
-from wavetank.drills.judging.kept import read_kept
 from wavetank.drills.outage import OutageDrill, replace_source
 from wavetank.drills.runner import all_drills, run_drill
 from wavetank.drills.traffic.promises import Thresholds
@@ -111,12 +111,12 @@ def test_an_asynchronous_source_that_dies_early_loses_exactly_what_it_had_not_se
     assert lost == {each.id for each in log if each.acknowledged and each.server == old} - held["received"]
     assert report.facts["rebuilt"] == old
     # What this drill may lose, another one may not, and nor may it where its user says so.
-    kept = read_kept(Path(report.directory))
+    history = read_history(Path(report.directory))
     for declared in (
-        replace(kept.declared, promises=all_drills()["switchover"].PROMISES.in_force(0, own_writes=False)),
-        replace(kept.declared, thresholds=Thresholds(lost=0)),
+        replace(history.declared, promises=all_drills()["switchover"].PROMISES.in_force(0, own_writes=False)),
+        replace(history.declared, thresholds=Thresholds(lost=0)),
     ):
-        (failure,) = judge(replace(kept, declared=declared)).failures
+        (failure,) = judge(replace(history, declared=declared)).failures
         assert failure.startswith(f"{len(lost)} writes (")
 
 
@@ -147,8 +147,8 @@ def test_a_failover_that_does_not_happen_leaves_its_whole_report_and_exit_1(
     assert json.loads(wavetank("check", "--json", INSTANCE=semi_sync).stdout)["green"]
 
 
-def test_a_new_source_waits_for_the_receipts_that_it_can_get_and_later_for_all(semi_sync: str) -> None:
-    """Of two replicas one takes the source's place: two receipts would be waited for in vain."""
+def test_a_new_source_waits_for_the_acknowledgements_that_it_can_get_and_later_for_all(semi_sync: str) -> None:
+    """Of two replicas one takes the source's place: two acknowledgements would be waited for in vain."""
     waits_for = "SELECT @@GLOBAL.rpl_semi_sync_source_enabled * @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count"
     up(semi_sync, SEMI_SYNC=2)
     try:
@@ -158,7 +158,7 @@ def test_a_new_source_waits_for_the_receipts_that_it_can_get_and_later_for_all(s
             change = fail_over(servers, force=True)
             assert servers[change.new].value(waits_for) == 1
             assert f"{change.new} opened, waiting for 1 of 2 acknowledgements" in [step.what for step in change.steps]
-            # Nobody has fallen back to asynchronous: a receipt came for this.
+            # Nobody has fallen back to asynchronous: an acknowledgement came for this.
             servers[change.new].execute("CREATE SCHEMA IF NOT EXISTS drill")
             status = "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = %s"
             assert servers[change.new].value(status, ["Rpl_semi_sync_source_no_tx"]) == "0"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from commands import wavetank
 from wavetank.conflicts import resolve as conflicts_resolve
-from wavetank.conflicts.resolve import look, read_strategy
+from wavetank.conflicts.resolve import find_open_conflicts, read_strategy
 from wavetank.servers.node import Row, Servers, StatementError, query_on
 
 pytestmark = pytest.mark.group("conflicts")
@@ -32,14 +32,14 @@ def ring(pair: Servers, settle: Settle) -> Iterator[Servers]:
     pair["db1"].execute("DROP SCHEMA IF EXISTS bay", "CREATE SCHEMA bay")
     settle(pair)
     yield pair
-    if look(pair):
+    if find_open_conflicts(pair):
         conflicts_resolve.resolve(pair, read_strategy("latest-wins", pair.topology), lambda _step: None)
     pair["db1"].execute("DROP SCHEMA IF EXISTS bay", f"DROP SCHEMA IF EXISTS {quoted(SCHEMA)}")
     settle(pair)
 
 
 def conflicts(servers: Servers) -> list[dict[str, Any]]:
-    return [conflict.as_dict() for conflict in look(servers)]
+    return [conflict.as_dict() for conflict in find_open_conflicts(servers)]
 
 
 def resolve(servers: Servers, strategy: str) -> None:

@@ -21,9 +21,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import workshop
+import mutmut_workspace
 from mutating import Mutant
-from workshop import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Judged
+from mutmut_workspace import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Judged
 
 HERE = Path(__file__).resolve().parent
 LEAST = 0.95
@@ -125,11 +125,11 @@ def judge(work: Work, jobs: int) -> Iterator[tuple[Judged, dict[str, str]]]:
     """
     todo = {module: _open(module, mutants) for module, mutants in work.items()}
     clock = Clock(sum(map(len, todo.values())))
-    for home, together in itertools.groupby(work, key=lambda module: module.home):
+    for workspace, together in itertools.groupby(work, key=lambda module: module.workspace):
         modules = list(together)
         names = set().union(*(todo[module] for module in modules))
         if names:
-            workshop.prepare([each for each in all_modules().values() if each.home == home])
+            mutmut_workspace.prepare([each for each in all_modules().values() if each.workspace == workspace])
             for module in modules:
                 module.forget(todo[module])
         while names:
@@ -138,7 +138,9 @@ def judge(work: Work, jobs: int) -> Iterator[tuple[Judged, dict[str, str]]]:
             # What was killed while its function read otherwise is forgotten by mutmut only as it comes to it.
             left = {each.name for module in modules for each in work[module] if each.name not in _ended(module)}
             if left & names:
-                raise WrongUseError(f"{home.name}: {len(left & names)} were not judged:\n{workshop.last_words(home)}")
+                raise WrongUseError(
+                    f"{workspace.name}: {len(left & names)} were not judged:\n{mutmut_workspace.log_tail(workspace)}"
+                )
             clock.passed(len(names), found=len(left))
             names = left
         for module in modules:
@@ -159,12 +161,12 @@ def _open(module: Judged, mutants: list[Mutant]) -> set[str]:
 
 def _watched(modules: list[Judged], names: set[str], jobs: int) -> Iterator[int]:
     """Have mutants judged; yield now and then how many are."""
-    home = modules[0].home
+    workspace = modules[0].workspace
     began_s = said_s = time.monotonic()
-    with workshop.running(home, names, jobs) as process:
+    with mutmut_workspace.running(workspace, names, jobs) as process:
         while process.poll() is None:
             if time.monotonic() - began_s > HANGS_S * (len(names) + 1):
-                raise WrongUseError(f"mutmut hangs:\n{workshop.last_words(home)}")
+                raise WrongUseError(f"mutmut hangs:\n{mutmut_workspace.log_tail(workspace)}")
             time.sleep(LOOK_EVERY_S)
             if time.monotonic() - said_s >= SAID_EVERY_S:
                 said_s = time.monotonic()
@@ -236,7 +238,7 @@ def main() -> int:
     try:
         wanted = asked(os.environ)
         if os.environ.get("FRESH"):
-            workshop.begin_anew()
+            mutmut_workspace.delete_all()
         work = {module: drawn(module, wanted.sample, wanted.seed) for module in wanted.modules}
         sampled = f", {wanted.sample} of each with SEED={wanted.seed}" if wanted.sample else ""
         print(f"{sum(map(len, work.values()))} mutants of {len(work)} modules{sampled}", flush=True)

@@ -12,7 +12,7 @@ from wavetank.errors import UsageError
 from wavetank.servers.node import Server, Servers
 from wavetank.sharding.maps.factory import make_map
 from wavetank.sharding.query.connections import Part, ShardDownError
-from wavetank.sharding.query.ground import Ground, Look
+from wavetank.sharding.query.map_snapshot import MapSnapshot, ReadSnapshot
 from wavetank.sharding.query.scatter_gather import ATTEMPTS, Gatherer
 from whole import SCHEMA, Comparison, schema_of
 
@@ -30,9 +30,9 @@ def market(comparison: Comparison) -> Comparison:
 
 
 def asking(
-    comparison: Comparison, parts: list[Part] | None = None, look: Look | None = None, **options: float
+    comparison: Comparison, parts: list[Part] | None = None, read_snapshot: ReadSnapshot | None = None, **options: float
 ) -> Gatherer:
-    return Gatherer(parts or comparison.parts, look or (lambda: Ground(0, comparison.map)), **options)  # type: ignore[arg-type]
+    return Gatherer(parts or comparison.parts, read_snapshot or (lambda: MapSnapshot(0, comparison.map)), **options)  # type: ignore[arg-type]
 
 
 def dead(servers: Servers, name: str) -> Server:
@@ -131,7 +131,7 @@ def copied(market: Comparison) -> Iterator[Comparison]:
     ],
 )
 def test_rows_that_move_are_counted_once(copied: Comparison, sql: str) -> None:
-    moving = asking(copied, look=lambda: Ground(1, copied.map, moving=True))
+    moving = asking(copied, read_snapshot=lambda: MapSnapshot(1, copied.map, moving=True))
 
     once = sorted(map(str, copied.whole(sql)[1]))
     assert sorted(map(str, all_rows(moving, sql))) == once
@@ -142,21 +142,24 @@ def test_rows_that_move_are_counted_once(copied: Comparison, sql: str) -> None:
 def test_a_map_that_changes_while_a_query_begins_is_read_anew(market: Comparison) -> None:
     versions = iter([1, 2, 2, 2])
 
-    assert all_rows(asking(market, look=lambda: Ground(next(versions), market.map)), COUNT) == market.whole(COUNT)[1]
+    assert (
+        all_rows(asking(market, read_snapshot=lambda: MapSnapshot(next(versions), market.map)), COUNT)
+        == market.whole(COUNT)[1]
+    )
 
 
 def test_a_map_that_never_rests_is_given_up_on(market: Comparison) -> None:
     versions = iter(range(100))
 
     with pytest.raises(UsageError, match=f"changed {ATTEMPTS} times"):
-        all_rows(asking(market, look=lambda: Ground(next(versions), market.map)), COUNT)
+        all_rows(asking(market, read_snapshot=lambda: MapSnapshot(next(versions), market.map)), COUNT)
 
 
 def test_a_map_of_other_shards_is_refused(market: Comparison) -> None:
     elsewhere = make_map("ring", (1, 2, 3, 99))
 
     with pytest.raises(UsageError, match="has shard 99, which this instance has not"):
-        all_rows(asking(market, look=lambda: Ground(0, elsewhere)), COUNT)
+        all_rows(asking(market, read_snapshot=lambda: MapSnapshot(0, elsewhere)), COUNT)
 
 
 @pytest.mark.parametrize("order", ["", " ORDER BY o.order_id, p.name"], ids=["as they come", "ordered"])

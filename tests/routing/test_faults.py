@@ -156,7 +156,7 @@ def test_when_the_source_dies_reads_go_on_and_writes_fail_in_time(
 
 
 def lags(router: Router) -> list[float | None]:
-    return [router.sightings()[name].lag_s for name in ("db2", "db3")]
+    return [router.health()[name].lag_s for name in ("db2", "db3")]
 
 
 # --- another server takes the writes

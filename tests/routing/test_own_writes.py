@@ -41,13 +41,13 @@ def test_a_session_reads_its_own_writes_on_replicas(make_router: Callable[..., R
 
 def test_a_replica_held_back_is_not_read_by_who_wrote(servers: Servers, make_router: Callable[..., Router]) -> None:
     router = make_router(bounds=BOUNDS)
-    with router.session() as writer, router.session() as stranger:
+    with router.session() as writer, router.session() as other:
         write(writer, "before")
         assert {read(writer)[1] for _ in range(2)} == {"before"}
         with held_back(servers, "db2", "db3"):
             write(writer, "after")
             # It is really held back: who wrote nothing sees what was.
-            assert read(stranger)[1] == "before"
+            assert read(other)[1] == "before"
             began = time.monotonic()
             assert read(writer) == ("db1", "after")
             took_s = time.monotonic() - began

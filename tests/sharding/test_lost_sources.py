@@ -44,7 +44,7 @@ def replaced(instance: str, shard: int) -> str:
 
 
 def mended(instance: str, node: str) -> None:
-    # One check sees that the resharding stands still.
+    # One check sees that the resharding is stalled.
     done = wavetank("up", INSTANCE=instance, REBUILD=node)
     assert done.returncode in (0, 1), done.stdout + done.stderr
 

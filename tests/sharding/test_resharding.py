@@ -47,7 +47,7 @@ def customers(instance: str, per_s: int = 60, *, across: bool = True) -> Iterato
             with servers_of(instance) as servers:
                 held, counters = held_by(servers, [buyer.customer for buyer in traffic.buyers])
             traffic.close()
-    verdict = judge(traffic.writes, traffic.looks, held, counters)
+    verdict = judge(traffic.writes, traffic.reads, held, counters)
     assert verdict.failures() == []
     assert verdict.acknowledged
     assert verdict.reads
@@ -174,7 +174,7 @@ def test_a_source_that_dies_is_replaced_and_the_same_command_finishes(instance: 
         assert alone.returncode == 2
         assert f"no replica answers ({source_shard.source.name})" in alone.stderr
         mended = wavetank("up", INSTANCE=instance, REBUILD=source_shard.source.name)
-        # One check sees that the resharding stands still.
+        # One check sees that the resharding is stalled.
         assert mended.returncode == 1, mended.stdout + mended.stderr
         done = reshard(instance, to)
     # The new source may lack what nobody was told of, and so is copied anew.

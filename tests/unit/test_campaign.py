@@ -188,7 +188,7 @@ def test_storms_of_a_setting_share_an_instance_until_one_fails(tmp_path: Path, m
             return own_command.subprocess.CompletedProcess([], 0, "", "")
         return own_command.subprocess.CompletedProcess([], 2, "", "wavetank: no such luck")
 
-    monkeypatch.setattr("wavetank.drills.lent_instances.run_command", pretend)
+    monkeypatch.setattr("wavetank.drills.temporary_instances.run_command", pretend)
     monkeypatch.setattr(runner, "run_command", pretend)
     monkeypatch.setattr(runner, "left_behind", lambda _: ["volume wavetank-x"])
     monkeypatch.setattr(runner, "end_orphans", lambda _: None)
@@ -256,7 +256,9 @@ def test_a_campaign_that_is_ended_ends_its_storm_and_takes_its_instance_down(
     program.chmod(0o755)
     monkeypatch.setattr(own_command, "program", lambda: str(program))
     monkeypatch.setattr(own_command, "STATE", tmp_path)
-    monkeypatch.setattr("wavetank.drills.lent_instances.instance_names", lambda: ["campaign-master-slave-semi-sync-1"])
+    monkeypatch.setattr(
+        "wavetank.drills.temporary_instances.instance_names", lambda: ["campaign-master-slave-semi-sync-1"]
+    )
     monkeypatch.setattr(runner, "take_down_leftovers", lambda _: None)
     monkeypatch.setattr(runner, "left_behind", lambda _: [])
     monkeypatch.setattr(runner, "end_orphans", lambda _: None)

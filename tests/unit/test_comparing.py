@@ -40,7 +40,7 @@ def plan(said: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan
             return name
 
         monkeypatch.setattr(proxy_images, "find_proxysql", find)
-        usual = {"runs": "3", "receipts": "", "ways": ""}
+        usual = {"runs": "3", "acknowledgements": "", "ways": ""}
         return make_plan(drill, **usual | asked, plain=DEFAULT_TOPOLOGY, say=said.append)  # type: ignore[arg-type]
 
     return make
@@ -48,16 +48,16 @@ def plan(said: list[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plan
 
 def test_without_more_words_every_replication_meets_every_way(plan: Callable[..., Plan], said: list[str]) -> None:
     made = plan()
-    assert [(each.receipts, each.via) for each in made.settings] == [
-        (receipts, via) for receipts in (0, 1, 2) for via in ("direct", "proxysql", "routing")
+    assert [(each.acknowledgements, each.via) for each in made.settings] == [
+        (acknowledgements, via) for acknowledgements in (0, 1, 2) for via in ("direct", "proxysql", "routing")
     ]
-    # A failover leaves as many replicas as the most receipts need.
+    # A failover leaves as many replicas as the most acknowledgements need.
     assert (made.runs, made.replicas, made.topology) == (3, 3, "proxysql")
     assert said == []
 
 
 def test_what_is_asked_for_is_compared_and_nothing_else(plan: Callable[..., Plan]) -> None:
-    made = plan(receipts="4,0", ways="routing, direct", runs="1")
+    made = plan(acknowledgements="4,0", ways="routing, direct", runs="1")
     assert [each.slug for each in made.settings] == [
         "async-routing", "async-direct", "semi-sync-4-routing", "semi-sync-4-direct",
     ]  # fmt: skip
@@ -85,7 +85,7 @@ def test_without_an_image_of_proxysql_its_rows_are_left_out_in_a_line(
         ({"drill": "conflict"}, "the drill conflict is not for "),
         ({"runs": "0"}, "runs=0 is not a number from 1 to 50"),
         ({"runs": "many"}, "runs=many is not a number from 1 to 50"),
-        ({"receipts": "1,6"}, "semi_sync=6 is not a number of receipts from 0 to 5"),
+        ({"acknowledgements": "1,6"}, "semi_sync=6 is not a number of acknowledgements from 0 to 5"),
         ({"ways": "direct,pigeon"}, "via=pigeon is no way to the servers; there are: direct, "),
     ],
 )
@@ -147,7 +147,7 @@ def test_the_table_and_the_page_have_the_same_figures() -> None:
     page = report.page(PLAN, ROWS, "today")
     cells = report.cells(ROWS[0])
     assert cells == ["0.600 s", "2.000 s", "0.100 s", "0.100 s", "0", "7", "198"]
-    for cell in [*cells, "no end", "semi-sync, 2 receipts", "0 of 1", "2 of 3"]:
+    for cell in [*cells, "no end", "semi-sync, 2 acks", "0 of 1", "2 of 3"]:
         assert cell in shown
         assert cell in page
 
@@ -157,7 +157,7 @@ def test_the_page_says_first_whether_every_run_passed_and_needs_nothing_but_itse
     assert "not every run passed" in page.split("<table>", maxsplit=1)[0]
     assert "every run passed" in report.page(PLAN, ROWS[:1], "today").split("<table>", maxsplit=1)[0]
     assert "http" not in page
-    assert "semi-sync, 2 receipts, routing, run 3: it &lt;took&gt; too long" in page
+    assert "semi-sync, 2 acks, routing, run 3: it &lt;took&gt; too long" in page
     titles = re.findall(r"<figure>\s*<h2>(.*?)</h2>", page)
     assert titles == [
         "Time without an acknowledged write (RTO)", "Time without an acknowledged read (RTO)",
@@ -207,13 +207,13 @@ def test_an_instance_that_does_not_come_up_costs_its_own_rows_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.contextmanager
-    def lend(_: Plan, receipts: int, __: Any) -> Iterator[str]:  # noqa: ANN401
-        if receipts == PLAN.receipts[1]:
+    def bring_up(_: Plan, acknowledgements: int, __: Any) -> Iterator[str]:  # noqa: ANN401
+        if acknowledgements == PLAN.acknowledgements[1]:
             raise UsageError("compare-semi-sync-2 did not come up: no memory")
         yield "compare-async"
 
     monkeypatch.setattr(own_command, "STATE", tmp_path)
-    monkeypatch.setattr(runner, "_instance", lend)
+    monkeypatch.setattr(runner, "_instance", bring_up)
     monkeypatch.setattr(runner, "_run", lambda *_: good(0.5))
     said: list[str] = []
     rows = runner.run_all(PLAN, tmp_path, said.append)

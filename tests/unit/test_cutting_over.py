@@ -10,14 +10,14 @@ from typing import Any
 import mysql.connector
 import pytest
 from pretended_clock import Clock
-from pretended_shards import PretendedGround, PretendedLedger, World, ring, servers_of
+from pretended_shards import PretendedContext, PretendedLedger, World, ring, servers_of
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.node import StatementError
 from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.errors import OutdatedMapError
 from wavetank.sharding.maps.factory import document_of
 from wavetank.sharding.maps.listed import DirectoryMap
-from wavetank.sharding.reshard import cutover, decision, replicas, standing
+from wavetank.sharding.reshard import cutover, decision, replicas, stalled
 from wavetank.sharding.reshard.cutover import CutOver, cut_over, raise_gates
 from wavetank.sharding.reshard.decision import (
     Decision,
@@ -34,7 +34,7 @@ from wavetank.sharding.reshard.replicas import (
     wait_for_replicas,
     what_is_missing,
 )
-from wavetank.sharding.reshard.standing import Standing, ask_standing
+from wavetank.sharding.reshard.stalled import Stalled, find_stalled
 
 # More than there are threads in a pool that nobody has given a size.
 MANY = 40
@@ -51,29 +51,29 @@ def world() -> World:
     return World(3).begin(ring(2))
 
 
-class Ground(PretendedGround):
-    """The ground, and whom one asked there for how patiently."""
+class ReshardingContext(PretendedContext):
+    """The context, and whom one asked there for how patiently."""
 
     def __init__(self, world: World) -> None:
         servers = servers_of(world)
         super().__init__(servers, Catalogue(servers), ring(2), ring(3))
         self.world = world
         self.patience: list[int] = []
-        self.quick: Ground | None = None
+        self.quick: ReshardingContext | None = None
         self.opened: list[int] = []
 
     @contextmanager
-    def impatient(self, patience_s: int) -> Iterator["Ground"]:
+    def impatient(self, patience_s: int) -> Iterator["ReshardingContext"]:
         self.patience.append(patience_s)
-        self.quick = Ground(self.world)
+        self.quick = ReshardingContext(self.world)
         self.quick.pairs = self.pairs
-        ground = self.quick
+        context = self.quick
 
         class Noted(dict[str, Any]):
             """Servers, of which it is noted who was asked for."""
 
             def __getitem__(self, name: str) -> Any:  # noqa: ANN401
-                ground.opened.append(int(name[1]))
+                context.opened.append(int(name[1]))
                 return super().__getitem__(name)
 
         noted = Noted(self.quick.servers)
@@ -116,9 +116,9 @@ class Comparison:
     def of(self, touched: Mapping[int, int]) -> list[int]:
         return [customer for customer, target in touched.items() if target == self._target]
 
-    def now(self, ground: Any, customers: list[int]) -> list[int]:  # noqa: ANN401
+    def now(self, context: Any, customers: list[int]) -> list[int]:  # noqa: ANN401
         self._takes()
-        self.compared.append((ground, customers))
+        self.compared.append((context, customers))
         return list(self._differ)
 
 
@@ -126,8 +126,8 @@ class Play:
     """A cut-over from two shards to three, ready to be played."""
 
     def __init__(self, world: World, looks: Sequence[bool] = (), takes: Callable[[], None] = int) -> None:
-        self.world, self.ground = world, Ground(world)
-        self.published = self.ground.catalogue.publish(ring(2), ring(3), after=1)
+        self.world, self.context = world, ReshardingContext(world)
+        self.published = self.context.catalogue.publish(ring(2), ring(3), after=1)
         self.followers = [Follower(1, {7: 3, 8: 2}, looks), Follower(2, {9: 3})]
         self.comparisons = [Comparison(1, 3, takes=takes), Comparison(2, 3), Comparison(1, 2)]
         self.steps: list[str] = []
@@ -137,7 +137,7 @@ class Play:
             self.steps.append(name)
             told(name)
 
-        return cut_over(self.ground, self.published, self.followers, self.comparisons, step)  # type: ignore[arg-type]
+        return cut_over(self.context, self.published, self.followers, self.comparisons, step)  # type: ignore[arg-type]
 
 
 # --- the cut-over
@@ -148,14 +148,14 @@ def test_what_is_decided_says_all_that_is_needed_to_publish_it_and_to_remove_by_
     had: dict[int, str] = {}
     done = play(lambda _: had.update(executed(world, 1, 2, 3)))
     assert play.steps == ["closed", "ready"]
-    assert done.published == PublishedMap(3, ring(3)) == play.ground.catalogue.read()
-    assert newest_decision(play.ground.servers) == Decision(3, document_of(ring(3)), (1, 2), had)
+    assert done.published == PublishedMap(3, ring(3)) == play.context.catalogue.read()
+    assert newest_decision(play.context.servers) == Decision(3, document_of(ring(3)), (1, 2), had)
 
 
 def test_only_who_was_written_since_is_compared_once_more(world: World) -> None:
     play = Play(world)
     assert play().compared == 3
-    quick = play.ground.quick
+    quick = play.context.quick
     assert [each.compared for each in play.comparisons] == [[(quick, [7])], [(quick, [9])], [(quick, [8])]]
 
 
@@ -163,7 +163,7 @@ def test_where_nobody_moves_the_map_is_cut_over_all_the_same(world: World) -> No
     """A directory without customers, for one: its shards change, and no rows have to come."""
     play = Play(world)
     play.followers, play.comparisons = [], []
-    play.ground.pairs = frozenset()
+    play.context.pairs = frozenset()
     done = play()
     assert (done.published, done.compared) == (PublishedMap(3, ring(3)), 0)
 
@@ -176,12 +176,12 @@ def test_all_connections_are_there_before_keys_are_closed_and_none_may_take_long
     play, opened = Play(world), []
 
     def told(_: str) -> None:
-        assert play.ground.quick
-        opened.append(set(play.ground.quick.opened))
+        assert play.context.quick
+        opened.append(set(play.context.quick.opened))
 
     play(told)
     assert opened[0] == {1, 2, 3}
-    assert play.ground.patience == [cutover.BLOCKED_PATIENCE_S]
+    assert play.context.patience == [cutover.BLOCKED_PATIENCE_S]
 
 
 def test_keys_are_closed_only_when_the_logs_are_applied_and_not_for_long(world: World, clock: Clock) -> None:
@@ -205,7 +205,7 @@ def test_logs_that_are_not_applied_leave_the_keys_open(world: World, monkeypatch
     with pytest.raises(WaitedInVain, match=r"^waited 0.05 s for the binary logs to be applied$"):
         play()
     assert play.steps == []
-    assert play.ground.catalogue.read() == play.published
+    assert play.context.catalogue.read() == play.published
 
 
 def test_a_replica_that_is_far_behind_leaves_the_keys_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,7 @@ def test_a_log_that_does_not_end_is_said_with_what_may_be_the_reason(
         "a transaction across shards that is in doubt would be one: wavetank shard recover"
     )
     assert play.steps == ["closed"]
-    assert play.ground.catalogue.read() == PublishedMap(3, ring(2), ring(3))
+    assert play.context.catalogue.read() == PublishedMap(3, ring(2), ring(3))
 
 
 def test_a_replica_that_is_behind_when_all_is_compared_opens_the_keys_again(
@@ -246,8 +246,8 @@ def test_a_replica_that_is_behind_when_all_is_compared_opens_the_keys_again(
     with pytest.raises(WaitedInVain, match=r"^waited 0.03 s for a replica of s3 to have what is there; last seen: s3r"):
         play(fall_behind)
     assert play.steps == ["closed"]
-    assert newest_decision(play.ground.servers) is None
-    assert play.ground.catalogue.read() == PublishedMap(3, ring(2), ring(3))
+    assert newest_decision(play.context.servers) is None
+    assert play.context.catalogue.read() == PublishedMap(3, ring(2), ring(3))
 
 
 def test_customers_who_differ_are_named_with_their_shards_and_what_to_do(world: World) -> None:
@@ -382,7 +382,7 @@ def test_who_moves_by_a_directory_that_is_lost_cannot_be_found_out(pending: Dire
 
 
 def concluded(world: World, after: int = 2) -> PublishedMap:
-    return conclude(Ground(world), Decision(3, document_of(ring(3)), (1, 2), {}), ring(3), after)
+    return conclude(ReshardingContext(world), Decision(3, document_of(ring(3)), (1, 2), {}), ring(3), after)
 
 
 @pytest.fixture
@@ -419,12 +419,12 @@ def test_nothing_is_decided_once_somebody_else_has_published(after: int, pending
 
 
 def test_an_older_map_of_the_same_shards_is_not_the_decided_one(world: World) -> None:
-    again = conclude(Ground(world), Decision(2, document_of(ring(2)), (1, 2), {}), ring(2), 1)
+    again = conclude(ReshardingContext(world), Decision(2, document_of(ring(2)), (1, 2), {}), ring(2), 1)
     assert again == PublishedMap(2, ring(2))
 
 
 def test_a_decided_version_may_be_higher_than_the_next(world: World) -> None:
-    found = conclude(Ground(world), Decision(8, document_of(ring(3)), (1, 2), {}), ring(3), 1)
+    found = conclude(ReshardingContext(world), Decision(8, document_of(ring(3)), (1, 2), {}), ring(3), 1)
     assert found == PublishedMap(8, ring(3))
 
 
@@ -445,7 +445,7 @@ def test_one_other_shard_that_knows_is_enough_and_none_is_not(pending: World) ->
     assert sorted(pending.sources[3].state["cutovers"]) == [3]
     pending.sources[3].alive = False
     with pytest.raises(UnreachableError, match=r"^s2 does not answer"):
-        decision._note_elsewhere(Ground(pending), NOTED)  # noqa: SLF001
+        decision._note_elsewhere(ReshardingContext(pending), NOTED)  # noqa: SLF001
 
 
 def test_where_the_catalogues_shard_is_the_only_one_nobody_else_need_know() -> None:
@@ -456,18 +456,18 @@ def test_a_catalogue_that_dies_in_between_is_named(monkeypatch: pytest.MonkeyPat
     def die(*_: object) -> None:
         raise mysql.connector.OperationalError(errno=2013, msg="lost connection")
 
-    ground = Ground(world)
+    context = ReshardingContext(world)
     monkeypatch.setattr("pretended_shards.Connection.execute", die)
     with pytest.raises(UnreachableError, match=r"^s1 does not answer"):
-        decision._note_at_catalogue(ground, NOTED, 1)  # noqa: SLF001
+        decision._note_at_catalogue(context, NOTED, 1)  # noqa: SLF001
 
 
 def test_nothing_is_removed_while_a_source_lacks_what_its_shard_had(world: World) -> None:
-    ground = Ground(world)
+    context = ReshardingContext(world)
     noted = Decision(5, {}, (1, 2), {**executed(world, 1), 2: "s2:1-99", 7: "s7:1"})
-    refuse_loss(ground, noted, [1, 3])
+    refuse_loss(context, noted, [1, 3])
     with pytest.raises(UsageError, match=r"^s2 lacks \d+ transactions that shard 2 had at the cut-over to map version"):
-        refuse_loss(ground, noted, [1, 2])
+        refuse_loss(context, noted, [1, 2])
 
 
 # --- replicas
@@ -493,22 +493,22 @@ def with_replicas(**shards: Sequence[Replica]) -> Any:  # noqa: ANN401
 
 
 def test_a_shard_of_which_one_replica_answers_may_be_relied_on() -> None:
-    ground = with_replicas(s1=[Replica("a"), Replica("b", alive=False)], s2=[Replica("c")])
-    refuse_unreplicated(ground, [2, 1])
+    context = with_replicas(s1=[Replica("a"), Replica("b", alive=False)], s2=[Replica("c")])
+    refuse_unreplicated(context, [2, 1])
 
 
 @pytest.mark.parametrize(("bare", "listed"), [([2], "shard 2 has no replica"), ([2, 3], "shards 2, 3 have no replica")])
 def test_the_shards_without_a_replica_are_named(bare: list[int], listed: str) -> None:
-    ground = with_replicas(**{f"s{number}": [] if number in bare else [Replica("a")] for number in (1, 2, 3)})
+    context = with_replicas(**{f"s{number}": [] if number in bare else [Replica("a")] for number in (1, 2, 3)})
     with pytest.raises(UnreplicatedError, match=f"^{listed}, so that"):
-        refuse_unreplicated(ground, [3, 2, 1])
-    refuse_unreplicated(ground, [3, 2, 1], without_replica=True)
+        refuse_unreplicated(context, [3, 2, 1])
+    refuse_unreplicated(context, [3, 2, 1], without_replica=True)
 
 
 def test_a_shard_whose_replicas_are_all_gone_is_refused_whatever_the_user_says() -> None:
-    ground = with_replicas(s1=[Replica("a", alive=False), Replica("b", alive=False)])
+    context = with_replicas(s1=[Replica("a", alive=False), Replica("b", alive=False)])
     with pytest.raises(UnreplicatedError, match=r"^of shard 1 no replica answers \(a, b\), and rows that are on s1"):
-        refuse_unreplicated(ground, [1], without_replica=True)
+        refuse_unreplicated(context, [1], without_replica=True)
 
 
 def test_a_replica_is_asked_for_exactly_what_must_be_there(world: World) -> None:
@@ -522,7 +522,7 @@ def test_a_replica_is_asked_for_exactly_what_must_be_there(world: World) -> None
 
 
 def test_what_is_there_is_returned_by_shard_once_replicas_have_it(world: World, clock: Clock) -> None:
-    assert wait_for_replicas(Ground(world), [3, 1, 2], 1) == executed(world, 1, 2, 3)
+    assert wait_for_replicas(ReshardingContext(world), [3, 1, 2], 1) == executed(world, 1, 2, 3)
     assert clock.naps == []
 
 
@@ -542,14 +542,14 @@ def late(world: World, monkeypatch: pytest.MonkeyPatch, naps: int) -> None:
 
 def test_a_replica_is_looked_at_often(world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     late(world, monkeypatch, 3)
-    assert wait_for_replicas(Ground(world), [1], 1) == executed(world, 1)
+    assert wait_for_replicas(ReshardingContext(world), [1], 1) == executed(world, 1)
     assert clock.naps == [0.005] * 3
 
 
 def test_a_replica_that_stays_behind_is_named_with_what_to_do(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     late(world, monkeypatch, 10**6)
     with pytest.raises(WaitedInVain) as refusal:
-        wait_for_replicas(Ground(world), [1], 0.02)
+        wait_for_replicas(ReshardingContext(world), [1], 0.02)
     assert str(refusal.value) == (
         "waited 0.02 s for a replica of s1 to have what is there; last seen: s1r not so far; "
         "make status shows why, make topology-up mends; the same command then goes on"
@@ -561,7 +561,7 @@ def test_a_replica_that_stays_behind_is_named_with_what_to_do(world: World, monk
 def test_a_shard_of_which_no_replica_answers_is_not_tried_again(world: World) -> None:
     world.replicas[2].alive = False
     with pytest.raises(UnreplicatedError, match=r"last seen: s2r not answering; make status shows why"):
-        wait_for_replicas(Ground(world), [1, 2], 0.02)
+        wait_for_replicas(ReshardingContext(world), [1, 2], 0.02)
 
 
 # --- side by side
@@ -592,14 +592,14 @@ def test_replicas_are_asked_side_by_side() -> None:
 
 def test_shards_are_waited_for_side_by_side() -> None:
     meeting = Meeting()
-    ground = SimpleNamespace(source=lambda _: meeting, replicas=lambda _: [])
-    assert len(wait_for_replicas(ground, range(MANY), 1)) == MANY  # type: ignore[arg-type]
+    context = SimpleNamespace(source=lambda _: meeting, replicas=lambda _: [])
+    assert len(wait_for_replicas(context, range(MANY), 1)) == MANY  # type: ignore[arg-type]
 
 
 def test_shards_are_told_of_a_decision_side_by_side() -> None:
     meeting = Meeting()
-    ground = SimpleNamespace(source=lambda _: meeting, shards=range(MANY + 1), catalogue_shard=0)
-    decision._note_elsewhere(ground, NOTED)  # type: ignore[arg-type]  # noqa: SLF001
+    context = SimpleNamespace(source=lambda _: meeting, shards=range(MANY + 1), catalogue_shard=0)
+    decision._note_elsewhere(context, NOTED)  # type: ignore[arg-type]  # noqa: SLF001
 
 
 def test_copies_are_compared_side_by_side() -> None:
@@ -608,7 +608,7 @@ def test_copies_are_compared_side_by_side() -> None:
     assert found == 0
 
 
-# --- what stands still
+# --- stalled reshardings
 
 
 @pytest.fixture
@@ -620,8 +620,8 @@ def working(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         assert server.name == "s1"
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    monkeypatch.setattr(standing, "Ledger", PretendedLedger)
-    monkeypatch.setattr(standing, "at_work", at_work)
+    monkeypatch.setattr(stalled, "Ledger", PretendedLedger)
+    monkeypatch.setattr(stalled, "at_work", at_work)
     return answers
 
 
@@ -634,28 +634,28 @@ BACK = "make reshard TO=3 goes on, make reshard-abort takes it back"
 
 @pytest.mark.usefixtures("working")
 def test_where_nothing_has_begun_nothing_stands_still(world: World) -> None:
-    assert ask_standing(servers_of(world)) is None
+    assert find_stalled(servers_of(world)) is None
 
 
 @pytest.mark.usefixtures("working")
 def test_a_resharding_that_has_published_nothing_yet_stands_still(world: World) -> None:
     under_way(world, "prepare")
-    assert ask_standing(servers_of(world)) == Standing("the resharding from 2 to 3 shards (prepare) stands still", BACK)
+    assert find_stalled(servers_of(world)) == Stalled("the resharding from 2 to 3 shards (prepare) is stalled", BACK)
 
 
 @pytest.mark.usefixtures("working")
 def test_a_pending_map_whose_resharding_is_lost_stands_still(pending: World) -> None:
-    assert ask_standing(servers_of(pending)) == Standing("a resharding stands still", BACK)
+    assert find_stalled(servers_of(pending)) == Stalled("a resharding is stalled", BACK)
 
 
 @pytest.mark.usefixtures("working")
 def test_gates_that_wait_for_no_more_than_there_is_keep_nobody_waiting(pending: World) -> None:
     under_way(pending)
     pending.sources[2].state["gates"]["move"] = 2
-    assert ask_standing(servers_of(pending)) == Standing("the resharding from 2 to 3 shards (copy) stands still", BACK)
+    assert find_stalled(servers_of(pending)) == Stalled("the resharding from 2 to 3 shards (copy) is stalled", BACK)
     pending.sources[2].state["gates"]["move"] = 3
-    assert ask_standing(servers_of(pending)) == Standing(
-        "the resharding from 2 to 3 shards (copy) stands still, and customers who move cannot write: "
+    assert find_stalled(servers_of(pending)) == Stalled(
+        "the resharding from 2 to 3 shards (copy) is stalled, and customers who move cannot write: "
         "their gate waits for map 3",
         "make reshard TO=3 goes on, make topology-up lets them write until then",
     )
@@ -664,8 +664,8 @@ def test_gates_that_wait_for_no_more_than_there_is_keep_nobody_waiting(pending: 
 @pytest.mark.usefixtures("working")
 def test_a_decision_that_is_all_that_is_left_says_to_how_many(world: World) -> None:
     note(world, 2, 3)
-    assert ask_standing(servers_of(world)) == Standing(
-        "a resharding stands still, its cut-over to map 3 is decided, and map 1 the newest",
+    assert find_stalled(servers_of(world)) == Stalled(
+        "a resharding is stalled, its cut-over to map 3 is decided, and map 1 the newest",
         "make reshard TO=3 publishes it",
     )
 
@@ -675,4 +675,4 @@ def test_what_somebody_is_at_work_on_does_not_stand_still(
     answers: list[bool], pending: World, working: list[bool]
 ) -> None:
     working[:] = answers
-    assert ask_standing(servers_of(pending)) is None
+    assert find_stalled(servers_of(pending)) is None

@@ -10,7 +10,7 @@ import pytest
 from replicating import PretendedChannel, PretendedFleet, replicas_of_db1
 from wavetank.change.failover import detection
 from wavetank.change.failover.candidate_selection import SILENCE_S, Witness
-from wavetank.change.failover.detection import STALE_S, Look, ask_witnesses
+from wavetank.change.failover.detection import STALE_S, Analysis, ask_witnesses
 from wavetank.change.failover.run import fail_over
 from wavetank.errors import UsageError
 from wavetank.servers.node import silent_ones
@@ -48,29 +48,29 @@ def test_who_heard_a_frozen_source_when_the_waiting_began_is_asked_again_after_i
     waited_s: float, asked: int, make_fleet: MakeFleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frozen source is silent for as long as an answer is waited for; without this, that is waited for twice."""
-    looks: list[list[str]] = []
+    analyses: list[list[str]] = []
     clock = iter([100.0, 100.0 + waited_s])
     fleet = make_fleet()
     source = fleet.topology.node("db1")
 
     def ask(*whom: object) -> list[str]:
         assert whom == (fleet, source)
-        looks.append([f"look {len(looks) + 1}"])
-        return looks[-1]
+        analyses.append([f"analysis {len(analyses) + 1}"])
+        return analyses[-1]
 
     monkeypatch.setattr(detection, "answers", lambda _: False)
     monkeypatch.setattr(detection, "ask_witnesses", ask)
     monkeypatch.setattr(detection, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    found = detection.look(fleet, source)  # type: ignore[arg-type]
-    assert (len(looks), found.witnesses) == (asked, (f"look {asked}",))
+    found = detection.analyse(fleet, source)  # type: ignore[arg-type]
+    assert (len(analyses), found.witnesses) == (asked, (f"analysis {asked}",))
 
 
-def said_by_db2(silent_s: float) -> Look:
-    """Return a look at which the source does not answer, and one replica heard from it so long ago."""
-    return Look(answers=False, witnesses=(Witness(Node("db2", 1, 1), "ON", silent_s, "ON", 0, "", ""),))
+def said_by_db2(silent_s: float) -> Analysis:
+    """Return an analysis in which the source does not answer, and one replica heard from it so long ago."""
+    return Analysis(answers=False, witnesses=(Witness(Node("db2", 1, 1), "ON", silent_s, "ON", 0, "", ""),))
 
 
-NOBODY, HEARD, QUIET = Look(answers=False, witnesses=()), said_by_db2(0.1), said_by_db2(SILENCE_S + 1)
+NOBODY, HEARD, QUIET = Analysis(answers=False, witnesses=()), said_by_db2(0.1), said_by_db2(SILENCE_S + 1)
 
 
 @pytest.mark.parametrize(
@@ -83,22 +83,22 @@ NOBODY, HEARD, QUIET = Look(answers=False, witnesses=()), said_by_db2(0.1), said
         (True, [NOBODY, HEARD]),
     ],
 )
-def test_it_is_looked_until_all_agree_and_soon_again(
+def test_it_is_analysed_until_all_agree_and_soon_again(
     force: bool,  # noqa: FBT001
-    found: list[Look],
+    found: list[Analysis],
     make_fleet: MakeFleet,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Forced, one answer is enough. Each pause is time without a writer."""
     pauses: list[float] = []
-    looks = iter(found)
+    analyses = iter(found)
     fleet = make_fleet()
     monkeypatch.setattr(time, "sleep", pauses.append)
     monkeypatch.setattr(detection, "AGREE_S", 10.0)
-    monkeypatch.setattr(detection, "look", lambda *_: next(looks))
+    monkeypatch.setattr(detection, "analyse", lambda *_: next(analyses))
     agreed = detection.agree(fleet, fleet.topology.node("db1"), force=force)  # type: ignore[arg-type]
     assert agreed is found[-1]
-    assert list(itertools.islice(looks, 1)) == []
+    assert list(itertools.islice(analyses, 1)) == []
     assert [pause for pause in pauses if pause > 0.05] == []
 
 

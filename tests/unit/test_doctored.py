@@ -16,9 +16,9 @@ from histories import (
     write_taken_out,
     writes_refused,
 )
-from wavetank.drills.judging.declared import CLIENTS
+from wavetank.drills.judging.drill_spec import CLIENTS
+from wavetank.drills.judging.history import DrillHistory, read_history
 from wavetank.drills.judging.judges import judge
-from wavetank.drills.judging.kept import Kept, read_kept
 from wavetank.drills.runner import all_drills
 from wavetank.drills.traffic.promises import Promises, Thresholds
 from wavetank.errors import UsageError
@@ -29,16 +29,16 @@ MAY_LOSE = {"source-killed", "source-frozen", "source-partitioned", "disk-full"}
 WITH_CLIENTS = [name for name in DRILLS if honest(name).declared.kind == CLIENTS]
 # There are no readers in it, and so nothing is promised of reads.
 WITHOUT_READS = {"conflict"}
-Doctor = Callable[[Kept], Kept]
+Doctor = Callable[[DrillHistory], DrillHistory]
 
 
-def failures(kept: Kept) -> tuple[str, ...]:
-    return judge(kept).failures
+def failures(history: DrillHistory) -> tuple[str, ...]:
+    return judge(history).failures
 
 
-def written(kept: Kept, directory: Path) -> Path:
+def written(history: DrillHistory, directory: Path) -> Path:
     directory.mkdir(exist_ok=True)
-    for name, lines in kept.files().items():
+    for name, lines in history.files().items():
         (directory / name).write_text("".join(lines))
     return directory
 
@@ -46,10 +46,10 @@ def written(kept: Kept, directory: Path) -> Path:
 @pytest.mark.parametrize("name", DRILLS)
 @pytest.mark.parametrize("semi_sync", [0, 1])
 def test_an_honest_history_is_green(name: str, semi_sync: int, tmp_path: Path) -> None:
-    kept = honest(name, semi_sync)
-    assert failures(kept) == ()
+    history = honest(name, semi_sync)
+    assert failures(history) == ()
     # As well as after it was written and read back.
-    assert read_kept(written(kept, tmp_path)) == kept
+    assert read_history(written(history, tmp_path)) == history
 
 
 @pytest.mark.parametrize("name", DRILLS)
@@ -58,9 +58,9 @@ def test_a_doctored_history_is_red(name: str, doctor: Doctor, tmp_path: Path) ->
     if doctor is read_aged and name in WITHOUT_READS:
         assert not any(hasattr(each, "seen") or getattr(each, "kind", "") == "read" for each in honest(name).operations)
         return
-    kept = doctor(honest(name))
-    assert failures(kept) != ()
-    assert judge(read_kept(written(kept, tmp_path))).as_dict() == judge(kept).as_dict()
+    history = doctor(honest(name))
+    assert failures(history) != ()
+    assert judge(read_history(written(history, tmp_path))).as_dict() == judge(history).as_dict()
 
 
 @pytest.mark.parametrize("name", DRILLS)
@@ -73,49 +73,49 @@ def test_only_who_gives_up_a_source_may_lose_and_only_without_semi_sync(name: st
 
 @pytest.mark.parametrize("name", sorted(MAY_LOSE))
 def test_a_threshold_forbids_what_a_drill_may_lose(name: str) -> None:
-    kept = write_taken_out(honest(name, semi_sync=0))
+    history = write_taken_out(honest(name, semi_sync=0))
     for most, red in ((0, True), (1, False)):
-        demanding = replace(kept, declared=replace(kept.declared, thresholds=Thresholds(lost=most)))
+        demanding = replace(history, declared=replace(history.declared, thresholds=Thresholds(lost=most)))
         assert bool(failures(demanding)) == red
-    demanding = replace(kept, declared=replace(kept.declared, thresholds=Thresholds(lost=0)))
+    demanding = replace(history, declared=replace(history.declared, thresholds=Thresholds(lost=0)))
     assert failures(demanding) == ("1 write (8) acknowledged and lost, where at most 0 was demanded",)
 
 
 @pytest.mark.parametrize("name", [name for name in DRILLS if name != "conflict"])
 def test_a_threshold_bounds_how_long_any_client_waits(name: str) -> None:
-    kept = honest(name)
-    longest_s = judge(kept).figures["worst_client"]["seconds"]
+    history = honest(name)
+    longest_s = judge(history).figures["worst_client"]["seconds"]
     for most_s, red in ((longest_s - 0.001, True), (longest_s, False)):
-        demanding = replace(kept, declared=replace(kept.declared, thresholds=Thresholds(rto_s=most_s)))
+        demanding = replace(history, declared=replace(history.declared, thresholds=Thresholds(rto_s=most_s)))
         assert bool(failures(demanding)) == red
 
 
 @pytest.mark.parametrize("name", WITH_CLIENTS)
 def test_a_read_of_a_replica_may_be_old_unless_the_way_promises_otherwise(name: str) -> None:
-    kept = read_aged(honest(name), client=1)
-    assert failures(kept) == ()
-    promising = replace(kept, declared=replace(kept.declared, promises=Promises(own_writes=True)))
+    history = read_aged(honest(name), client=1)
+    assert failures(history) == ()
+    promising = replace(history, declared=replace(history.declared, promises=Promises(own_writes=True)))
     assert any("did not see what their client had been told is written" in each for each in failures(promising))
 
 
 def test_a_promise_that_was_taken_back_afterwards_is_seen() -> None:
-    kept = write_taken_out(honest("source-killed"))
-    laxer = replace(kept, declared=replace(kept.declared, promises=Promises(may_lose=True)))
+    history = write_taken_out(honest("source-killed"))
+    laxer = replace(history, declared=replace(history.declared, promises=Promises(may_lose=True)))
     assert failures(laxer) == (
         "it is declared that writes may be lost, and that a commit waited for 1 acknowledgements, so that none may",
     )
 
 
 def test_what_was_doctored_is_named() -> None:
-    kept = honest("source-killed")
-    assert failures(write_taken_out(kept)) == ("1 write (8) acknowledged and lost",)
-    assert failures(row_doubled(kept)) == ("1 write (8) there more than once",)
-    assert failures(read_aged(kept)) == ("1 read did not see what the server that answered had acknowledged itself",)
-    assert failures(client_never_returns(kept)) == (
+    history = honest("source-killed")
+    assert failures(write_taken_out(history)) == ("1 write (8) acknowledged and lost",)
+    assert failures(row_doubled(history)) == ("1 write (8) there more than once",)
+    assert failures(read_aged(history)) == ("1 read did not see what the server that answered had acknowledged itself",)
+    assert failures(client_never_returns(history)) == (
         "the writes of client 2 were not served any more when the traffic ended, for 3.616 s at least",
         "the reads of client 2 were not served any more when the traffic ended, for 3.616 s at least",
     )
-    assert failures(writes_refused(kept)) == (
+    assert failures(writes_refused(history)) == (
         "no write was acknowledged after the storm",
         "the writes of clients 1, 2, 3, 4 were not served any more when the traffic ended, for 3.616 s at least",
     )
@@ -132,20 +132,20 @@ def test_a_line_too_few_or_too_many_is_seen(name: str, file: str, change: str, t
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-1] if change == "removed" else [*lines, lines[-1]]))
     there = len(lines) + (1 if change == "repeated" else -1)
-    assert f"{file} has {there} lines, where {len(lines)} were declared" in failures(read_kept(tmp_path))
+    assert f"{file} has {there} lines, where {len(lines)} were declared" in failures(read_history(tmp_path))
 
 
 def test_what_is_held_and_is_not_known_is_red(tmp_path: Path) -> None:
-    kept = replace(honest("source-killed"), held=None).counted()
-    assert failures(kept) == ("what the source holds is not known: nobody can say what is lost",)
-    assert failures(read_kept(written(kept, tmp_path))) == failures(kept)
+    history = replace(honest("source-killed"), held=None).counted()
+    assert failures(history) == ("what the source holds is not known: nobody can say what is lost",)
+    assert failures(read_history(written(history, tmp_path))) == failures(history)
 
 
 @pytest.mark.parametrize("file", ["declared.json", "operations.jsonl", "held.jsonl"])
 def test_without_one_of_its_files_a_directory_is_no_report(file: str, tmp_path: Path) -> None:
     (written(honest("switchover"), tmp_path) / file).unlink()
     with pytest.raises(UsageError, match=f"is not a drill's report: {file}: No such file"):
-        read_kept(tmp_path)
+        read_history(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -168,13 +168,13 @@ def test_a_file_that_is_malformed_is_refused(file: str, old: str, new: str, comp
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(UsageError, match=r"^[^\n]*$") as refused:
-        judge(read_kept(tmp_path))
+        judge(read_history(tmp_path))
     assert complaint in str(refused.value)
 
 
 def test_a_log_says_what_no_drill_wrote() -> None:
-    kept = honest("switchover")
-    first, *rest = kept.operations
+    history = honest("switchover")
+    first, *rest = history.operations
     for odd, complaint in (
         ([first, first, *rest], "the log has more than one write 1"),
         ([replace(first, client=9), *rest], "the log has operations of client 9, and there were clients 1 to 4"),
@@ -183,7 +183,7 @@ def test_a_log_says_what_no_drill_wrote() -> None:
             "the log has an operation that was answered before it was sent",
         ),
     ):
-        assert complaint in failures(replace(kept, operations=odd).counted())
+        assert complaint in failures(replace(history, operations=odd).counted())
 
 
 # --- the command

@@ -14,8 +14,8 @@ from wavetank.conflicts.resolve import Strategy, read_strategy
 from wavetank.conflicts.survey import peer_names
 from wavetank.drills import runner
 from wavetank.drills.drill import Options
+from wavetank.drills.judging.history import DrillHistory, read_history
 from wavetank.drills.judging.judges import judge
-from wavetank.drills.judging.kept import Kept, read_kept
 from wavetank.drills.runner import DrillReport, all_drills, drill_list, find_drill, run_drill
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UnreachableError, UsageError
@@ -88,7 +88,7 @@ class Breeze:
 
     def __init__(self, failures: list[str], breaks: str = "") -> None:
         self.facts: dict[str, Any] = {"wind": {"from": "west", "knots": {"mean": 3, "gusts": 5}}, "boats": ["a", "b"]}
-        self.calmed = False
+        self.reverted = False
         self.done: list[str] = []
         self._failures = failures
         self._breaks = breaks
@@ -112,9 +112,9 @@ class Breeze:
         self.done.append("mended")
         self._phase("mending")
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         self._phase("verdict")
-        return Kept(replace(honest("switchover").declared, witnessed=tuple(self._failures)), *self._history)
+        return DrillHistory(replace(honest("switchover").declared, witnessed=tuple(self._failures)), *self._history)
 
     def files(self) -> dict[str, list[str]]:
         return {"log.txt": ["one\n", "two\n"]}
@@ -122,9 +122,9 @@ class Breeze:
     def recorded(self, _: object) -> None:
         pass
 
-    def calm(self) -> None:
-        self.calmed = True
-        self._phase("calming")
+    def revert_faults(self) -> None:
+        self.reverted = True
+        self._phase("reverting faults")
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_a_verdict_with_a_failure_is_none_that_passed(breeze: Callable[[Breeze],
 
 def test_a_verdict_is_that_of_the_judge_of_the_kept_files(breeze: Callable[[Breeze], DrillReport]) -> None:
     report = breeze(Breeze(["boat b is lost"]))
-    judgement = judge(read_kept(Path(report.directory)))
+    judgement = judge(read_history(Path(report.directory)))
     assert list(judgement.failures) == report.failures == ["boat b is lost"]
     assert json.loads((Path(report.directory) / "verdict.json").read_text()) == json.loads(
         json.dumps(judgement.as_dict())
@@ -190,19 +190,19 @@ def test_what_is_refused_before_the_storm_is_no_failed_drill(breeze: Callable[[B
     drill = Breeze([], breaks="baseline")
     with pytest.raises(UsageError, match="the mast is gone"):
         breeze(drill)
-    assert drill.calmed
-    assert drill.done == ["baseline", "calming"]
+    assert drill.reverted
+    assert drill.done == ["baseline", "reverting faults"]
 
 
 @pytest.mark.parametrize("error", [UsageError("the mast is gone"), UnreachableError("db1", "refused"), TypeError("oh")])
-@pytest.mark.parametrize("phase", ["storm", "recovery", "mending", "verdict", "calming"])
+@pytest.mark.parametrize("phase", ["storm", "recovery", "mending", "verdict", "reverting faults"])
 def test_a_phase_that_fails_is_a_failure_with_a_whole_report(
     breeze: Callable[[Breeze], DrillReport], phase: str, error: Exception
 ) -> None:
     drill = Breeze([], breaks=phase)
     drill.breaks_with = error
     report = breeze(drill)
-    assert drill.calmed
+    assert drill.reverted
     # The traffic is ended and the mending done whatever went wrong before.
     assert "mended" in drill.done
     assert ("recovery" in drill.done) == (phase != "storm")
@@ -213,7 +213,7 @@ def test_a_phase_that_fails_is_a_failure_with_a_whole_report(
     files = {path.name for path in directory.iterdir()}
     assert files >= {"report.json", "report.html", "summary.txt", "traceback.txt", "db1.log"}
     assert ("operations.jsonl" in files) == (phase != "verdict")
-    assert phase == "verdict" or list(judge(read_kept(directory)).failures) == report.failures
+    assert phase == "verdict" or list(judge(read_history(directory)).failures) == report.failures
     assert report.failures[0] in html.unescape((directory / "report.html").read_text())
 
 
@@ -228,13 +228,13 @@ def test_an_error_that_nobody_expected_before_the_storm_is_a_failure_too(
 
 
 @pytest.mark.parametrize("phase", ["baseline", "storm", "recovery", "mending", "verdict"])
-def test_ctrl_c_calms_the_storm_and_leaves_no_report(
+def test_ctrl_c_reverts_the_fault_and_leaves_no_report(
     breeze: Callable[[Breeze], DrillReport], phase: str, state: Path
 ) -> None:
     drill = Breeze([], breaks=phase)
     drill.breaks_with = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         breeze(drill)
-    assert drill.calmed
-    assert drill.done[-2:] == [phase, "calming"]
+    assert drill.reverted
+    assert drill.done[-2:] == [phase, "reverting faults"]
     assert not list(state.rglob("report.json"))

@@ -279,7 +279,7 @@ class Holding:
         self.name = name
         self.asked: list[tuple[str, int | None]] = []
         self.waits: list[tuple[str, Sequence[object]]] = []
-        self.lent: list[Lent] = []
+        self.opened: list[Opened] = []
         self.refusal: Exception | None = None
         self._tables = tables
         self._keyed = keyed
@@ -311,10 +311,10 @@ class Holding:
         names = ["id"] if "KEY_COLUMN_USAGE" in statement else ["id", "sails"]
         return [{**common, "table": table, "name": name} for table in self._tables for name in names]
 
-    def connect(self, account: str, read_timeout_s: int) -> "Lent":
+    def connect(self, account: str, read_timeout_s: int) -> "Opened":
         assert account == "admin"
-        self.lent.append(Lent(self, read_timeout_s))
-        return self.lent[-1]
+        self.opened.append(Opened(self, read_timeout_s))
+        return self.opened[-1]
 
     def value(self, statement: str, parameters: Sequence[object] = (), *, account: str = "monitor") -> object:
         if "gtid_executed" in statement:
@@ -337,7 +337,7 @@ class Holding:
             raise DatabaseError(errno=TOO_LATE, msg="maximum statement execution time exceeded") from error
 
 
-class Lent:
+class Opened:
     """A connection of a caller's own to such a server, and its cursor."""
 
     description, lastrowid = True, 0
@@ -348,7 +348,7 @@ class Lent:
         self._patience_s = patience_s
         self._rows: list[dict[str, Any]] = []
 
-    def cursor(self, *, dictionary: bool) -> contextlib.AbstractContextManager["Lent"]:
+    def cursor(self, *, dictionary: bool) -> contextlib.AbstractContextManager["Opened"]:
         assert dictionary
         return contextlib.nullcontext(self)
 
@@ -438,8 +438,8 @@ def test_rows_without_a_key_are_counted_and_patiently() -> None:
     assert {patience_s for _, patience_s in patient} == {WHOLE_S + CHUNK_S}
     # Of 4,096 pieces, those two are read.
     assert f"IN ('{one[:3]}', '{two[:3]}')" in patient[1][0]
-    assert len(source.lent) == len(patient)
-    assert all(each.closed for each in (*source.lent, *replica.lent))
+    assert len(source.opened) == len(patient)
+    assert all(each.closed for each in (*source.opened, *replica.opened))
 
 
 def test_a_table_without_a_key_that_is_the_same_when_it_is_read_by_itself_has_no_pieces() -> None:
@@ -517,7 +517,7 @@ def test_who_may_take_long_is_asked_on_a_connection_that_waits_longer(
     server = Holding("db1", {})
     assert pair_of(server, server).ask(server, "1 AS one", patience_s) == [{"one": 1}]  # type: ignore[arg-type]
     assert [patience_s for _, patience_s in server.asked] == [connections_s]
-    assert all(each.closed for each in server.lent)
+    assert all(each.closed for each in server.opened)
     assert clock.s == 1000
 
 
@@ -531,7 +531,7 @@ def test_a_statement_that_is_too_late_is_slow_and_any_other_refusal_is_not(patie
     server.refusal = DatabaseError(errno=1146, msg="no such table")
     with pytest.raises(DatabaseError, match="no such table"):
         pair.ask(server, "1", patience_s)  # type: ignore[arg-type]
-    assert all(each.closed for each in server.lent)
+    assert all(each.closed for each in server.opened)
 
 
 def test_a_server_that_goes_away_while_it_is_asked_patiently_is_named() -> None:

@@ -85,7 +85,7 @@ def test_the_same_command_again_does_not_replace_the_new_source(make_fleet: Call
 def test_a_failover_of_long_ago_is_not_the_one_that_is_asked_for(make_fleet: Callable[..., PretendedFleet]) -> None:
     fleet = make_fleet()
     fail_over(fleet, "db1", force=True)
-    FailoverLog(fleet.instance).forget()
+    FailoverLog(fleet.instance).end_recovery_block()
     with pytest.raises(UsageError, match="db1 is not a source, which db2 is"):
         fail_over(fleet.again(), "db1", force=True)
     assert fleet.open_ones == ["db2"]

@@ -102,21 +102,21 @@ def test_topology_up_forgets_what_was_only_begun(topology: Topology) -> None:
 
 def test_nothing_is_written_where_there_is_nothing_to_remember(topology: Topology) -> None:
     log_of(topology).settle()
-    log_of(topology).forget()
+    log_of(topology).end_recovery_block()
     assert not (Instance(topology.instance).directory / "failovers.json").exists()
 
 
-def test_only_a_finished_failover_is_haste_and_can_be_forgotten(
+def test_only_a_finished_failover_begins_a_recovery_block_which_can_be_ended(
     topology: Topology, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     after, failover = begun(topology)
     monkeypatch.setattr("wavetank.change.failover_log.time.time", lambda: 100.0)
-    log_of(after).refuse_haste(after.node("db2"))
+    log_of(after).refuse_in_recovery_block(after.node("db2"))
     log_of(after).finish(failover)
     with pytest.raises(UsageError, match=r"^db2 replaced db1 99 s ago: within 300 s another failover needs FORCE=1$"):
-        log_of(after).refuse_haste(after.node("db2"))
-    log_of(after).refuse_haste(after.node("db1"))
-    log_of(after).forget()
+        log_of(after).refuse_in_recovery_block(after.node("db2"))
+    log_of(after).refuse_in_recovery_block(after.node("db1"))
+    log_of(after).end_recovery_block()
     monkeypatch.setattr("wavetank.change.failover_log.time.time", lambda: 1_000.0)
-    log_of(after).refuse_haste(after.node("db2"))
+    log_of(after).refuse_in_recovery_block(after.node("db2"))
     assert log_of(after).began_with(after, after.node("db2")) == f"{DB2}:1-2"

@@ -99,7 +99,7 @@ def test_a_host_that_is_not_a_mapping_is_refused_with_an_example(write: Write, h
 
 
 @pytest.mark.parametrize("name", topology_names())
-def test_every_inventory_of_the_house_is_readable_and_says_what_it_is(name: str) -> None:
+def test_every_inventory_of_the_project_is_readable_and_says_what_it_is(name: str) -> None:
     assert readable_inventory(name) == INVENTORIES / f"{name}.yml"
     assert (INVENTORIES / f"{name}.yml").read_text().startswith("# ")
     assert len(topology_summary(name)) > 20

@@ -10,9 +10,9 @@ from pretended_clock import Clock
 from pretended_shards import (
     KilledError,
     PretendedComparison,
+    PretendedContext,
     PretendedCopy,
     PretendedFollower,
-    PretendedGround,
     PretendedLedger,
     World,
     pretended_remove,
@@ -25,8 +25,8 @@ from wavetank.sharding import establishing
 from wavetank.sharding.catalogue import LEFT_OUT, Catalogue
 from wavetank.sharding.errors import OutdatedMapError
 from wavetank.sharding.gates import highest_gate
-from wavetank.sharding.reshard import cutover, decision, run, standing
-from wavetank.sharding.reshard.standing import ask_standing
+from wavetank.sharding.reshard import cutover, decision, run, stalled
+from wavetank.sharding.reshard.stalled import find_stalled
 
 # Of all pairs of transactions, and of those of the cut-over.
 SAMPLE = int(os.environ.get("SAMPLE", "10"))
@@ -37,15 +37,15 @@ ENDS = (UsageError, UnreachableError, StatementError, KilledError)
 def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     Clock.instead(monkeypatch)
     for name, value in {
-        "Ground": PretendedGround, "Copy": PretendedCopy, "Follower": PretendedFollower, "Ledger": PretendedLedger,
-        "Comparison": PretendedComparison, "remove": pretended_remove, "make_schemas": lambda _: [],
-        "copy_reference": lambda *_: 0, "count_copies": lambda *_: 0, "empty": lambda *_: None,
-        "Throttles": lambda *_: None, "REPLICATED_S": 0.01, "ATTEMPTS": 2,
+        "ReshardingContext": PretendedContext, "Copy": PretendedCopy, "Follower": PretendedFollower,
+        "Ledger": PretendedLedger, "Comparison": PretendedComparison, "remove": pretended_remove,
+        "make_schemas": lambda _: [], "copy_reference": lambda *_: 0, "count_copies": lambda *_: 0,
+        "empty": lambda *_: None, "Throttles": lambda *_: None, "REPLICATED_S": 0.01, "ATTEMPTS": 2,
     }.items():  # fmt: skip
         monkeypatch.setattr(run, name, value)
-    monkeypatch.setattr(standing, "Ledger", PretendedLedger)
+    monkeypatch.setattr(stalled, "Ledger", PretendedLedger)
     monkeypatch.setattr(establishing, "Ledger", PretendedLedger)
-    monkeypatch.setattr(standing, "at_work", lambda _: False)
+    monkeypatch.setattr(stalled, "at_work", lambda _: False)
     monkeypatch.setattr(cutover, "REPLICA_S", 0.01)
     monkeypatch.setattr(cutover, "NEAR_S", 0.01)
     monkeypatch.setattr(decision, "CONCLUDE_S", 0.01)
@@ -61,7 +61,7 @@ def attempt(world: World, to: int) -> BaseException | None:
     return None
 
 
-class Counter(run.Silent):
+class Counter(run.NullObserver):
     """Notes before which transaction each step of a resharding is."""
 
     def __init__(self, world: World) -> None:
@@ -182,10 +182,10 @@ def test_an_abort_that_is_interrupted_goes_on_or_is_gone_back_on(seed: int) -> N
 def test_a_killed_cut_over_is_seen_and_opened_without_going_on() -> None:
     world = World(3).begin(ring(2))
     servers = servers_of(world)
-    assert ask_standing(servers) is None
+    assert find_stalled(servers) is None
     phases: list[str] = []
 
-    class Killer(run.Silent):
+    class Killer(run.NullObserver):
         def phase(self, name: str) -> None:
             phases.append(name)
             world.gone = name == "closed"
@@ -193,24 +193,24 @@ def test_a_killed_cut_over_is_seen_and_opened_without_going_on() -> None:
     with pytest.raises(KilledError):
         run.reshard(servers, 3, Killer())
     world.gone = False
-    found = ask_standing(servers)
+    found = find_stalled(servers)
     assert found
     assert "customers who move cannot write: their gate waits for map 3" in found.what
     assert found.step == "make reshard TO=3 goes on, make topology-up lets them write until then"
     assert establishing._let_go_on(servers) == ["s1: shard map 3, for which gates waited"]  # noqa: SLF001
     opened = Catalogue(servers).read()
     assert (opened.version, opened.map, opened.pending) == (3, ring(2), ring(3))
-    found = ask_standing(servers)
+    found = find_stalled(servers)
     assert found
-    assert found.what == "the resharding from 2 to 3 shards (cut-over) stands still"
+    assert found.what == "the resharding from 2 to 3 shards (cut-over) is stalled"
     assert attempt(world, 3) is None
-    assert ask_standing(servers) is None
+    assert find_stalled(servers) is None
 
 
 def test_a_map_that_was_lost_is_not_opened_again_but_by_the_resharding() -> None:
     world = World(3).begin(ring(2))
 
-    class Killer(run.Silent):
+    class Killer(run.NullObserver):
         def phase(self, name: str) -> None:
             world.replicas[1].behind = name in ("ready", "published")
             world.gone = name == "published"
@@ -222,7 +222,7 @@ def test_a_map_that_was_lost_is_not_opened_again_but_by_the_resharding() -> None
     servers = servers_of(world)
     assert Catalogue(servers).read().map == ring(2)
     assert establishing._let_go_on(servers) == []  # noqa: SLF001
-    found = ask_standing(servers)
+    found = find_stalled(servers)
     assert found
     assert "its cut-over to map 3 is decided, and map 2 the newest" in found.what
     assert found.step == "make reshard TO=3 publishes it"
@@ -235,11 +235,11 @@ def test_a_map_that_was_lost_is_not_opened_again_but_by_the_resharding() -> None
 def test_keys_that_a_killed_run_left_closed_are_open_before_anything_else() -> None:
     world = World(3).begin(ring(2))
 
-    class Killer(run.Silent):
+    class Killer(run.NullObserver):
         def phase(self, name: str) -> None:
             world.gone = name == "closed"
 
-    class Looker(run.Silent):
+    class Looker(run.NullObserver):
         def phase(self, name: str) -> None:
             servers = servers_of(world)
             # The cut-over itself may close them again.
@@ -256,7 +256,7 @@ def test_keys_that_a_killed_run_left_closed_are_open_before_anything_else() -> N
 def test_a_client_that_knows_an_abort_which_is_lost_writes_through_no_wrong_gate() -> None:
     world = World(3).begin(ring(2))
 
-    class Killer(run.Silent):
+    class Killer(run.NullObserver):
         def phase(self, name: str) -> None:
             world.gone = name == "compare"
 

@@ -15,14 +15,14 @@ from sqlglot.errors import ErrorLevel
 from wavetank.sharding.maps.factory import make_map
 from wavetank.sharding.query import averages
 from wavetank.sharding.query.compiling import draft_of, owned
-from wavetank.sharding.query.ground import Ground
+from wavetank.sharding.query.map_snapshot import MapSnapshot
 from wavetank.sharding.query.plan import PARTIALS, ColumnType, Plan, Way
 from wavetank.sharding.query.reading import Refusal
 from wavetank.sharding.query.tables import Schema
 
 SCHEMA = Schema({"orders": ("order_id", "customer_id", "ordered_at", "status", "total")}, {})
 SHARDS = (1, 2, 3)
-GROUND = Ground(1, make_map("ring", SHARDS), moving=False)
+GROUND = MapSnapshot(1, make_map("ring", SHARDS), moving=False)
 # What no row has an equal of, and what many share; either may be missing. A shard may have no row at all.
 ROWS = st.lists(
     st.tuples(
@@ -148,7 +148,7 @@ PLANS = tomllib.loads(Path(__file__).with_name("merge_plans.toml").read_text())[
 
 @pytest.mark.parametrize("expected", PLANS, ids=lambda plan: plan["sql"])
 def test_a_query_becomes_these_statements(expected: dict[str, Any]) -> None:
-    draft = draft_of(expected["sql"], SHOP, Ground(1, make_map("ring", (1, 2, 3, 4)), moving=False))
+    draft = draft_of(expected["sql"], SHOP, MapSnapshot(1, make_map("ring", (1, 2, 3, 4)), moving=False))
     names = re.findall(r"AS `(wt_([a-z])\d+)`", " ".join([draft.probe, *draft.checks]))
     plan = draft.plan({name: KINDS[letter] for name, letter in names})
     found = {"sql": expected["sql"], "way": plan.way.name, "probe": draft.probe, "checks": list(draft.checks)}
@@ -242,8 +242,8 @@ def test_every_sum_must_be_exact(sql: str) -> None:
 
 
 def test_while_rows_move_each_shard_answers_for_its_own() -> None:
-    moving = Ground(1, make_map("hash", SHARDS), moving=True)
-    assert "WT_AT_HOME" in draft_of("SELECT COUNT(*) FROM orders", SHOP, moving).probe
-    assert "WT_AT_HOME" in owned("SELECT COUNT(*) FROM shop.orders", SHOP, moving)
+    moving = MapSnapshot(1, make_map("hash", SHARDS), moving=True)
+    assert "WT_OWN_ROW" in draft_of("SELECT COUNT(*) FROM orders", SHOP, moving).probe
+    assert "WT_OWN_ROW" in owned("SELECT COUNT(*) FROM shop.orders", SHOP, moving)
     assert "shop" not in owned("SELECT COUNT(*) FROM shop.orders", SHOP, moving)
     assert owned("SELECT COUNT(*) FROM shop.orders", SHOP, GROUND) == "SELECT COUNT(*) AS `COUNT(*)` FROM `orders`"

@@ -12,11 +12,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mutants"))
 
+import mutmut_workspace
 import run
-import workshop
 from mutating import Mutant, mutants_of, plainly
+from mutmut_workspace import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Judged
 from run import Line, WrongUseError
-from workshop import KILLED, SURVIVED, TIMED_OUT, UNTESTED, Judged
 
 HERE = Path("src", "wavetank", "sea.py")
 
@@ -92,12 +92,12 @@ def test_every_judged_module_and_its_tests_are_there() -> None:
     wanted = run.asked({})
     assert (wanted.sample, wanted.jobs) == (None, 1)
     for each in wanted.modules:
-        assert (workshop.HOME / "scripts" / "wavetank" / f"{each.module}.py").exists(), each.module
-        assert all((workshop.HOME / "tests" / "unit" / name).exists() for name in each.tests), each.module
+        assert (mutmut_workspace.HOME / "scripts" / "wavetank" / f"{each.module}.py").exists(), each.module
+        assert all((mutmut_workspace.HOME / "tests" / "unit" / name).exists() for name in each.tests), each.module
         assert each.tests
     # What the same tests judge comes together, so that it is prepared once.
-    homes = [home for home, _ in itertools.groupby(wanted.modules, key=lambda each: each.home)]
-    assert len(homes) == len(set(homes))
+    workspaces = [workspace for workspace, _ in itertools.groupby(wanted.modules, key=lambda each: each.workspace)]
+    assert len(workspaces) == len(set(workspaces))
 
 
 def test_the_same_seed_draws_the_same_and_another_one_another() -> None:
@@ -114,7 +114,7 @@ def test_every_excuse_has_a_reason() -> None:
 
 
 def test_what_mutants_are_asked_for_is_not_asked_of_the_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*workshop.ASKED, "HOME_PORT"):
+    for name in (*mutmut_workspace.ASKED, "HOME_PORT"):
         monkeypatch.setenv(name, "")
     began: list[dict[str, str]] = []
 
@@ -122,10 +122,10 @@ def test_what_mutants_are_asked_for_is_not_asked_of_the_tests(tmp_path: Path, mo
         began.append(env)
         return SimpleNamespace(poll=lambda: 0, wait=lambda: 0)
 
-    monkeypatch.setattr(workshop.subprocess, "Popen", begin)
-    with workshop.running(tmp_path, ["one"], jobs=1):
+    monkeypatch.setattr(mutmut_workspace.subprocess, "Popen", begin)
+    with mutmut_workspace.running(tmp_path, ["one"], jobs=1):
         pass
-    assert not began[0].keys() & set(workshop.ASKED)
+    assert not began[0].keys() & set(mutmut_workspace.ASKED)
     assert began[0].keys() >= {"HOME_PORT", "HYPOTHESIS_PROFILE"}
 
 
@@ -159,7 +159,7 @@ def test_survivors_are_shown_and_excuses_that_excuse_nobody_named(
 def test_mutants_are_judged_and_a_second_run_knows_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(workshop, "SHOPS", tmp_path)
+    monkeypatch.setattr(mutmut_workspace, "WORKSPACES", tmp_path)
     # It is found again by pytest in a process of its own, which must not look for this one.
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         monkeypatch.delenv(name)
@@ -170,7 +170,7 @@ def test_mutants_are_judged_and_a_second_run_knows_them(
     ((_, results),) = run.judge(work, jobs=1)
     assert results == {each.name: KILLED for each in mutants}
     # Nothing is left to do: mutmut is not even called.
-    monkeypatch.setattr(workshop, "running", None)
+    monkeypatch.setattr(mutmut_workspace, "running", None)
     ((_, again),) = run.judge(work, jobs=1)
     assert again == results
     capsys.readouterr()

@@ -15,14 +15,14 @@ from wavetank.drills import drill
 from wavetank.drills.drill import demand_green
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.equality import BehindError, Difference, Unfinished
-from wavetank.sharding.moment import MOVING, Moment
+from wavetank.sharding.map_state import MOVING, MapState
 from wavetank.topology.model import Topology
 
 STOPPED: dict[str, Any] = {"": {"receiver": "ON", "applier": "OFF"}}
 SHARD: Any = SimpleNamespace(number=1, source=SimpleNamespace(name="s1"), schema="shop_1")
 NODE: Any = SimpleNamespace(name="s1", shard=1)
 SHARDED: Any = SimpleNamespace(topology=SimpleNamespace(shards=[SHARD], shard=lambda _: SHARD))
-NO_MAP: Moment | None = None
+NO_MAP: MapState | None = None
 UNDER_WAY: Any = SimpleNamespace(under_way=True, without_trace=True, newest=None)
 
 
@@ -35,24 +35,24 @@ class Unasked(dict[str, Any]):
 
 
 @pytest.mark.parametrize(
-    ("name", "moment"),
+    ("name", "map_state"),
     [
         *((name, NO_MAP) for name in sorted(asking.all_checks()) if name.startswith("shard_")),
         *((f"shard_{name}", UNDER_WAY) for name in ("reference", "relations", "skew", "overlap", "placement")),
     ],
 )
 def test_no_check_of_shards_is_good_where_rows_have_no_one_place(
-    name: str, moment: object, monkeypatch: pytest.MonkeyPatch
+    name: str, map_state: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check: Any = asking.all_checks()[name]
-    if not hasattr(check, "known_moment"):
+    if not hasattr(check, "map_state_for_check"):
         assert name in ("shard_map", "shard_schema")  # these report it
         return
-    monkeypatch.setattr(check, "known_moment", lambda *_: moment)
+    monkeypatch.setattr(check, "map_state_for_check", lambda *_: map_state)
     (left_out,) = check.examine(NODE, SHARDED)
     assert isinstance(left_out, NotAsked)
     assert not left_out.moot
-    assert left_out.reason.startswith(MOVING if moment else "there is no shard map")
+    assert left_out.reason.startswith(MOVING if map_state else "there is no shard map")
 
 
 @pytest.mark.parametrize("name", ["data_equal", "missing_transactions", "applier_lag"])

@@ -25,8 +25,8 @@ def test_an_application_imports_nothing_of_the_testbed(package: str) -> None:
     found = imports(f"import {package}")
     assert package in found
     assert found.isdisjoint(OF_THE_LAB)
-    rooms = {name.split(".")[1] for name in found if name.startswith("wavetank.")}
-    assert rooms.isdisjoint({"change", "checks", "cli", "drills", "machine", "provision", "status"})
+    packages = {name.split(".")[1] for name in found if name.startswith("wavetank.")}
+    assert packages.isdisjoint({"change", "checks", "cli", "drills", "machine", "provision", "status"})
 
 
 def test_what_the_client_needs_is_installed_with_it_and_the_rest_is_the_labs() -> None:

@@ -161,18 +161,18 @@ def test_cpus_that_this_machine_has_are_taken(cpus: str) -> None:
     assert plan("master-slave", "sea", THREE, {"node_cpus": cpus}).sizing.cpus == float(cpus)
 
 
-@pytest.mark.parametrize("receipts", ["maybe", "51", "-1", "yes please", "1.5"])
-def test_a_number_of_receipts_that_is_none_is_refused_with_the_range(receipts: str) -> None:
-    assert refused(semi_sync=receipts) == f"semi_sync={receipts} is not a number from 0 to 50"
+@pytest.mark.parametrize("acknowledgements", ["maybe", "51", "-1", "yes please", "1.5"])
+def test_a_number_of_acknowledgements_that_is_none_is_refused_with_the_range(acknowledgements: str) -> None:
+    assert refused(semi_sync=acknowledgements) == f"semi_sync={acknowledgements} is not a number from 0 to 50"
 
 
 @pytest.mark.parametrize(
-    ("asked", "receipts"),
+    ("asked", "acknowledgements"),
     [("1", 1), ("yes", 1), ("TRUE", 1), ("On", 1), (True, 1), (1, 1), ("2", 2), (2, 2),
      ("0", 0), ("no", 0), ("False", 0), ("OFF", 0), (False, 0)],
 )  # fmt: skip
-def test_a_number_of_receipts_is_read_as_people_write_it(asked: object, receipts: int) -> None:
-    assert plan("master-slave", "sea", THREE, {"semi_sync": asked}).semi_sync == receipts
+def test_a_number_of_acknowledgements_is_read_as_people_write_it(asked: object, acknowledgements: int) -> None:
+    assert plan("master-slave", "sea", THREE, {"semi_sync": asked}).semi_sync == acknowledgements
 
 
 def test_an_instance_name_that_cannot_be_one_is_refused() -> None:
@@ -196,7 +196,7 @@ def test_semi_sync_without_anybody_to_acknowledge_is_refused() -> None:
     assert refused(semi_sync="1", replicas="0") == "semi_sync=1 needs a replica to acknowledge: db1 has none"
 
 
-def test_more_receipts_than_a_source_has_replicas_are_refused() -> None:
+def test_more_acknowledgements_than_a_source_has_replicas_are_refused() -> None:
     assert refused(semi_sync="3") == "semi_sync=3 needs 3 replicas to acknowledge: db1 has 2"
     relayed = {**THREE, "db4": {"server_id": 4, "replicates_from": "db3"}}
     assert refused(relayed, semi_sync="2") == "semi_sync=2 needs 2 replicas to acknowledge: db3 has 1"
@@ -414,12 +414,12 @@ def test_the_buffer_pool_leaves_room_and_is_made_of_whole_chunks(memory: int) ->
     assert pool > (memory - 256 * MIB) * 3 / 4 - 32 * MIB
 
 
-# --- the house's own inventories
+# --- the project's own inventories
 
 
 @pytest.mark.parametrize("name", topology_names())
 @pytest.mark.parametrize("asked", [{}, {"semi_sync": "1"}], ids=["plain", "semi-sync"])
-def test_every_topology_of_the_house_can_be_planned(name: str, asked: dict[str, str]) -> None:
+def test_every_topology_of_the_project_can_be_planned(name: str, asked: dict[str, str]) -> None:
     hosts = yaml.safe_load((INVENTORIES / f"{name}.yml").read_text())["mysql"]["hosts"]
     hosts = {host: variables or {} for host, variables in hosts.items()}
     topology = plan(name, name, hosts, asked)

@@ -52,11 +52,11 @@ def test_who_cannot_take_the_place_is_refused(tree: Topology, name: str, reason:
 
 
 @pytest.mark.parametrize(
-    ("asked", "absent", "receipts"),
+    ("asked", "absent", "acknowledgements"),
     [(0, (), 0), (1, (), 1), (2, (), 2), (2, ("db1",), 1), (1, ("db1",), 1), (1, ("db1", "db3"), 0), (2, ("db2",), 2)],
 )
-def test_a_new_source_waits_for_no_more_receipts_than_it_can_get(
-    make_topology: Callable[..., Topology], asked: int, absent: tuple[str, ...], receipts: int
+def test_a_new_source_waits_for_no_more_acknowledgements_than_it_can_get(
+    make_topology: Callable[..., Topology], asked: int, absent: tuple[str, ...], acknowledgements: int
 ) -> None:
     after = with_promoted(make_topology(semi_sync=asked), "db2")
-    assert acknowledgements_to_wait_for(after, "db2", absent) == receipts
+    assert acknowledgements_to_wait_for(after, "db2", absent) == acknowledgements

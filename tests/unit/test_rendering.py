@@ -214,7 +214,7 @@ def names(project: dict[str, Any]) -> list[str]:
     ]
 
 
-def house_topologies(suffix: str = "") -> Iterator[Topology]:
+def project_topologies(suffix: str = "") -> Iterator[Topology]:
     for name in topology_names():
         hosts = yaml.safe_load((INVENTORIES / f"{name}.yml").read_text())["mysql"]["hosts"]
         yield plan(name, name + suffix, {host: variables or {} for host, variables in hosts.items()}, {})
@@ -222,7 +222,7 @@ def house_topologies(suffix: str = "") -> Iterator[Topology]:
 
 @pytest.mark.usefixtures("free_ports")
 def test_every_name_starts_with_wavetank() -> None:
-    for topology in house_topologies():
+    for topology in project_topologies():
         project = compose(topology)
         assert not [name for name in names(project) if not name.startswith("wavetank-")]
         assert not [mount for service in project["services"].values() for mount in service["volumes"]
@@ -255,7 +255,7 @@ def test_every_service_runs_the_image_of_the_topology(make_topology: MakeTopolog
 def test_two_instances_share_no_name_and_no_port(record: Record) -> None:
     seen: set[str] = set()
     for suffix in ("", "-2"):
-        for topology in house_topologies(suffix):
+        for topology in project_topologies(suffix):
             project = compose(record(topology))
             ports = [port for service in project["services"].values() for port in service["ports"]]
             new = {*names(project), *ports}

@@ -291,7 +291,7 @@ def test_a_server_that_takes_long_is_not_said_to_be_silent(ask: Callable[..., Re
     assert {answer.findings[0].expected for answer in report.answers} == {"an answer in time"}
 
 
-def test_the_checks_of_the_house_are_found_by_themselves() -> None:
+def test_the_checks_of_the_project_are_found_by_themselves() -> None:
     found = all_checks()
     assert found.keys() >= asking.FIRST
     assert {"errant_transactions", "replication_threads", "writable"} <= found.keys()

@@ -11,7 +11,7 @@ import pytest
 from pymysqlreplication.event import GtidEvent, QueryEvent, XAPrepareEvent, XidEvent
 from pymysqlreplication.row_event import DeleteRowsEvent
 from wavetank.drills.traffic.load import Load
-from wavetank.drills.traffic.shop_log import Held, Look, Write
+from wavetank.drills.traffic.shop_log import Held, Read, Write
 from wavetank.drills.traffic.shop_verdict import ShopVerdict, judge, longest_wait_ms, unserved
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.node import STATEMENT_BYTES, StatementError
@@ -23,7 +23,7 @@ from wavetank.sharding.reshard.cutover import CutOver, cut_over
 from wavetank.sharding.reshard.following import Progress
 from wavetank.sharding.reshard.ledger import Chunk
 from wavetank.sharding.reshard.log_reading import Logged, read_log, settle
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.reshard.next_map import changed_map, check_count
 from wavetank.sharding.reshard.outcome import Resharded
 from wavetank.sharding.reshard.replicas import refuse_unreplicated, what_is_missing
@@ -221,11 +221,11 @@ def test_sides_that_are_equally_empty_differ_from_what_was_copied(
     monkeypatch.setattr(run, "count_copies", lambda *_: there)
     chunks = {Chunk(1, 2, 0, 9): 60, Chunk(1, 3, 0, 9): 40, Chunk(2, 3, 0, 9): 7}
     one = SimpleNamespace(_ledger=SimpleNamespace(chunks=lambda *_: chunks), _resharding=0, _catch_up=lambda *_: None)
-    ground = SimpleNamespace(targets=lambda _: [2])
+    context = SimpleNamespace(targets=lambda _: [2])
     follower = SimpleNamespace(source_shard=1, progress=SimpleNamespace(deleted=deleted))
     expected = f"shard 1 gave 100 rows, of which its customers have deleted {deleted}, and its targets hold 0"
     with pytest.raises(cutover.DiffersError, match=expected) if refused else nullcontext():
-        run._Run._refuse_vanished(one, ground, [follower])  # type: ignore[arg-type, list-item]  # noqa: SLF001
+        run._Run._refuse_vanished(one, context, [follower])  # type: ignore[arg-type, list-item]  # noqa: SLF001
 
 
 # --- what moves
@@ -237,12 +237,12 @@ def test_rows_move_only_between_the_shards_that_are_followed(kind: str) -> None:
     new = changed_map(old, 5, [1, 2, 3, 4, 5, 6])
     assert new.shards == (1, 2, 3, 4, 5)
     for before, after in ((old, new), (new, old)):
-        ground = Ground.__new__(Ground)
-        ground.old, ground.new = before, after
+        context = ReshardingContext.__new__(ReshardingContext)
+        context.old, context.new = before, after
         moves = {(before.shard_of(key), after.shard_of(key)) for key in keys(before.column)}
         moves = {pair for pair in moves if pair[0] != pair[1]}
         assert moves
-        assert moves <= ground.pairs
+        assert moves <= context.pairs
 
 
 def keys(column: str) -> Iterator[Any]:
@@ -566,7 +566,7 @@ def held(order: int, total: int, shard: int = 1) -> Held:
         ([write(1), write(2, kind="change", outcome="unknown")], [held(1, 1)], ""),
         ([write(1), write(2, kind="change", outcome="failed")], [held(1, 2)], "wrong"),
         ([write(1)], [Held(1, 9, 1, 1, None)], "wrong"),
-        ([write(1), write(2, kind="cancel")], [held(1, 1)], "undead"),
+        ([write(1), write(2, kind="cancel")], [held(1, 1)], "resurrected"),
         ([write(1), write(2, kind="cancel", outcome="unknown")], [held(1, 1)], ""),
         ([write(1)], [held(1, 1), held(1, 1, shard=2)], "twice"),
         ([write(1, outcome="failed")], [held(1, 1)], "unexpected"),
@@ -575,10 +575,11 @@ def held(order: int, total: int, shard: int = 1) -> Held:
 def test_an_order_is_judged_by_its_writes(writes: list[Write], orders: list[Held], wrong: str) -> None:
     counter = max((each.counter for each in writes if each.outcome == "acknowledged"), default=0)
     verdict = judge(writes, [], orders, [(1, 9, counter)])
-    assert [name for name in ("lost", "wrong", "undead", "twice", "unexpected") if getattr(verdict, name)] == (
+    assert [name for name in ("lost", "wrong", "resurrected", "twice", "unexpected") if getattr(verdict, name)] == (
         [wrong] if wrong else []
     )
     assert not verdict.counters
+    assert bool(verdict.as_dict()["undead"]) == (wrong == "resurrected")
     assert bool(verdict.failures()) == bool(wrong)
 
 
@@ -590,19 +591,19 @@ def test_a_counter_is_the_last_acknowledged_one_or_one_that_nobody_knows_of(rows
 
 
 def test_a_read_saw_what_was_true_while_it_was_under_way() -> None:
-    looks = [Look(9, seen, 3, 5, 0.0, 0.1) for seen in (2, 3, 5, 6)]
-    verdict = judge([], [*looks, Look(9, 0, 3, 5, 0.0, 0.1, error="refused")], [], [(1, 9, 0)])
+    reads = [Read(9, seen, 3, 5, 0.0, 0.1) for seen in (2, 3, 5, 6)]
+    verdict = judge([], [*reads, Read(9, 0, 3, 5, 0.0, 0.1, error="refused")], [], [(1, 9, 0)])
     assert [each.seen for each in verdict.stale] == [2, 6]
     assert (verdict.reads, verdict.unread) == (5, 1)
     assert verdict.failures() == ["2 reads were not current: customer 9 read 2, which was to be 3 to 5"]
 
 
 def test_a_read_that_failed_is_not_current() -> None:
-    assert not Look(9, 4, 3, 5, 0.0, 0.1, error="refused").current
+    assert not Read(9, 4, 3, 5, 0.0, 0.1, error="refused").current
 
 
 def test_what_a_read_had_to_see_is_what_the_log_says_and_not_only_its_own_word() -> None:
-    doctored = Look(9, 0, 0, 5, 3.0, 3.1)
+    doctored = Read(9, 0, 0, 5, 3.0, 3.1)
     verdict = judge([write(1), write(2, order=2)], [doctored], [held(1, 1), held(2, 2)], [(1, 9, 2)])
     assert [(each.seen, each.least) for each in verdict.stale] == [(0, 2)]
 
@@ -610,7 +611,7 @@ def test_what_a_read_had_to_see_is_what_the_log_says_and_not_only_its_own_word()
 def test_a_customer_of_whom_nothing_was_acknowledged_is_there_all_the_same() -> None:
     assert judge([write(1, outcome="failed")], [], [], [(1, 9, 0)]).failures() == []
     assert judge([write(1, outcome="failed")], [], [], []).counters == (9,)
-    assert judge([], [Look(9, 0, 0, 0, 0.0, 0.1)], [], []).counters == (9,)
+    assert judge([], [Read(9, 0, 0, 0, 0.0, 0.1)], [], []).counters == (9,)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 from fleet import Fleet, PretendedCursor
 from wavetank.client.splitting import Bounds, driver
-from wavetank.drills.traffic.ways.routing import Past, ReadingSession, WritingSession
+from wavetank.drills.traffic.client_routes.routing import Past, ReadingSession, WritingSession
 
-# Nobody is looked at unless something is wrong.
+# No health check unless something is wrong.
 BOUNDS = Bounds(look=3600, new_source=0.2)
 WRITE, READ = "INSERT INTO t VALUES (%s)", "SELECT who"
 

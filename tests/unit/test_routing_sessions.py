@@ -19,7 +19,7 @@ from wavetank.client.splitting import (
 from wavetank.errors import UsageError
 from wavetank.servers.node import StatementError
 
-# Nobody is looked at unless something is wrong.
+# No health check unless something is wrong.
 BOUNDS = Bounds(look=3600, new_source=0.2)
 READ, WRITE = "SELECT a FROM t", "INSERT INTO t VALUES (1)"
 
@@ -261,7 +261,7 @@ def test_what_a_session_wrote_on_a_source_that_died_cannot_be_told(fleet: Fleet,
         move(fleet, lost=1)
         fleet["db1"].dead = True
         fleet.end("db1")
-        router.look_again()
+        router.recheck_servers()
         for statement in (READ, WRITE):
             with pytest.raises(MissingTransactionsError, match=r"wrote on db1.*db2.*begin another session"):
                 session.run(statement)
@@ -312,7 +312,7 @@ def test_a_dead_replica_is_taken_back(fleet: Fleet, router: Router) -> None:
     with router.session() as session:
         assert session.run(READ).server == "db3"
         fleet["db2"].dead = False
-        router.look_again()
+        router.recheck_servers()
         assert {session.run(READ).server for _ in range(2)} == {"db2", "db3"}
 
 
@@ -330,11 +330,11 @@ def test_one_connection_that_was_killed_costs_the_replica_nothing(fleet: Fleet, 
 @pytest.mark.parametrize("lag_s", [BOUNDS.lag + 1, None], ids=["late", "no heartbeat"])
 def test_a_lagging_replica_is_left_out(fleet: Fleet, router: Router, lag_s: float | None) -> None:
     fleet["db2"].lag_s = lag_s
-    router.look_again()
+    router.recheck_servers()
     with router.session() as session:
         assert {session.run(READ).server for _ in range(4)} == {"db3"}
         fleet["db3"].lag_s = lag_s
-        router.look_again()
+        router.recheck_servers()
         assert session.run(READ).server == "db1"
 
 
@@ -501,13 +501,13 @@ def test_without_a_source_a_write_fails_in_time_and_reads_go_on(fleet: Fleet, ro
 def test_without_a_source_old_data_are_read_unless_a_replica_is_behind_the_newest(fleet: Fleet, router: Router) -> None:
     fleet["db1"].dead = True
     fleet["db2"].lag_s, fleet["db3"].lag_s = 1000, 1000 + BOUNDS.lag - 0.1
-    router.look_again()
+    router.recheck_servers()
     assert router.replicas == {"db2", "db3"}
     fleet["db3"].lag_s = 1000 + BOUNDS.lag + 0.1
-    router.look_again()
+    router.recheck_servers()
     assert router.replicas == {"db2"}
     fleet["db1"].dead = False
-    router.look_again()
+    router.recheck_servers()
     assert router.replicas == set()
 
 
@@ -519,7 +519,7 @@ def test_a_dead_source_is_said_to_be(fleet: Fleet, router: Router) -> None:
 
 def test_a_second_server_that_takes_writes_is_not_the_source_and_not_read(fleet: Fleet, router: Router) -> None:
     fleet["db2"].writable = True
-    router.look_again()
+    router.recheck_servers()
     with router.session() as session:
         assert session.run(WRITE).server == "db1"
         fleet["db3"].executed = 1
@@ -528,10 +528,10 @@ def test_a_second_server_that_takes_writes_is_not_the_source_and_not_read(fleet:
 
 def test_a_source_stays_one_for_as_long_as_it_takes_writes(fleet: Fleet, router: Router) -> None:
     move(fleet)
-    router.look_again()
+    router.recheck_servers()
     assert router.source == "db2"
     fleet["db1"].writable = True
-    router.look_again()
+    router.recheck_servers()
     assert router.source == "db2"
 
 

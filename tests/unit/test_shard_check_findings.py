@@ -18,8 +18,8 @@ from wavetank.checks.questions import (
     shard_skew,
 )
 from wavetank.errors import UsageError
+from wavetank.sharding.map_state import MapState
 from wavetank.sharding.maps.factory import make_map
-from wavetank.sharding.moment import Moment
 from wavetank.topology.model import Shard, Topology
 
 # What stands in for what a check imports: it has no more than the check uses.
@@ -57,14 +57,14 @@ def test_the_directory_is_asked_where_there_is_one(make_topology: Made) -> None:
 # --- what a check sees of the catalogue
 
 
-def moment(*numbers: int, version: int = 7, under_way: bool = False, pending: Sequence[int] = ()) -> StandIn:
+def map_state(*numbers: int, version: int = 7, under_way: bool = False, pending: Sequence[int] = ()) -> StandIn:
     """Return what is known of the map: the shards in it, its version, and whether rows move."""
     newest: StandIn = SimpleNamespace(
         version=version,
         map=make_map("hash", numbers or (1, 2)),
         pending=make_map("hash", tuple(pending)) if pending else None,
     )
-    return Moment(newest, under_way=under_way)
+    return MapState(newest, under_way=under_way)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def know(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[int]]]:
             asked.append([shard.number for shard in numbers])
             return left.pop(0) if len(left) > 1 else left[0]
 
-        monkeypatch.setattr(check, "known_moment", known)
+        monkeypatch.setattr(check, "map_state_for_check", known)
         return asked
 
     return let
@@ -95,13 +95,13 @@ Know = Callable[..., list[list[int]]]
 def test_a_map_of_shards_that_there_are_is_no_finding(shards: Topology, monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = Fleet(shards, {})
 
-    def this_moment(servers: object) -> StandIn:
+    def read_map_state(servers: object) -> StandIn:
         assert servers is fleet
-        return moment(1, 2)
+        return map_state(1, 2)
 
-    monkeypatch.setattr(shard_map, "this_moment", this_moment)
+    monkeypatch.setattr(shard_map, "read_map_state", read_map_state)
     assert told(shard_map, shards.node("s1"), fleet) == []
-    monkeypatch.setattr(shard_map, "this_moment", lambda _servers: moment(1, 9))
+    monkeypatch.setattr(shard_map, "read_map_state", lambda _servers: map_state(1, 9))
     ((node, _, found),) = told(shard_map, shards.node("s1"), fleet)
     assert (node, found) == ("s1", "sea has no shard 9; it has 1, 2, 3")
 
@@ -110,7 +110,7 @@ def test_a_map_that_cannot_be_read_is_a_finding(shards: Topology, monkeypatch: p
     def broken(_servers: object) -> None:
         raise UsageError("no map")
 
-    monkeypatch.setattr(shard_map, "this_moment", broken)
+    monkeypatch.setattr(shard_map, "read_map_state", broken)
     assert [found for _, _, found in told(shard_map, shards.node("s1"), Fleet(shards, {}))] == ["no map"]
 
 
@@ -133,7 +133,7 @@ def test_gates_stand_where_the_catalogue_lets_them(  # noqa: PLR0913
 ) -> None:  # fmt: skip
     rows = [{"gate": gate, "least": least} for gate, least in gates.items()]
     fleet = Fleet(shards, {"s2": {"admin: FROM sharding.gates": rows}})
-    asked = know(shard_gates, moment(under_way=under_way))
+    asked = know(shard_gates, map_state(under_way=under_way))
 
     def last_prepared(servers: object) -> int:
         assert servers is fleet
@@ -146,7 +146,7 @@ def test_gates_stand_where_the_catalogue_lets_them(  # noqa: PLR0913
     assert asked == [[2]]
 
 
-@pytest.mark.parametrize(("node", "known"), [("s3", moment(1, 2)), ("s2", None)])
+@pytest.mark.parametrize(("node", "known"), [("s3", map_state(1, 2)), ("s2", None)])
 def test_a_shard_outside_the_map_or_without_one_has_no_gates_to_hold(
     shards: Topology,
     know: Know,
@@ -162,8 +162,10 @@ def test_a_shard_outside_the_map_or_without_one_has_no_gates_to_hold(
 COUNTED = [{"shard": 1, "state": "", "customers": 4, "found": 4}, {"shard": 2, "state": "", "customers": 5, "found": 5}]
 
 
-def directory(rows: list[dict[str, StandIn]], strangers: Sequence[dict[str, StandIn]] = ()) -> dict[str, StandIn]:
-    return {"s1": {"admin: LEFT JOIN sharding.customer_shard_mapping": rows, "admin: NOT IN": list(strangers)}}
+def directory(
+    rows: list[dict[str, StandIn]], unknown_customers: Sequence[dict[str, StandIn]] = ()
+) -> dict[str, StandIn]:
+    return {"s1": {"admin: LEFT JOIN sharding.customer_shard_mapping": rows, "admin: NOT IN": list(unknown_customers)}}
 
 
 @pytest.mark.parametrize(
@@ -183,21 +185,21 @@ def directory(rows: list[dict[str, StandIn]], strangers: Sequence[dict[str, Stan
 def test_directory_and_map_agree(
     shards: Topology, know: Know, rows: list[dict[str, StandIn]], pending: Sequence[int], found: list[tuple[str, str]]
 ) -> None:
-    asked = know(shard_directory, moment(pending=pending))
+    asked = know(shard_directory, map_state(pending=pending))
     fleet = Fleet(shards, directory(rows))
     assert told(shard_directory, shards.node("s1"), fleet) == [("s1", *each) for each in found]
     assert asked == [[]]
 
 
 def test_a_customer_of_no_shard_is_told(shards: Topology, know: Know) -> None:
-    know(shard_directory, moment())
+    know(shard_directory, map_state())
     fleet = Fleet(shards, directory(COUNTED, [{"customer_id": 12, "shard": 8}]))
     ((node, _, found),) = told(shard_directory, shards.node("s1"), fleet)
     assert (node, found) == ("s1", "customer 12 on shard 8")
 
 
 @pytest.mark.parametrize(
-    ("rows", "strangers", "step"),
+    ("rows", "unknown_customers", "step"),
     [
         (COUNTED[:1], [], "publish the map again, which counts anew; or mend sharding.shard_directory by hand"),
         (COUNTED, [{"customer_id": 1, "shard": 8}],
@@ -205,10 +207,10 @@ def test_a_customer_of_no_shard_is_told(shards: Topology, know: Know) -> None:
     ],
 )  # fmt: skip
 def test_which_table_is_to_be_mended_is_said(
-    shards: Topology, know: Know, rows: list[dict[str, StandIn]], strangers: list[dict[str, StandIn]], step: str
+    shards: Topology, know: Know, rows: list[dict[str, StandIn]], unknown_customers: list[dict[str, StandIn]], step: str
 ) -> None:
-    know(shard_directory, moment())
-    (found,) = findings(shard_directory, shards.node("s1"), Fleet(shards, directory(rows, strangers)))
+    know(shard_directory, map_state())
+    (found,) = findings(shard_directory, shards.node("s1"), Fleet(shards, directory(rows, unknown_customers)))
     assert found.next_step == step
 
 
@@ -235,7 +237,7 @@ def test_customers_on_a_wrong_shard_are_named(
     misplaced: StandIn,
     found: str,
 ) -> None:
-    now = moment()
+    now = map_state()
     asked = know(shard_placement, now)
     fleet = Fleet(shards, {})
 
@@ -275,7 +277,7 @@ def test_while_rows_move_they_may_be_anywhere(
     check: StandIn,
     node: str,
 ) -> None:
-    know(check, moment(under_way=True))
+    know(check, map_state(under_way=True))
     assert told(check, shards.node(node), Fleet(shards, {})) == []
 
 
@@ -293,7 +295,7 @@ def test_an_order_on_two_shards_is_told(  # noqa: PLR0913
     shards: Topology, know: Know, monkeypatch: pytest.MonkeyPatch,
     *, twice: Mapping[int, Sequence[int]], astray: Mapping[int, StandIn], found: list[str],
 ) -> None:  # fmt: skip
-    now = moment()
+    now = map_state()
     asked = know(shard_overlap, now)
     fleet = Fleet(shards, {})
 
@@ -337,7 +339,7 @@ def test_a_child_without_its_parent_is_told(  # noqa: PLR0913
     shards: Topology, know: Know, monkeypatch: pytest.MonkeyPatch,
     *, lonely: Mapping[StandIn, list[int]], found: list[tuple[str, str]], step: str,
 ) -> None:  # fmt: skip
-    asked = know(shard_relations, moment())
+    asked = know(shard_relations, map_state())
     fleet = Fleet(shards, {})
 
     def without_parent(servers: object, shard: Shard, *relation: str) -> list[int]:
@@ -411,7 +413,7 @@ def test_rows_that_were_loaded_are_counted(
     found: StandIn,
     told_of: list[tuple[str, str]],
 ) -> None:
-    now = moment()
+    now = map_state()
     asked = know(shard_rows, now)
     fleet = Fleet(shards, {})
     counting(monkeypatch, fleet, now, LOADED, found)
@@ -421,14 +423,14 @@ def test_rows_that_were_loaded_are_counted(
     assert asked[0] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("later", [moment(version=8), moment(under_way=True), None])
+@pytest.mark.parametrize("later", [map_state(version=8), map_state(under_way=True), None])
 def test_what_changes_while_it_is_counted_is_not_counted(
     shards: Topology,
     know: Know,
     monkeypatch: pytest.MonkeyPatch,
     later: StandIn,
 ) -> None:
-    now = moment()
+    now = map_state()
     asked = know(shard_rows, now, later)
     fleet = Fleet(shards, {})
     counting(monkeypatch, fleet, now, LOADED, (0, 0))
@@ -437,7 +439,7 @@ def test_what_changes_while_it_is_counted_is_not_counted(
 
 
 def test_while_a_load_passes_nothing_is_counted(shards: Topology, know: Know, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = moment()
+    now = map_state()
     know(shard_rows, now)
     fleet = Fleet(shards, {})
     counting(monkeypatch, fleet, now, {**LOADED, 2: SimpleNamespace(orders=30)}, (0, 0))
@@ -461,7 +463,7 @@ def test_a_shard_with_more_than_its_share_is_told(
     shards: Topology, know: Know, monkeypatch: pytest.MonkeyPatch, counts: dict[int, int], found: list[StandIn]
 ) -> None:
     numbers = (1, 2) if counts.get(3, 5000) == 5000 else (1, 2, 3)
-    asked = know(shard_skew, moment(*numbers))
+    asked = know(shard_skew, map_state(*numbers))
     fleet = Fleet(shards, {})
 
     def count_rows(servers: object) -> dict[int, tuple[int, int]]:

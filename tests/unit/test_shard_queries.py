@@ -12,8 +12,8 @@ from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.query import averages
 from wavetank.sharding.query.analytics import Sales
 from wavetank.sharding.query.compiling import draft_of
-from wavetank.sharding.query.ground import Ground
 from wavetank.sharding.query.groups import Groups
+from wavetank.sharding.query.map_snapshot import MapSnapshot
 from wavetank.sharding.query.ordering import cut, merged
 from wavetank.sharding.query.partials import STATEMENT_CHARACTERS, inserts
 from wavetank.sharding.query.plan import ColumnType, Plan, Way
@@ -40,7 +40,7 @@ MONEY = ColumnType("decimal(34,2)")
 
 
 def draft(sql: str, shard_map: ShardMap = RING, *, moving: bool = False) -> Any:  # noqa: ANN401 - one of three
-    return draft_of(sql, SCHEMA, Ground(1, shard_map, moving))
+    return draft_of(sql, SCHEMA, MapSnapshot(1, shard_map, moving))
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ def test_a_limit_without_order_is_noted() -> None:
 
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=5))
 def test_keys_go_to_their_shards(keys: list[int]) -> None:
-    homes = {RING.shard_of(key) for key in keys}
+    shards = {RING.shard_of(key) for key in keys}
     listed = ", ".join(map(str, keys))
 
-    assert set(draft(f"SELECT * FROM orders WHERE customer_id IN ({listed}) AND total > 1").shards) == homes
+    assert set(draft(f"SELECT * FROM orders WHERE customer_id IN ({listed}) AND total > 1").shards) == shards
     assert draft(f"SELECT * FROM orders WHERE {keys[0]} = customer_id").shards == (RING.shard_of(keys[0]),)
     by_join = f"SELECT 1 FROM customers c JOIN orders o USING (customer_id) WHERE (o.customer_id = {keys[0]})"
     assert draft(by_join).shards == (RING.shard_of(keys[0]),)
@@ -210,12 +210,12 @@ def test_reference_tables_are_read_on_one_shard() -> None:
 
 
 def test_rows_that_move_are_asked_for_where_they_belong() -> None:
-    ground = Ground(1, make_map("hash", (1, 2)), moving=True)
-    plan = draft_of("SELECT COUNT(*) FROM order_items", SCHEMA, ground).plan({"wt_p0": ColumnType("bigint")})
-    sent = ground.statement(plan.sent, 2)
+    snapshot = MapSnapshot(1, make_map("hash", (1, 2)), moving=True)
+    plan = draft_of("SELECT COUNT(*) FROM order_items", SCHEMA, snapshot).plan({"wt_p0": ColumnType("bigint")})
+    sent = snapshot.statement(plan.sent, 2)
 
-    assert "WT_AT_HOME" in plan.sent
-    assert "WT_AT_HOME" not in sent
+    assert "WT_OWN_ROW" in plan.sent
+    assert "WT_OWN_ROW" not in sent
     assert "SHA2(`orders`.`customer_id`" in sent
     assert sent.rstrip(")").endswith("= 2")
 

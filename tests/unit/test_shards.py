@@ -11,7 +11,7 @@ import yaml
 from wavetank.errors import UsageError
 from wavetank.provision.planning import plan
 from wavetank.sample import generated
-from wavetank.sample.sharded_shop import generate, homes
+from wavetank.sample.sharded_shop import generate, shards_of_customers
 from wavetank.servers.node import Servers
 from wavetank.sharding import gates
 from wavetank.sharding.catalogue import Catalogue, published
@@ -19,9 +19,9 @@ from wavetank.sharding.directory import CachedDirectory
 from wavetank.sharding.errors import ShardingError, UnknownCustomerError
 from wavetank.sharding.locating import Located
 from wavetank.sharding.map_report import state_of
+from wavetank.sharding.map_state import MapState
 from wavetank.sharding.maps.factory import document_of, make_map
 from wavetank.sharding.maps.listed import DirectoryMap
-from wavetank.sharding.moment import Moment
 from wavetank.sharding.schema import made_by, partitions, shard_statements, sharding_statements
 from wavetank.topology.instance import INVENTORIES
 from wavetank.topology.model import Node, Topology
@@ -218,7 +218,7 @@ def test_gates_stand_between_the_last_move_and_the_newest_map(
 def test_while_rows_move_more_than_one_map_is_right() -> None:
     newest = published(row(2, "hash"))
 
-    assert Moment(newest, (make_map("hash", (1, 2, 3)),), under_way=True).maps == (
+    assert MapState(newest, (make_map("hash", (1, 2, 3)),), under_way=True).maps == (
         make_map("hash", (1, 2)),
         make_map("hash", (1, 2, 3)),
     )
@@ -288,20 +288,20 @@ def test_a_directory_that_settles_reads_where_everybody_is() -> None:
 @pytest.mark.parametrize("kind", ["ring", "hash", "region", "date"])
 def test_every_generated_row_is_on_one_shard_its_customers(kind: str) -> None:
     orders, shards = 900, {1: "shop_1", 2: "shop_2", 3: "shop_3"}
-    home = homes(make_map(kind, (1, 2, 3)), 1, 1, generated.customers_of(orders) + 1)
-    parts = [generate(1, low, high, home, shards, dict.fromkeys(shards, 0)) for low, high in ((0, 400), (400, 900))]
+    owners = shards_of_customers(make_map(kind, (1, 2, 3)), 1, 1, generated.customers_of(orders) + 1)
+    parts = [generate(1, low, high, owners, shards, dict.fromkeys(shards, 0)) for low, high in ((0, 400), (400, 900))]
 
     found = Counter(shard for part in parts for shard, (count, _) in part.items() for _ in range(count))
     assert sum(found.values()) == orders
-    assert found == Counter(home[generated.order(1, number)[0].customer_id - 1] for number in range(1, orders + 1))
+    assert found == Counter(owners[generated.order(1, number)[0].customer_id - 1] for number in range(1, orders + 1))
     statements = [statement for part in parts for _, some in part.values() for statement in some]
     assert sum(statement.count("@example.com") for statement in statements) == generated.customers_of(orders)
 
 
 def test_a_shard_that_is_further_gets_only_the_rest() -> None:
-    home = homes(make_map("ring", (1, 2)), 1, 1, 101)
-    whole = generate(1, 0, 500, home, {1: "shop_1", 2: "shop_2"}, {1: 0, 2: 0})
-    rest = generate(1, 0, 500, home, {1: "shop_1", 2: "shop_2"}, {1: 500, 2: 0})
+    owners = shards_of_customers(make_map("ring", (1, 2)), 1, 1, 101)
+    whole = generate(1, 0, 500, owners, {1: "shop_1", 2: "shop_2"}, {1: 0, 2: 0})
+    rest = generate(1, 0, 500, owners, {1: "shop_1", 2: "shop_2"}, {1: 500, 2: 0})
 
     assert rest[1] == (0, [])
     assert rest[2] == whole[2]
@@ -319,7 +319,7 @@ def located(**found: Any) -> Located:  # noqa: ANN401
 
 
 @pytest.mark.parametrize(
-    ("found", "at_home", "said"),
+    ("found", "on_its_shard", "said"),
     [
         ({}, True, "customer 5: shard 2 on s2 (127.0.0.1:1234) by map 3 (ring), with 7 orders"),
         ({"found_on": (), "orders": {}}, False, "NOT there"),
@@ -329,11 +329,11 @@ def located(**found: Any) -> Located:  # noqa: ANN401
          "customer 5 is on no shard, and by map 3 (region) nobody knows where it belongs"),
     ],
 )  # fmt: skip
-def test_where_a_customer_is_said_to_be(found: dict[str, Any], at_home: bool, said: str) -> None:  # noqa: FBT001
+def test_where_a_customer_is_said_to_be(found: dict[str, Any], on_its_shard: bool, said: str) -> None:  # noqa: FBT001
     lines = "\n".join(located(**found).lines())
 
     assert said in lines
-    assert located(**found).at_home is at_home
+    assert located(**found).on_its_shard is on_its_shard
 
 
 def test_an_instance_without_shards_has_no_catalogue() -> None:

@@ -136,7 +136,7 @@ def test_the_shop_falls_into_statements() -> None:
 
 
 def test_a_shop_that_can_grow_is_not_refused() -> None:
-    for found in (None, Found(), Found(1, 500), Found(1, 1_000), Found(1, 1_000, strangers=3)):
+    for found in (None, Found(), Found(1, 500), Found(1, 1_000), Found(1, 1_000, foreign_rows=3)):
         refuse_unfit("db1", found, 1_000, 1)
 
 
@@ -147,8 +147,8 @@ def test_a_shop_that_can_grow_is_not_refused() -> None:
         (Found(2, 500), "seed 2: load with that one"),
         (Found(2, 0), "seed 2: load with that one"),
         (Found(1, 1_000, missing=1), "1 loaded rows are gone"),
-        (Found(1, 500, strangers=2), "stay at 500 orders"),
-        (Found(None, 0, strangers=2), "2 rows of others where new ones would go: DROP SCHEMA"),
+        (Found(1, 500, foreign_rows=2), "stay at 500 orders"),
+        (Found(None, 0, foreign_rows=2), "2 rows of others where new ones would go: DROP SCHEMA"),
     ],
 )
 def test_a_shop_that_adding_cannot_make_right_is_refused(found: Found, right: str) -> None:

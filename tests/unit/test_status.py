@@ -109,7 +109,7 @@ def test_a_moved_replica_is_drawn_where_its_server_says() -> None:
     assert any("! replicates from db2" in line for line in drawn(status))
 
 
-def test_what_replicates_from_a_stranger_is_a_tree_of_its_own() -> None:
+def test_what_replicates_from_an_unknown_server_is_a_tree_of_its_own() -> None:
     assert tree(sea(server("db1"), server("db2", "elsewhere"))) == ["db1", "db2"]
 
 

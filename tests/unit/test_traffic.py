@@ -72,7 +72,7 @@ def open_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def opened(make: Callable[[], PretendedSession]) -> None:
         way = SimpleNamespace(session=lambda *_, **__: make(), close=lambda: None)
-        monkeypatch.setattr(clients, "open_way", lambda *_: way)
+        monkeypatch.setattr(clients, "open_route", lambda *_: way)
 
     return opened
 
@@ -155,7 +155,7 @@ def run_through(made: OutageDrill) -> tuple[str, ...]:
     except WaitedInVain:
         pass
     made.mend()
-    return judge(made.kept().counted()).failures
+    return judge(made.history().counted()).failures
 
 
 def refusals(made: OutageDrill) -> set[int]:
@@ -171,7 +171,7 @@ def make(servers: Servers, **options: Any) -> OutageDrill:  # noqa: ANN401
 def test_a_drill_in_which_nothing_happens_passes(servers: Servers, table: PretendedTable) -> None:
     made = make(servers)
     assert run_through(made) == ()
-    declared = made.kept().declared
+    declared = made.history().declared
     assert declared.load
     assert declared.load.began_s < declared.storm_s <= declared.mended_s < declared.load.ended_s
     assert (declared.via, declared.semi_sync) == (("direct",), 1)
@@ -221,7 +221,7 @@ def test_an_outage_that_lasts_is_measured_and_not_cut_off(
     made = make(servers, storm=storm)
     monkeypatch.setattr(outage, "COME_BACK_S", 20.0)
     assert run_through(made) == ()
-    writes = judge(made.kept().counted()).verdict.writes
+    writes = judge(made.history().counted()).verdict.writes
     assert 0.7 < writes.seconds < 10
     assert not writes.unfinished
 
@@ -248,7 +248,7 @@ def test_where_nothing_is_acknowledged_before_the_storm_there_is_nothing_to_meas
     made = make(servers)
     with pytest.raises(UsageError, match=r"no write was acknowledged within 0\.3 s, before any storm"):
         made.baseline()
-    made.calm()
+    made.revert_faults()
 
 
 # --- proofs of two storms

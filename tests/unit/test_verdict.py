@@ -94,13 +94,14 @@ def test_a_row_that_nobody_sent_is_named() -> None:
 
 def test_a_write_that_the_replaced_server_takes_is_named() -> None:
     verdict = judged(write(11, 13.5, server="db1"), held=[*HELD, 11])
-    assert verdict.late_takers == (11,)
+    assert verdict.split_brain_writes == (11,)
+    assert verdict.as_dict()["late_takers"] == (11,)
     assert complaints(verdict, LOSES) == ["1 write (11) taken by a server that another one had replaced"]
 
 
 def test_a_write_under_way_when_the_other_took_over_is_no_second_side() -> None:
     slow = Operation(WRITE, 1, 11, 9.6, 12.6, "db1")
-    assert judged(slow, held=[*HELD, 11]).late_takers == ()
+    assert judged(slow, held=[*HELD, 11]).split_brain_writes == ()
 
 
 @pytest.mark.parametrize(("seen", "stale"), [(5, 0), (4, 1), (0, 1)])

@@ -135,7 +135,7 @@ def test_no_client_waits_less_than_all_together(history: list[Operation], storm_
 
 @settings(deadline=None)
 @given(histories, storms)
-def test_second_takers_are_those_of_the_oracle(history: list[Operation], storm_s: float) -> None:
+def test_split_brain_writes_are_those_of_the_oracle(history: list[Operation], storm_s: float) -> None:
     mine = sorted(acknowledged(history, WRITE), key=lambda each: each.done_s)
     order = list(dict.fromkeys(each.server for each in mine))
     late = []
@@ -144,7 +144,7 @@ def test_second_takers_are_those_of_the_oracle(history: list[Operation], storm_s
         first_s = min((other.done_s for other in mine if behind and other.server == behind[0]), default=None)
         if first_s is not None and each.sent_s > first_s:
             late.append(each.id)
-    assert list(judged(history, None, storm_s).late_takers) == sorted(late)
+    assert list(judged(history, None, storm_s).split_brain_writes) == sorted(late)
 
 
 @settings(deadline=None)

@@ -121,7 +121,7 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
 
 
 def semi_sync_statements(node: Node, servers: Servers) -> list[str]:
-    """Return what makes a server wait for receipts exactly where there are replicas to give them."""
+    """Return what makes a server wait for acknowledgements exactly where there are replicas to give them."""
     if not servers.topology.semi_sync:
         return []
     found = bool(servers[node.name].value("SELECT @@GLOBAL.rpl_semi_sync_source_enabled"))
@@ -130,7 +130,7 @@ def semi_sync_statements(node: Node, servers: Servers) -> list[str]:
         return []
     if not wanted:
         return ["SET GLOBAL rpl_semi_sync_source_enabled = OFF"]
-    # Peers send no receipt for what they have had already: while it catches up, a server must not wait for any.
+    # Peers send no acknowledgement for what they have had already: while it catches up, a server must not wait for any.
     theirs = [servers[channel.source].value("SELECT @@GLOBAL.gtid_executed") for channel in node.channels]
     behind = ",".join(filter(None, theirs)).replace("\n", "")
     catch_up = [f"DO WAIT_FOR_EXECUTED_GTID_SET('{behind}', {CATCH_UP_S})"] if behind else []

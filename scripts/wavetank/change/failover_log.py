@@ -1,4 +1,4 @@
-"""What is remembered of an instance's failovers: an interrupted one can be finished and a hasty one refused."""
+"""The record of an instance's failovers: an interrupted one can be finished, and a second one soon after is refused."""
 
 import json
 import time
@@ -12,8 +12,8 @@ from wavetank.servers.gtid import union
 from wavetank.topology.instance import Instance
 from wavetank.topology.model import Node, Topology
 
-# Within this many seconds a second failover is not taken for a cure, and the same one for done.
-HOLD_S = 300
+# orchestrator's RecoveryPeriodBlockSeconds: within it a second failover is refused, and the same one counts as done.
+RECOVERY_BLOCK_PERIOD_S = 300
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Failover:
 
     @property
     def recent(self) -> bool:
-        """Whether it was finished, and recorded less than HOLD_S ago."""
-        return self.finished and time.time() - self.at < HOLD_S
+        """Whether it was finished, and recorded less than RECOVERY_BLOCK_PERIOD_S ago."""
+        return self.finished and time.time() - self.at < RECOVERY_BLOCK_PERIOD_S
 
 
 class FailoverLog:
@@ -60,7 +60,7 @@ class FailoverLog:
         return [each for each in found if topology.node(each.new).is_source]
 
     def finished(self, topology: Topology, old: str) -> Failover | None:
-        """Return the failover less than HOLD_S ago by which a server is no source any more; None: there is none."""
+        """Return the failover within the recovery block period by which a server is no source any more, or None."""
         found = self._failovers.get(old)
         if not found or not found.recent or topology.node(old).is_source:
             return None
@@ -120,21 +120,22 @@ class FailoverLog:
         self._failovers = {old: replace(each, silent=()) for old, each in self._failovers.items() if each.finished}
         self._write()
 
-    def refuse_haste(self, source: Node) -> None:
-        """Refuse to replace a source that has only just become it.
+    def refuse_in_recovery_block(self, source: Node) -> None:
+        """Refuse to replace a source that became it within the recovery block period.
 
         Raises:
-            UsageError: it became it by a failover less than HOLD_S ago.
+            UsageError: it did.
         """
         for last in self._failovers.values():
             if last.new == source.name and last.recent:
                 ago = time.time() - last.at
                 raise UsageError(
-                    f"{last.new} replaced {last.old} {ago:.0f} s ago: within {HOLD_S} s another failover needs FORCE=1"
+                    f"{last.new} replaced {last.old} {ago:.0f} s ago: "
+                    f"within {RECOVERY_BLOCK_PERIOD_S} s another failover needs FORCE=1"
                 )
 
-    def forget(self) -> None:
-        """Let no failover so far count as haste."""
+    def end_recovery_block(self) -> None:
+        """End the recovery block period of every failover so far."""
         self._failovers = {old: replace(each, at=0.0) for old, each in self._failovers.items()}
         self._write()
 

@@ -50,7 +50,7 @@ def switch_over(servers: Servers, to: str) -> Change:
     """
     with only_change(servers):
         begun = begun_by(servers, to)
-        return finish(servers, begun) if begun else _switch(servers, look_first(servers, to))
+        return finish(servers, begun) if begun else _switch(servers, check_switchover(servers, to))
 
 
 def _switch(servers: Servers, order: Order) -> Change:
@@ -75,7 +75,7 @@ def plan_switchover(servers: Servers, to: str) -> Plan:
         step = f"{to} was recorded as the source instead of {begun.old}: it would be opened"
         return Plan(begun.old, to, steps=(step,))
     try:
-        order = look_first(servers, to)
+        order = check_switchover(servers, to)
     except (UsageError, UnreachableError) as refusal:
         return Plan(new=to, refused=str(refusal))
     steps = (
@@ -92,7 +92,7 @@ def begun_by(servers: Servers, to: str) -> Failover | None:
     return next((each for each in begun if each.new == to), None)
 
 
-def look_first(servers: Servers, to: str) -> Order:
+def check_switchover(servers: Servers, to: str) -> Order:
     """Return the change that would let `to` take its source's place; nothing is changed yet.
 
     Raises:

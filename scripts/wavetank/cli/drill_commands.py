@@ -62,10 +62,10 @@ def judge(
     as_json: AsJson = False,
 ) -> None:
     """Compute a drill's verdict anew, from the files in its report's directory alone; 1 where it is red."""
+    from wavetank.drills.judging.history import read_history
     from wavetank.drills.judging.judges import judge as decide
-    from wavetank.drills.judging.kept import read_kept
 
-    judgement = decide(read_kept(directory))
+    judgement = decide(read_history(directory))
     print(json.dumps(judgement.as_dict(), indent=2) if as_json else "\n".join(judgement.lines()))
     sys.exit(0 if judgement.passed else FINDING)
 
@@ -99,7 +99,7 @@ def compare(
     name: Annotated[str, typer.Argument(metavar="DRILL", help="Which storm.")] = "",
     runs: Annotated[str, typer.Option(envvar="RUNS", help="How many runs of each setting.")] = "3",
     semi_sync: Annotated[
-        str, typer.Option(envvar="SEMI_SYNC", help="How many receipts a commit waits for; several with commas.")
+        str, typer.Option(envvar="SEMI_SYNC", help="How many acknowledgements a commit waits for; several with commas.")
     ] = "",
     via: Annotated[str, typer.Option(envvar="VIA", help="Which ways clients come; several with commas.")] = "",
     as_json: AsJson = False,
@@ -112,7 +112,7 @@ def compare(
     from wavetank.drills.comparing.settings import make_plan
 
     say = progress(as_json=as_json)
-    plan = make_plan(name, runs=runs, receipts=semi_sync, ways=via, plain=DEFAULT_TOPOLOGY, say=say)
+    plan = make_plan(name, runs=runs, acknowledgements=semi_sync, ways=via, plain=DEFAULT_TOPOLOGY, say=say)
     now = datetime.now(UTC)
     started, directory = now.isoformat(timespec="seconds"), report.directory_of(plan, now)
     try:

@@ -59,5 +59,5 @@ def down(instance: InstanceName = "") -> None:
 
 
 def prepare() -> None:
-    """Have engine and images, without an instance."""
+    """Install the engine and the images, without an instance."""
     _playbook("prepare", INVENTORIES / f"{DEFAULT_TOPOLOGY}.yml", DEFAULT_TOPOLOGY)

@@ -41,14 +41,14 @@ def reshard(
     from wavetank.sharding.reshard.growing import with_servers_for
     from wavetank.sharding.reshard.run import reshard as move
     from wavetank.sharding.reshard.ungated import ungated
-    from wavetank.sharding.reshard.view import watched
+    from wavetank.sharding.reshard.view import observed
 
     topology = with_servers_for(known_instance(instance), to, quiet=as_json)
     try:
-        with Servers(topology) as servers, watched(silent=as_json) as watch:
+        with Servers(topology) as servers, observed(silent=as_json) as observer:
             for line in ungated(servers):
                 print(f"wavetank: {line}", file=sys.stderr)
-            done = move(servers, to, watch, without_replica=without_replica)
+            done = move(servers, to, observer, without_replica=without_replica)
     except DiffersError as finding:
         print(f"wavetank: {finding}", file=sys.stderr)
         sys.exit(FINDING)
@@ -68,11 +68,11 @@ def reshard_abort(instance: InstanceName = "", as_json: AsJson = False) -> None:
 def conflicts(instance: InstanceName = "", as_json: AsJson = False) -> None:
     """Find and record what sources did to the same rows without knowing of each other; 1 where any is open."""
     from wavetank.conflicts.report import conflict_lines
-    from wavetank.conflicts.resolve import look
+    from wavetank.conflicts.resolve import find_open_conflicts
     from wavetank.servers.node import Servers
 
     with Servers(known_instance(instance).topology()) as servers:
-        still_open = look(servers)
+        still_open = find_open_conflicts(servers)
     if as_json:
         print(json.dumps([conflict.as_dict() for conflict in still_open], indent=2))
     else:
@@ -87,14 +87,14 @@ def resolve(
 ) -> None:
     """Let one version of each row in conflict win, on every server; 1 where anything is left to do."""
     from wavetank.conflicts.report import manual_lines, resolution_lines
-    from wavetank.conflicts.resolve import MANUAL, look, read_strategy
+    from wavetank.conflicts.resolve import MANUAL, find_open_conflicts, read_strategy
     from wavetank.conflicts.resolve import resolve as decide
     from wavetank.servers.node import Servers
 
     with Servers(known_instance(instance).topology()) as servers:
         chosen = read_strategy(strategy, servers.topology)
         if chosen.name == MANUAL:
-            still_open = look(servers)
+            still_open = find_open_conflicts(servers)
             plain = [conflict.as_dict() for conflict in still_open]
             print(json.dumps(plain, indent=2) if as_json else "\n".join(manual_lines(servers, still_open)))
             sys.exit(FINDING if still_open else 0)

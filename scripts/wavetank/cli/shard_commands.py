@@ -24,7 +24,7 @@ def locate(
     with Servers(known_instance(instance).topology()) as servers:
         found = find(servers, customer)
     print(json.dumps(found.as_dict(), indent=2) if as_json else "\n".join(found.lines()))
-    sys.exit(0 if found.at_home else FINDING)
+    sys.exit(0 if found.on_its_shard else FINDING)
 
 
 @app.command("map")

@@ -89,7 +89,7 @@ class Resolution:
         }
 
 
-def look(servers: Servers) -> list[Recorded]:
+def find_open_conflicts(servers: Servers) -> list[Recorded]:
     """Find and record all conflicts; return those that are open."""
     found = survey(servers)
     server = recorder(servers)
@@ -116,7 +116,7 @@ def resolve(servers: Servers, strategy: Strategy, say: Callable[[str], None]) ->
     server = recorder(servers)
     with _closed(servers, done):
         say("closed to applications")
-        still_open = look(servers)
+        still_open = find_open_conflicts(servers)
         say(f"recorded: {len(still_open)} conflicts are open")
         with _tolerant(servers):
             say("appliers pass over what they cannot apply")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wavetank.checks.asking import ask_all
+from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import Judgement
-from wavetank.drills.judging.kept import Kept
 from wavetank.drills.reporting.recorded import Recorded
 from wavetank.drills.second_faults import SecondFault
 from wavetank.drills.traffic.promises import Promises, Thresholds
@@ -30,7 +30,7 @@ class Options:
         seed: which random numbers; the same seed gives the same storm.
         operations: how many harmless operations the storm is mixed with.
         strategy: how conflicts are resolved.
-        via: by which way clients come to the servers, '' for the usual one; see drills.traffic.ways.
+        via: by which way clients come to the servers, '' for the usual one; see drills.traffic.client_routes.
         thresholds: what is demanded beyond what the drill promises.
         second: which fault hits what mends the first one, None for none.
     """
@@ -64,7 +64,7 @@ class Drill(Protocol):
     def mend(self) -> None:
         """End the traffic, and mend what is left; done whatever went wrong before."""
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         """Return all that the verdict is computed from, as far as it can be had."""
 
     def files(self) -> Mapping[str, Iterable[str]]:
@@ -73,7 +73,7 @@ class Drill(Protocol):
     def recorded(self, judgement: Judgement) -> Recorded | None:
         """Return what its traffic saw, for the plots; None for a drill without any."""
 
-    def calm(self) -> None:
+    def revert_faults(self) -> None:
         """Take back what the storm did to containers and network; called however the drill ends."""
 
 
@@ -109,7 +109,7 @@ def demand_green(servers: Servers) -> None:
         ) from None
 
 
-def rest(seconds: float) -> None:
+def let_traffic_run(seconds: float) -> None:
     """Let the traffic go on for so many seconds."""
     over_s = time.monotonic() + seconds
     wait_until("the traffic", lambda: time.monotonic() >= over_s, timeout_s=seconds + 1, interval_s=0.05)

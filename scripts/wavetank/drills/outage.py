@@ -11,19 +11,19 @@ from wavetank.change.failover.run import fail_over
 from wavetank.change.failover_log import FailoverLog
 from wavetank.change.timeline import Step
 from wavetank.checks.asking import ask_all
-from wavetank.drills.drill import Options, Say, after_the_storm, attempt, demand_green, rest
-from wavetank.drills.judging.declared import CLIENTS, Declared
+from wavetank.drills.drill import Options, Say, after_the_storm, attempt, demand_green, let_traffic_run
+from wavetank.drills.judging.drill_spec import CLIENTS, DrillSpec
+from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import Judgement
-from wavetank.drills.judging.kept import Kept
 from wavetank.drills.judging.records import Row
 from wavetank.drills.reporting.recorded import Recorded
 from wavetank.drills.second_faults import UP_KILLED, SecondFault, mend
-from wavetank.drills.traffic.choosing import all_ways, choose_way
+from wavetank.drills.traffic.availability import ongoing_outages
+from wavetank.drills.traffic.choosing import all_routes, choose_route
 from wavetank.drills.traffic.clients import Traffic, held_ids
 from wavetank.drills.traffic.lag import LagSampler
 from wavetank.drills.traffic.log import READ, WRITE
 from wavetank.drills.traffic.promises import Promises
-from wavetank.drills.traffic.served import unserved
 from wavetank.errors import UsageError, WaitedInVain
 from wavetank.own_command import UP_TIMEOUT_S, last_line, run_command
 from wavetank.servers.node import Servers
@@ -60,7 +60,7 @@ class OutageDrill:
         beside: Sequence[str] = (),
         command: Sequence[str] = (),
     ) -> None:
-        """Know what will happen; nothing is touched yet. Some clients come by the ways `beside` the usual one.
+        """Take the storm and its options; nothing is changed yet. Some clients come by the ways `beside` the usual one.
 
         Where a second fault is to hit what mends, that is the `command` which a person would run.
 
@@ -75,11 +75,11 @@ class OutageDrill:
         self._undo = undo
         self._command = command
         topology = servers.topology
-        ways = tuple(dict.fromkeys([choose_way(options.via, topology), *beside]))
+        ways = tuple(dict.fromkeys([choose_route(options.via, topology), *beside]))
         self._traffic = Traffic(self._servers, ways=ways)
         self._lag = LagSampler(self._servers)
-        own_writes = all(all_ways()[way].OWN_WRITES for way in ways)
-        self._declared = Declared(
+        own_writes = all(all_routes()[way].OWN_WRITES for way in ways)
+        self._declared = DrillSpec(
             instance=topology.instance,
             kind=CLIENTS,
             promises=promises.in_force(topology.semi_sync, own_writes=own_writes),
@@ -98,7 +98,7 @@ class OutageDrill:
         demand_green(self._servers)
         self._traffic.start()
         self._lag.start()
-        rest(BEFORE_S)
+        let_traffic_run(BEFORE_S)
         for kind in (WRITE, READ):
             if not any(each.acknowledged for each in self._traffic.log.all(kind)):
                 raise UsageError(
@@ -117,7 +117,7 @@ class OutageDrill:
         self._steps = [Step(step.what, round(offset_s + step.at_s, 3)) for step in steps]
         self._mended_s = time.monotonic()
         self.facts["steps"] = [f"{step.at_s:8.3f} s  {step.what}" for step in self._steps]
-        rest(AFTER_S)
+        let_traffic_run(AFTER_S)
         if "refused" in self.facts:
             return
         # An outage that lasts is to be measured, not cut off. One that does not end, the verdict names.
@@ -133,7 +133,7 @@ class OutageDrill:
     def _mend_by_command(self, second: SecondFault) -> Sequence[Step]:
         """Mend as a person would while a second fault hits; who lacks a replica may refuse, and says so."""
         # Each drill is a storm of its own: what was before it is no reason to wait.
-        FailoverLog(self._servers.instance).forget()
+        FailoverLog(self._servers.instance).end_recovery_block()
         mended = mend(self._servers.topology, self._command, second)
         if mended.refused and second.of_a_replica:
             self.facts["refused"] = mended.refused
@@ -144,7 +144,7 @@ class OutageDrill:
         return mended.steps
 
     def _all_served(self) -> bool:
-        return not unserved(self._traffic.log.all(), self._traffic.load)
+        return not ongoing_outages(self._traffic.log.all(), self._traffic.load)
 
     def mend(self) -> None:
         """End the traffic, then let topology-up mend what is left; what of it fails holds nothing else up."""
@@ -177,7 +177,7 @@ class OutageDrill:
         self.facts["topology-up"] = [f"{step.at_s:8.3f} s  {step.what}" for step in mended.steps]
         return mended.refused
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         """Ask the servers what they hold, and return it with the log and with what was promised."""
         held: list[list[Row]] = []
         attempt("asking what is held", lambda: held.append(self._held()), self._wrong)
@@ -191,7 +191,7 @@ class OutageDrill:
             self._declared, load=load, storm_s=storm_s, mended_s=mended_s,
             witnessed=(*self._traffic.faults, *self._wrong),
         )  # fmt: skip
-        return Kept(declared, self._traffic.log.all(), held[0] if held else None)
+        return DrillHistory(declared, self._traffic.log.all(), held[0] if held else None)
 
     def _held(self) -> list[Row]:
         with Servers(Instance(self._servers.topology.instance).topology()) as servers:
@@ -219,7 +219,7 @@ class OutageDrill:
             judgement.verdict, declared.promises,
         )  # fmt: skip
 
-    def calm(self) -> None:
+    def revert_faults(self) -> None:
         """End the traffic, and take back what a container's restart would not; topology-up mends the rest."""
         self._traffic.stop()
         self._lag.stop()
@@ -252,8 +252,8 @@ def replace_source(servers: Servers, *, force: bool = False) -> tuple[Step, ...]
             return False
         return True
 
-    # Each drill is a storm of its own: what was before it is not haste.
-    FailoverLog(servers.instance).forget()
+    # Each drill is a storm of its own: no earlier one blocks its failover.
+    FailoverLog(servers.instance).end_recovery_block()
     wait_until("the failover", accepted, timeout_s=DETECT_S, interval_s=0.05)
     waited_s = time.monotonic() - started - changes[0].steps[-1].at_s
     return tuple(Step(step.what, round(waited_s + step.at_s, 3)) for step in changes[0].steps)

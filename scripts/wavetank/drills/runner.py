@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from wavetank.drills import storms
 from wavetank.drills.drill import Drill, DrillModule, Options, Say, sentence
+from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import judge, said
-from wavetank.drills.judging.kept import Kept
 from wavetank.drills.reporting.page import drill_page
 from wavetank.drills.second_faults import demand_possible
 from wavetank.errors import UnreachableError, UsageError
@@ -114,12 +114,12 @@ def run_drill(name: str, servers: Servers, options: Options, say: Say) -> DrillR
     report = DrillReport(name, servers.topology.instance, started.isoformat(timespec="seconds"), options)
     run = _Run(drill, report, say)
     try:
-        kept = run.through()
+        history = run.through()
     except BaseException:
-        drill.calm()
+        drill.revert_faults()
         raise
-    run.guarded("calming", drill.calm)
-    run.judge(kept)
+    run.guarded("reverting faults", drill.revert_faults)
+    run.judge(history)
     _write(run, topology, started)
     return report
 
@@ -134,9 +134,9 @@ class _Run:
         self._say = say
         self._wrong: list[str] = []
         self._traces: list[str] = []
-        self._kept: Kept | None = None
+        self._history: DrillHistory | None = None
 
-    def through(self) -> Kept | None:
+    def through(self) -> DrillHistory | None:
         """Go through all phases; where one fails, to what ends the traffic and mends, and to the verdict."""
         drill = self.drill
         self._phase("baseline", drill.baseline, refusals=(UsageError, UnreachableError))
@@ -145,10 +145,10 @@ class _Run:
                 self._phase(name, phase)
         self._phase("mending", drill.mend)
         self._phase("verdict", self._keep)
-        return self._kept
+        return self._history
 
     def _keep(self) -> None:
-        self._kept = self.drill.kept()
+        self._history = self.drill.history()
 
     def _phase(self, name: str, phase: Callable[[], None], refusals: tuple[type[Exception], ...] = ()) -> None:
         self._say(name)
@@ -169,23 +169,25 @@ class _Run:
             self._traces.append(traceback.format_exc())
             self._say(self._wrong[-1])
 
-    def judge(self, kept: Kept | None) -> None:
+    def judge(self, history: DrillHistory | None) -> None:
         """Judge what was kept, and put what is found into the report."""
-        if kept is not None:
-            self._kept = self._completed(kept)
-            self.judgement = judge(self._kept)
+        if history is not None:
+            self._history = self._completed(history)
+            self.judgement = judge(self._history)
         self.report.failures = list(self.judgement.failures if self.judgement else self._wrong)
         self.report.facts = {**self.drill.facts, **(self.judgement.facts if self.judgement else {})}
 
-    def _completed(self, kept: Kept) -> Kept:
-        witnessed = (*self._wrong, *kept.declared.witnessed)
-        return replace(kept, declared=replace(kept.declared, drill=self.report.drill, witnessed=witnessed)).counted()
+    def _completed(self, history: DrillHistory) -> DrillHistory:
+        witnessed = (*self._wrong, *history.declared.witnessed)
+        return replace(
+            history, declared=replace(history.declared, drill=self.report.drill, witnessed=witnessed)
+        ).counted()
 
     def files(self) -> Mapping[str, Iterable[str]]:
         """Return what lies beside the report, by the file's name: what is judged, and what is found."""
         files = dict(self.drill.files())
-        if self._kept and self.judgement:
-            files |= self._kept.files()
+        if self._history and self.judgement:
+            files |= self._history.files()
             files["verdict.json"] = [json.dumps(self.judgement.as_dict(), indent=2) + "\n"]
         return files | ({"traceback.txt": self._traces} if self._traces else {})
 

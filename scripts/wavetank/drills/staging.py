@@ -3,7 +3,7 @@
 import os
 
 from wavetank.drills.runner import find_drill
-from wavetank.drills.traffic.choosing import choose_way
+from wavetank.drills.traffic.choosing import choose_route
 from wavetank.provision.planning import plan, refuse_other_topology
 from wavetank.topology.instance import OPTIONS, find_instance
 from wavetank.topology.inventory import declared_groups
@@ -26,5 +26,5 @@ def absent_instance(drill: str, topology: str, instance: str, via: str) -> str:
     asked = {option: os.environ.get(option.upper(), "") for option in OPTIONS}
     planned = plan(topology, wanted.name, hosts, asked, proxies)
     find_drill(drill, planned)
-    choose_way(via, planned)
+    choose_route(via, planned)
     return wanted.name

@@ -39,7 +39,7 @@ class Disk:
     """The place of one server's data: `volume` is its directory on this machine, `container` who uses it."""
 
     def __init__(self, container: str, volume: Path) -> None:
-        """Know where the data are; nothing is touched."""
+        """Take the server's container and volume; nothing is changed."""
         self.container = container
         self.volume = volume
         self.data = volume / "data"

@@ -85,7 +85,7 @@ def plan(  # noqa: PLR0913 - all that makes an instance
         nodes=nodes,
         image=before.image if before else "",
         sizing=Sizing(memory, buffer_pool_bytes(memory), _cpus(given.get("node_cpus"))),
-        semi_sync=_receipts(given.get("semi_sync", "")),
+        semi_sync=_acknowledgements(given.get("semi_sync", "")),
         given=given,
         proxies=read_proxies(proxies, port + len(hosts)),
         shard_by=_shard_by(nodes, given, before),
@@ -94,7 +94,7 @@ def plan(  # noqa: PLR0913 - all that makes an instance
     _refuse_unfit_proxies(topology)
     _refuse_lost_nodes(before, topology)
     _refuse_what_others_have(topology)
-    _refuse_missing_receipts(topology)
+    _refuse_missing_acknowledgements(topology)
     return topology
 
 
@@ -237,7 +237,7 @@ def _refuse_what_others_have(topology: Topology) -> None:
                 )
 
 
-def _refuse_missing_receipts(topology: Topology) -> None:
+def _refuse_missing_acknowledgements(topology: Topology) -> None:
     wanted = topology.semi_sync
     for node in topology.nodes:
         there = len(topology.replicas_of(node))
@@ -312,8 +312,8 @@ def _cpus(value: Any) -> float | None:  # noqa: ANN401
     return cpus
 
 
-def _receipts(value: Any) -> int:  # noqa: ANN401
-    """Return how many receipts a commit shall wait for; yes is one of them."""
+def _acknowledgements(value: Any) -> int:  # noqa: ANN401
+    """Return how many acknowledgements a commit shall wait for; yes is one of them."""
     text = str(value).lower()
     if text in YES + NO:
         return int(text in YES)

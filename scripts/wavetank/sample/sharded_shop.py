@@ -237,12 +237,12 @@ class _Load:
     ) -> Iterator[tuple[int, Mapping[int, "Part"]]]:
         """Yield each batch's last order and its part by shard, in order, generated some batches ahead."""
         edges = [begin, *range((begin // BATCH_ORDERS + 1) * BATCH_ORDERS, self._orders, BATCH_ORDERS), self._orders]
-        homes = self._homes(pool) if begin < self._orders else b""
+        by_customer = self._shards_of_customers(pool) if begin < self._orders else b""
         schemas = {shard.number: shard.schema for shard in self._shards}
         ahead: deque[tuple[int, Future[Mapping[int, Part]]]] = deque()
         for low, high in itertools.pairwise(edges):
             if low < high:
-                theirs = homes[: generated.customers_of(high)]
+                theirs = by_customer[: generated.customers_of(high)]
                 ahead.append((high, pool.submit(generate, self._seed, low, high, theirs, schemas, done)))
             if len(ahead) > AHEAD:
                 upto, future = ahead.popleft()
@@ -250,7 +250,7 @@ class _Load:
         for upto, future in ahead:
             yield upto, future.result()
 
-    def _homes(self, pool: Executor) -> bytes:
+    def _shards_of_customers(self, pool: Executor) -> bytes:
         """Return the shard of each customer of the load, from the first."""
         customers = range(1, generated.customers_of(self._orders) + 1)
         shard_map = self._published.map
@@ -259,7 +259,7 @@ class _Load:
             return bytes(found[customer] for customer in customers)
         step = max(1, len(customers) // (2 * (os.cpu_count() or 1)) + 1)
         parts = [
-            pool.submit(homes, shard_map, self._seed, part.start, part.stop)
+            pool.submit(shards_of_customers, shard_map, self._seed, part.start, part.stop)
             for part in (customers[at : at + step] for at in range(0, len(customers), step))
         ]
         return b"".join(part.result() for part in parts)
@@ -307,7 +307,7 @@ class _Lane:
 Part = tuple[int, list[str]]
 
 
-def homes(shard_map: ShardMap, seed: int, start: int, stop: int) -> bytes:
+def shards_of_customers(shard_map: ShardMap, seed: int, start: int, stop: int) -> bytes:
     """Return the shards of customers `start` to `stop` - 1, a byte each."""
     return bytes(shard_map.shard_of(sharding_key(shard_map.column, seed, number)) for number in range(start, stop))
 
@@ -321,7 +321,7 @@ def sharding_key(column: str, seed: int, customer: int) -> Any:  # noqa: ANN401 
 
 
 def generate(  # noqa: PLR0913, PLR0917 - it runs in another process
-    seed: int, low: int, high: int, home: bytes, schemas: Mapping[int, str], done: Mapping[int, int]
+    seed: int, low: int, high: int, by_customer: bytes, schemas: Mapping[int, str], done: Mapping[int, int]
 ) -> Mapping[int, Part]:
     """Return what orders `low` + 1 to `high` add to each shard, apart from those that it has `done`.
 
@@ -329,7 +329,7 @@ def generate(  # noqa: PLR0913, PLR0917 - it runs in another process
         seed: which shop.
         low: the orders before the first.
         high: the last order.
-        home: the shard of each customer up to the last that these orders need, from customer 1.
+        by_customer: the shard of each customer up to the last that these orders need, from customer 1.
         schemas: the shop's schema by shard.
         done: how many orders each shard is done with.
     """
@@ -338,12 +338,12 @@ def generate(  # noqa: PLR0913, PLR0917 - it runs in another process
     items: dict[int, list[generated.Item]] = {shard: [] for shard in schemas}
     theirs = {shard: generated.customers_of(number) for shard, number in done.items()}
     for number in range(generated.customers_of(low) + 1, generated.customers_of(high) + 1):
-        shard = home[number - 1]
+        shard = by_customer[number - 1]
         if number > theirs[shard]:
             customers[shard].append(generated.customer(seed, number))
     for number in range(low + 1, high + 1):
         order, lines = generated.order(seed, number)
-        shard = home[order.customer_id - 1]
+        shard = by_customer[order.customer_id - 1]
         if number > done[shard]:
             orders[shard].append(order)
             items[shard] += lines

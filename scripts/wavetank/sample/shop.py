@@ -23,13 +23,13 @@ class Found:
     """What one source's shop holds before a load.
 
     `seed` and `orders` are what the loader wrote, None and 0 where it never ran; `missing` counts its
-    rows that are gone since, `strangers` the rows that somebody else put behind them.
+    rows that are gone since, `foreign_rows` the rows that somebody else put behind them.
     """
 
     seed: int | None = None
     orders: int = 0
     missing: int = 0
-    strangers: int = 0
+    foreign_rows: int = 0
 
 
 class Loaded(Filled[str]):
@@ -103,7 +103,7 @@ def find_shop(source: Server) -> Found | None:
     state = source.query("SELECT seed, orders FROM shop.load_state", account="app_rw")
     seed, orders = (state[0]["seed"], state[0]["orders"]) if state else (None, 0)
     expected = {"orders": orders, "customers": customers_of(orders), "products": PRODUCTS if state else 0}
-    missing = strangers = 0
+    missing = foreign_rows = 0
     for table, last in expected.items():
         counts = source.query(
             f"SELECT COUNT(*) AS n, COUNT(IF({table[:-1]}_id <= %s, 1, NULL)) AS ours FROM shop.{table}",
@@ -111,8 +111,8 @@ def find_shop(source: Server) -> Found | None:
             account="app_rw",
         )[0]
         missing += last - counts["ours"]
-        strangers += counts["n"] - counts["ours"]
-    return Found(seed, orders, missing, strangers)
+        foreign_rows += counts["n"] - counts["ours"]
+    return Found(seed, orders, missing, foreign_rows)
 
 
 def refuse_unfit(node: str, found: Found | None, orders: int, seed: int) -> None:
@@ -133,10 +133,10 @@ def refuse_unfit(node: str, found: Found | None, orders: int, seed: int) -> None
         )
     if found.missing:
         raise UsageError(f"{found.missing} loaded rows are gone from the shop on {node}: {afresh}")
-    if found.strangers and (found.orders < orders or found.seed is None):
+    if found.foreign_rows and (found.orders < orders or found.seed is None):
         stay = f"stay at {found.orders} orders, or " if found.orders else ""
         raise UsageError(
-            f"the shop on {node} has {found.strangers} rows of others where new ones would go: {stay}{afresh}"
+            f"the shop on {node} has {found.foreign_rows} rows of others where new ones would go: {stay}{afresh}"
         )
 
 

@@ -69,7 +69,7 @@ class Pair:
     """Two servers that are asked the same, side by side, for WITHIN_S seconds in all."""
 
     def __init__(self, source: Server, replica: Server, pool: ThreadPoolExecutor, *, peers: bool) -> None:
-        """Know whom to ask, in threads of `pool`; the time begins."""
+        """Take both servers and the threads of `pool`; the time limit begins to run."""
         self.source, self.replica = source, replica
         self._pool = pool
         self._peers = peers

@@ -74,11 +74,11 @@ class Login:
 class Server:
     """One server of an instance, reached through its published loopback port with TLS verified.
 
-    Connections are kept and lent to one user at a time, so that a Server may be shared by threads.
+    Connections are pooled and used by one thread at a time, so that a Server may be shared by threads.
     """
 
     def __init__(self, name: str, port: int, instance: Instance, read_timeout_s: int = READ_TIMEOUT_S) -> None:
-        """Remember where the server is, and how long an answer may take; nothing is connected yet."""
+        """Take the server's address and how long an answer may take; no connection is opened yet."""
         self.name = name
         self.port = port
         self._read_timeout_s = read_timeout_s
@@ -124,22 +124,22 @@ class Server:
 
     @contextlib.contextmanager
     def connection(self, account: str = "monitor") -> Iterator[MySQLConnectionAbstract]:
-        """Lend a connection as `account`; one that saw an error is not lent again."""
+        """Give a pooled connection as `account`; one that saw an error is not used again."""
         if self.given_up:
             raise UnreachableError(self.name, self.given_up)
         with self._lock:
             idle = self._idle.setdefault(account, [])
-            lent = idle.pop() if idle else None
+            connection = idle.pop() if idle else None
         # A kept connection may be of a server that has been restarted since.
-        if lent is None or not lent.is_connected():
-            lent = self.connect(account)
+        if connection is None or not connection.is_connected():
+            connection = self.connect(account)
         try:
-            yield lent
+            yield connection
         except BaseException:
-            lent.close()
+            connection.close()
             raise
         with self._lock:
-            idle.append(lent)
+            idle.append(connection)
 
     def query(self, statement: str, parameters: Parameters = (), *, account: str = "monitor") -> list[Row]:
         """Run one statement and return its rows, each as a dict by column name.
@@ -179,7 +179,7 @@ class Server:
         return self._instance.node_directory(self.name) / "my.cnf"
 
     def close(self) -> None:
-        """Close the connections that are not lent."""
+        """Close the connections that are not in use."""
         with self._lock:
             for idle in self._idle.values():
                 while idle:
@@ -191,7 +191,7 @@ class Servers:
     """All servers of an instance, by node name."""
 
     def __init__(self, topology: Topology, read_timeout_s: int = READ_TIMEOUT_S) -> None:
-        """Know where they are, and how many seconds an answer may take; nothing is connected yet."""
+        """Take the topology and how many seconds an answer may take; no connection is opened yet."""
         self.topology = topology
         self.instance = Instance(topology.instance)
         doors = {node.name: node.port for node in topology.nodes}

@@ -53,7 +53,7 @@ class CatalogueReader:
     """Reads maps, by whatever way the caller has to the catalogue's server."""
 
     def __init__(self, ask: Ask, instance: str) -> None:
-        """Know whom to ask, and what complaints call the instance; nothing is asked yet."""
+        """Take what runs a statement, and the instance's name for errors; nothing is read yet."""
         self._ask = ask
         self._instance = instance
         self.directory = CachedDirectory(ask)
@@ -114,7 +114,7 @@ class Catalogue(CatalogueReader):
     """Reads and publishes maps. `account` needs SELECT on the schema sharding; publishing is admin's."""
 
     def __init__(self, servers: Servers, account: str = "admin") -> None:
-        """Know where it is; nothing is asked yet.
+        """Take the servers; nothing is read yet.
 
         Raises:
             ShardingError: the topology has no shards.

@@ -33,7 +33,7 @@ class CachedDirectory:
     """
 
     def __init__(self, ask: Ask, remembered: int = REMEMBERED) -> None:
-        """Know whom to ask, and how many customers to remember at most."""
+        """Take what runs a statement, and how many customers to cache at most."""
         self._ask = ask
         self._remembered = remembered
         self._version = 0

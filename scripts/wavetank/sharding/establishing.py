@@ -7,8 +7,8 @@ from wavetank.sharding.catalogue import Catalogue, PublishedMap
 from wavetank.sharding.directory import miscounted, recount
 from wavetank.sharding.errors import ShardingError
 from wavetank.sharding.gates import bounds, highest_gate, read_gates, set_gate
+from wavetank.sharding.map_state import MapState, last_prepared, read_map_state
 from wavetank.sharding.maps.factory import make_map
-from wavetank.sharding.moment import Moment, last_prepared, this_moment
 from wavetank.sharding.reshard.decision import decided
 from wavetank.sharding.reshard.ledger import AtWorkError, Ledger
 from wavetank.sharding.schema import make_missing, shard_statements, sharding_statements
@@ -33,8 +33,8 @@ def establish(servers: Servers, *, dry_run: bool = False) -> list[str]:
     if dry_run:
         return made
     news = [*_publish_first(servers), *_let_go_on(servers)]
-    moment, prepared = this_moment(servers), last_prepared(servers)
-    gates = side_by_side(lambda shard: _make_gates(servers, shard, moment, prepared), servers.topology.shards)
+    map_state, prepared = read_map_state(servers), last_prepared(servers)
+    gates = side_by_side(lambda shard: _make_gates(servers, shard, map_state, prepared), servers.topology.shards)
     return [*made, *news, *itertools.chain.from_iterable(gates), *_recount(servers)]
 
 
@@ -118,14 +118,14 @@ def _recount(servers: Servers) -> list[str]:
     return [f"{server.name}: customers of the directory counted"]
 
 
-def _make_gates(servers: Servers, shard: Shard, moment: Moment, prepared: int) -> list[str]:
+def _make_gates(servers: Servers, shard: Shard, map_state: MapState, prepared: int) -> list[str]:
     """Raise the gates that are lower than they may be: so that whoever has an older map asks for the newest.
 
     One that is higher waits for a version that is decided: to lower it would let clients write where rows have left.
     """
-    server, version = servers[shard.source.name], moment.newest.version
+    server, version = servers[shard.source.name], map_state.newest.version
     found, made = read_gates(server), []
-    for gate, (low, high) in bounds(version, prepared, under_way=moment.under_way).items():
+    for gate, (low, high) in bounds(version, prepared, under_way=map_state.under_way).items():
         if found.get(gate, -1) < low:
             # Where rows are on their way, nobody writes to those until the resharding has gone on.
             set_gate(server, gate, high)

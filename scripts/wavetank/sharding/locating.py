@@ -38,13 +38,13 @@ class Located:
     orders: Mapping[int, int]
 
     @property
-    def at_home(self) -> bool:
+    def on_its_shard(self) -> bool:
         """Whether it is exactly where it belongs, or on its way there."""
         return self.shard in self.found_on and set(self.found_on) <= {self.shard, self.next_shard}
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for json.dumps()."""
-        return asdict(self) | {"at_home": self.at_home}
+        return asdict(self) | {"at_home": self.on_its_shard}
 
     def lines(self) -> Iterator[str]:
         """Yield it for people."""

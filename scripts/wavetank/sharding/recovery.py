@@ -28,7 +28,7 @@ class Admin:
     """A server as xa asks it: as admin, who may see and end everybody's branches."""
 
     def __init__(self, server: Server) -> None:
-        """Know the server."""
+        """Take the server."""
         self.server = server
 
     def query(self, statement: str, parameters: Any = ()) -> list[Row]:  # noqa: ANN401

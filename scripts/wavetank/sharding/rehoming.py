@@ -9,7 +9,7 @@ from wavetank.servers.node import Connection, Row, Servers, query_on
 from wavetank.sharding import gates
 from wavetank.sharding.errors import OutdatedMapError, ShardingError
 from wavetank.sharding.locating import locate
-from wavetank.sharding.moment import this_moment
+from wavetank.sharding.map_state import read_map_state
 from wavetank.sharding.reshard.replicas import HINT, what_is_missing
 from wavetank.topology.model import Shard
 from wavetank.waiting import wait_until
@@ -58,8 +58,8 @@ def rehome(servers: Servers, text: str) -> Rehomed:
         WaitedInVain: no replica has the copy; nothing was deleted.
         UnreachableError: a shard's source does not answer.
     """
-    moment = this_moment(servers)
-    if moment.under_way:
+    map_state = read_map_state(servers)
+    if map_state.under_way:
         raise ShardingError("a resharding is under way: rows are on their way, look again after it")
     found = locate(servers, text)
     if not found.found_on:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wavetank.servers.node import Server, Servers
 from wavetank.sharding.catalogue import Catalogue
-from wavetank.sharding.moment import Moment
+from wavetank.sharding.map_state import MapState
 from wavetank.sharding.side_by_side import on_each
 from wavetank.topology.model import Shard
 
@@ -22,13 +22,13 @@ class Misplaced:
     examples: tuple[tuple[int, int | None], ...]
 
 
-def misplaced(servers: Servers, shard: Shard, moment: Moment) -> Misplaced | None:
-    """Return the customers on `shard` that no map of the moment puts there, None where there are none.
+def misplaced(servers: Servers, shard: Shard, map_state: MapState) -> Misplaced | None:
+    """Return the customers on `shard` that no map in force puts there, None where there are none.
 
-    Of a moment without_trace, nobody can tell.
+    Nobody can tell while the state of the map is `without_trace`.
     """
     server = servers[shard.source.name]
-    owners = [each.sql_shard(each.column) for each in moment.maps]
+    owners = [each.sql_shard(each.column) for each in map_state.maps]
     if any(owner is None for owner in owners):
         return _misplaced_by_directory(servers, shard)
     wrong = " AND ".join(f"{owner} <> {shard.number}" for owner in owners)

@@ -96,7 +96,7 @@ class Sizing:
 class Topology:
     """A whole instance: its servers and everything that holds for all of them.
 
-    `semi_sync` is how many replicas' receipts a commit waits for, 0 for asynchronous replication.
+    `semi_sync` is how many replicas' acknowledgements a commit waits for, 0 for asynchronous replication.
     """
 
     name: str

@@ -85,13 +85,13 @@ class Known:
 
     Attributes:
         began_with: the GTID set with which it became the source, None where nobody knows any more.
-        seen: what servers were seen to have in an earlier look, by their names, errant transactions left out.
+        seen: what servers were seen to have in an earlier analysis, by their names, errant transactions left out.
         absent: the replicas that do not answer and may have acknowledged transactions.
         restarted: those that were started again, have not heard from the source since, and were not seen before: their
             relay logs are gone, and with them what they had acknowledged and not applied.
         acknowledgements: how many a commit waits for, 0 where the replication promises nothing.
         replicas: how many replicas the source has.
-        chosen: who was chosen in an earlier look, '' for nobody: it stays chosen where nothing speaks against it.
+        chosen: who was chosen in an earlier analysis, '' for nobody: it stays chosen where nothing speaks against it.
     """
 
     began_with: str | None = None

@@ -1,6 +1,6 @@
 """After the fence: what was chosen gets every transaction that is to be had, before it is recorded as the source.
 
-Everybody is asked anew at each look, since what was seen before the fence is old, and since servers can die
+Everybody is asked anew in each round, since what was seen before the fence is old, and since servers can die
 meanwhile: another one is chosen then, or what only the dead one had is named.
 """
 
@@ -34,7 +34,7 @@ class Collector:
     Attributes:
         servers: of which an answer does not take long.
         source: the one that was fenced.
-        known: what is known beside what is asked; it grows with each look.
+        known: what is known beside what is asked; it grows with each round.
         excused: the replicas that do not answer and cannot have acknowledged anything.
         fenced: how.
         force: whether something may be given up.
@@ -61,7 +61,7 @@ class Collector:
         self._sending_ends_s = time.monotonic() + SEND_S
         (choice,) = wait_until(
             f"a replica of {self.source.name} to apply everything that was received",
-            lambda: list(self._look()),
+            lambda: list(self._next_step()),
             timeout_s=APPLY_S,
             interval_s=0.01,
             hint="the same command goes on",
@@ -70,7 +70,7 @@ class Collector:
             self.note(f"{self.source.name} alone has {some(alone)}")
         return choice
 
-    def _look(self) -> Iterator[Choice]:
+    def _next_step(self) -> Iterator[Choice]:
         """Ask everybody, choose, and take one step; yield the choice where there is nothing left to do."""
         witnesses = list(ask_witnesses(self.servers, self.source))
         self.known = with_seen(self.known, witnesses)

@@ -51,8 +51,8 @@ class SourceAnswersError(UsageError):
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was found when everybody was asked: whether the source answers, and who says what."""
+class Analysis:
+    """orchestrator's replication analysis: whether the source answers, and what each replica says of it."""
 
     answers: bool
     witnesses: tuple[Witness, ...]
@@ -113,28 +113,28 @@ def refuse_without_replica(servers: Servers, source: Node) -> None:
         raise UsageError(f"{source.name} has no replica that could take its place")
 
 
-def agree(servers: Servers, source: Node, *, force: bool) -> Look:
+def agree(servers: Servers, source: Node, *, force: bool) -> Analysis:
     """Return what was found once none of those that answer hears from a source that does not answer us.
 
-    With `force` it is what was found at the first look at which anybody answered.
+    With `force` it is what was found at the first analysis in which anybody answered.
 
     Raises:
         SourceAnswersError: the source answers, and `force` was not said.
         UsageError: a replica hears from the source, or none answers.
     """
-    looks: list[Look] = []
+    analyses: list[Analysis] = []
 
-    def look_again() -> bool:
-        looks[:] = [look(servers, source)]
-        if looks[0].answers and not force:
+    def analyse_again() -> bool:
+        analyses[:] = [analyse(servers, source)]
+        if analyses[0].answers and not force:
             raise SourceAnswersError(
                 f"{source.name} answers: make switchover TO= moves the writes in order; FORCE=1 replaces it even so"
             )
-        return bool(looks[0].witnesses) and (force or not looks[0].hearing)
+        return bool(analyses[0].witnesses) and (force or not analyses[0].hearing)
 
     with contextlib.suppress(WaitedInVain):
-        wait_until("the witnesses to agree", look_again, timeout_s=AGREE_S, interval_s=0.02)
-    (seen,) = looks
+        wait_until("the witnesses to agree", analyse_again, timeout_s=AGREE_S, interval_s=0.02)
+    (seen,) = analyses
     if not seen.witnesses:
         raise UsageError(f"no replica of {source.name} answers, so that none can take its place")
     if seen.hearing and not force:
@@ -145,7 +145,7 @@ def agree(servers: Servers, source: Node, *, force: bool) -> Look:
     return seen
 
 
-def look(servers: Servers, source: Node) -> Look:
+def analyse(servers: Servers, source: Node) -> Analysis:
     """Ask the source whether it is there, and everybody behind it what they have, all at once.
 
     One that is frozen is waited for. What the others said is old by then, so they are asked once more: who heard from
@@ -158,7 +158,7 @@ def look(servers: Servers, source: Node) -> Look:
         answered = there.result()
     if not answered and time.monotonic() - began_s > STALE_S:
         witnesses = tuple(ask_witnesses(servers, source))
-    return Look(answered, witnesses)
+    return Analysis(answered, witnesses)
 
 
 def ask_witnesses(servers: Servers, source: Node) -> Iterator[Witness]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from wavetank.change.change_plan import Candidate, Plan
 from wavetank.change.failover.candidate_selection import Choice, Known, Option, choose, weigh
 from wavetank.change.failover.collecting import executed_by
-from wavetank.change.failover.detection import ANSWER_TIMEOUT_S, Look, agree, look
+from wavetank.change.failover.detection import ANSWER_TIMEOUT_S, Analysis, agree, analyse
 from wavetank.change.failover.run import find_case, what_is_known
 from wavetank.change.failover_log import FailoverLog
 from wavetank.errors import UsageError
@@ -29,18 +29,18 @@ def plan_failover(servers: Servers, name: str = "", *, force: bool = False) -> P
             return Plan(case.begun.old, case.begun.new, steps=(step,))
         try:
             if not force:
-                log.refuse_haste(case.source)
+                log.refuse_in_recovery_block(case.source)
             found, refused = agree(impatient, case.source, force=force), ""
         except UsageError as refusal:
             # Who would win is worth knowing before it comes to that.
-            found, refused = look(impatient, case.source), str(refusal)
+            found, refused = analyse(impatient, case.source), str(refusal)
         known = what_is_known(impatient, log, case.source, found)
         plan = _weighed(case.source, found, known, force=force, refused=refused)
         own = executed_by(impatient, case.source) if found.answers else ""
     return _with_own(plan, case.source, found, own)
 
 
-def _weighed(source: Node, found: Look, known: Known, *, force: bool, refused: str) -> Plan:
+def _weighed(source: Node, found: Analysis, known: Known, *, force: bool, refused: str) -> Plan:
     options = weigh(found.witnesses, known)
     candidates = tuple(map(candidate_of, options))
     try:
@@ -75,7 +75,7 @@ def _steps(source: Node, choice: Choice, *, answers: bool) -> Sequence[str]:
     ]
 
 
-def _with_own(plan: Plan, source: Node, found: Look, own: str) -> Plan:
+def _with_own(plan: Plan, source: Node, found: Analysis, own: str) -> Plan:
     """Say what the old source has alone, as far as it can be asked."""
     if plan.refused:
         return plan

@@ -9,7 +9,13 @@ from time import time
 from wavetank.change.change_lock import only_change
 from wavetank.change.failover.candidate_selection import Choice, Known, choose, some
 from wavetank.change.failover.collecting import Collector, absent_ones, restarted_ones, with_seen
-from wavetank.change.failover.detection import ANSWER_TIMEOUT_S, Look, agree, refuse_without_replica, source_to_replace
+from wavetank.change.failover.detection import (
+    ANSWER_TIMEOUT_S,
+    Analysis,
+    agree,
+    refuse_without_replica,
+    source_to_replace,
+)
 from wavetank.change.failover_log import Failover, FailoverLog
 from wavetank.change.fencing import Fence, fence
 from wavetank.change.finishing import finish, open_and_follow
@@ -50,8 +56,8 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
             return Change(case.done.old, case.done.new, tuple(timeline.steps), done_before=True)
         if case.begun:
             return finish(servers, case.begun)
-        look = detect(impatient, log, case.source, force=force)
-        return _replace(servers, impatient, log, case.source, look, force=force, timeline=timeline)
+        analysis = detect(impatient, log, case.source, force=force)
+        return _replace(servers, impatient, log, case.source, analysis, force=force, timeline=timeline)
 
 
 def _replace(  # noqa: PLR0913 - what is known of a failover by then
@@ -59,22 +65,22 @@ def _replace(  # noqa: PLR0913 - what is known of a failover by then
     impatient: Servers,
     log: FailoverLog,
     source: Node,
-    look: Look,
+    analysis: Analysis,
     *,
     force: bool,
     timeline: Timeline,
 ) -> Change:
     """Replace a source of which it is agreed that it is to be replaced."""
-    known = what_is_known(impatient, log, source, look)
-    choice = choose(look.witnesses, known, force=force)
-    names = ", ".join(witness.name for witness in look.witnesses if witness.direct)
+    known = what_is_known(impatient, log, source, analysis)
+    choice = choose(analysis.witnesses, known, force=force)
+    names = ", ".join(witness.name for witness in analysis.witnesses if witness.direct)
     gone = f"{source.name} is gone, say {names}"
     timeline.add(f"asked to replace {source.name} by one of {names}" if force else gone)
     timeline.add(choice.why)
     log.give_up(source.name, known.seen)
-    others = [witness.name for witness in look.witnesses if witness.direct and witness.name != choice.node.name]
+    others = [witness.name for witness in analysis.witnesses if witness.direct and witness.name != choice.node.name]
     with greeting(servers, [choice.node.name, *others]):
-        fenced = fence(servers, source, answers=look.answers)
+        fenced = fence(servers, source, answers=analysis.answers)
         timeline.add(f"{source.name} fenced")
         known = replace(known, chosen=choice.node.name)
         collector = Collector(impatient, source, known, log.excused(source), fenced, force, timeline.add)
@@ -98,25 +104,25 @@ def find_case(servers: Servers, log: FailoverLog, name: str) -> Case:
     return Case(source, record if record and answers(servers[source.name]) else None)
 
 
-def detect(servers: Servers, log: FailoverLog, source: Node, *, force: bool) -> Look:
-    """Return what was found once it is agreed that a source is gone; see agree() and refuse_haste() for refusals."""
+def detect(servers: Servers, log: FailoverLog, source: Node, *, force: bool) -> Analysis:
+    """Return what was found once it is agreed that a source is gone; for what is refused see agree() and the log."""
     if not force:
-        log.refuse_haste(source)
+        log.refuse_in_recovery_block(source)
     return agree(servers, source, force=force)
 
 
-def what_is_known(servers: Servers, log: FailoverLog, source: Node, look: Look) -> Known:
+def what_is_known(servers: Servers, log: FailoverLog, source: Node, analysis: Analysis) -> Known:
     """Return what is known of a source beside what was found."""
     seen, excused = log.seen(source), log.excused(source)
     known = Known(
         began_with=log.began_with(servers.topology, source),
         seen=seen,
-        absent=absent_ones(servers, source, look.witnesses, excused),
-        restarted=restarted_ones(look.witnesses, {*seen, *excused}),
+        absent=absent_ones(servers, source, analysis.witnesses, excused),
+        restarted=restarted_ones(analysis.witnesses, {*seen, *excused}),
         acknowledgements=servers.topology.semi_sync,
         replicas=len(servers.topology.replicas_of(source)),
     )
-    return with_seen(known, look.witnesses)
+    return with_seen(known, analysis.witnesses)
 
 
 def _note_collected(choice: Choice, timeline: Timeline) -> None:

@@ -24,7 +24,7 @@ def examine(node: Node, servers: Servers) -> Iterator[Finding]:
     status = {row["name"]: row["value"] for row in server.query(STATUS)}
     wanted = len(servers.topology.replicas_of(node))
     if not wanted and server.value("SELECT @@GLOBAL.rpl_semi_sync_source_enabled"):
-        yield Finding(node.name, "no waiting for receipts, as nobody sends any", "semi-sync ON", "make topology-up")
+        yield Finding(node.name, "no wait for acknowledgements, which nobody sends", "semi-sync ON", "make topology-up")
     if wanted:
         clients = int(status.get("Rpl_semi_sync_source_clients", 0))
         if clients < wanted:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
+from wavetank.sharding.map_state import map_state_for_check, why_unsettled
 from wavetank.sharding.maps.listed import DirectoryMap
-from wavetank.sharding.moment import known_moment, why_unsettled
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Do directory, mapping and shard map agree?"
@@ -28,11 +28,11 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Count the customers of each shard; look for shards that the directory or the map does not have."""
-    moment = known_moment(servers, [])
-    if not moment:
-        yield NotAsked(why_unsettled(moment))
+    map_state = map_state_for_check(servers, [])
+    if not map_state:
+        yield NotAsked(why_unsettled(map_state))
         return
-    newest = moment.newest
+    newest = map_state.newest
     rows = servers[node.name].query(_COUNTS, account="admin")
     expected = sorted({*newest.map.shards, *(newest.pending.shards if newest.pending else ())})
     if [row["shard"] for row in rows] != expected:

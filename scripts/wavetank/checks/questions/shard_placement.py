@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
-from wavetank.sharding.moment import MOVING, known_moment, why_unsettled
+from wavetank.sharding.map_state import MOVING, map_state_for_check, why_unsettled
 from wavetank.sharding.wrong_places import misplaced
 from wavetank.topology.model import Node, Topology
 
@@ -19,14 +19,14 @@ def concerns(topology: Topology) -> Iterable[Node]:
 def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Let the server compute the map for all its customers; while rows move, two maps are right."""
     shard = servers.topology.shard(node.shard)
-    moment = known_moment(servers, [shard])
-    if not moment:
-        yield NotAsked(why_unsettled(moment))
+    map_state = map_state_for_check(servers, [shard])
+    if not map_state:
+        yield NotAsked(why_unsettled(map_state))
         return
-    if moment.without_trace:
+    if map_state.without_trace:
         yield NotAsked(f"{MOVING}, and the directory does not know any more whence")
         return
-    wrong = misplaced(servers, shard, moment)
+    wrong = misplaced(servers, shard, map_state)
     if wrong:
         some = ", ".join(
             f"customer {customer} ({f'of shard {owner}' if owner else 'not in the directory'})"
@@ -35,7 +35,7 @@ def examine(node: Node, servers: Servers) -> Iterator[Seen]:
         more = f" and {wrong.count - len(wrong.examples)} more" if wrong.count > len(wrong.examples) else ""
         yield Finding(
             node.name,
-            f"only customers of shard {shard.number}, by map {moment.newest.version} ({moment.newest.map.kind})",
+            f"only customers of shard {shard.number}, by map {map_state.newest.version} ({map_state.newest.map.kind})",
             some + more,
             f"wavetank shard rehome {wrong.examples[0][0]} brings it home with its orders",
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Server, Servers
-from wavetank.sharding.moment import known_moment, why_unsettled
+from wavetank.sharding.map_state import map_state_for_check, why_unsettled
 from wavetank.sharding.reshard.rows import tables_of
 from wavetank.sharding.side_by_side import on_each, shards_of
 from wavetank.topology.model import Node, Shard, Topology
@@ -22,11 +22,11 @@ def concerns(topology: Topology) -> Iterable[Node]:
 def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Compare with what most shards hold; one that is joining is not asked yet."""
     del node
-    moment = known_moment(servers, servers.topology.shards)
-    if not moment or moment.under_way:
-        yield NotAsked(why_unsettled(moment))
+    map_state = map_state_for_check(servers, servers.topology.shards)
+    if not map_state or map_state.under_way:
+        yield NotAsked(why_unsettled(map_state))
         return
-    shards = shards_of(servers.topology, moment.newest.map)
+    shards = shards_of(servers.topology, map_state.newest.map)
     found = on_each(servers, shards, _contents)
     usual, _ = Counter(found.values()).most_common(1)[0]
     for shard in shards:

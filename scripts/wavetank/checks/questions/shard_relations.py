@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
-from wavetank.sharding.moment import known_moment, why_unsettled
+from wavetank.sharding.map_state import map_state_for_check, why_unsettled
 from wavetank.sharding.wrong_places import without_parent
 from wavetank.topology.model import Node, Topology
 
@@ -25,9 +25,9 @@ def concerns(topology: Topology) -> Iterable[Node]:
 def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Look for children without parents, by sets of ids; while rows move, one may come before the other."""
     shard = servers.topology.shard(node.shard)
-    moment = known_moment(servers, [shard])
-    if not moment or moment.under_way:
-        yield NotAsked(why_unsettled(moment))
+    map_state = map_state_for_check(servers, [shard])
+    if not map_state or map_state.under_way:
+        yield NotAsked(why_unsettled(map_state))
         return
     for table, column, parent, title in _RELATIONS:
         for value in without_parent(servers, shard, table, column, parent)[:1]:

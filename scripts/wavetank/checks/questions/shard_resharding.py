@@ -1,11 +1,11 @@
-"""Does no resharding stand still? One that does may keep customers from writing."""
+"""Is no resharding stalled? One that is may keep customers from writing."""
 
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
 from wavetank.servers.node import Servers
-from wavetank.sharding.moment import known_moment, why_unsettled
-from wavetank.sharding.reshard.standing import ask_standing
+from wavetank.sharding.map_state import map_state_for_check, why_unsettled
+from wavetank.sharding.reshard.stalled import find_stalled
 from wavetank.topology.model import Node, Topology
 
 QUESTION = "Is somebody at work on the resharding that is under way?"
@@ -18,10 +18,10 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Look for what a resharding has left that nobody goes on with: who does holds a lock."""
-    moment = known_moment(servers, servers.topology.shards)
-    if not moment:
-        yield NotAsked(why_unsettled(moment))
+    map_state = map_state_for_check(servers, servers.topology.shards)
+    if not map_state:
+        yield NotAsked(why_unsettled(map_state))
         return
-    standing = ask_standing(servers)
-    if standing:
-        yield Finding(node.name, "a resharding to be at work, or none to be under way", standing.what, standing.step)
+    stalled = find_stalled(servers)
+    if stalled:
+        yield Finding(node.name, "a resharding to be at work, or none to be under way", stalled.what, stalled.step)

@@ -7,7 +7,7 @@ from wavetank.sample.generated import customers_of
 from wavetank.sample.sharded_shop import states_of
 from wavetank.servers.node import Servers
 from wavetank.sharding.counting import loaded_rows
-from wavetank.sharding.moment import MOVING, Moment, known_moment, why_unsettled
+from wavetank.sharding.map_state import MOVING, MapState, map_state_for_check, why_unsettled
 from wavetank.sharding.side_by_side import shards_of
 from wavetank.topology.model import Node, Topology
 
@@ -21,17 +21,17 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 def examine(node: Node, servers: Servers) -> Iterator[Seen]:
     """Count the loaded rows where the map puts them; while a load or a cut-over passes, there is nothing to count."""
-    moment = known_moment(servers, servers.topology.shards)
-    if not moment:
-        yield NotAsked(why_unsettled(moment))
+    map_state = map_state_for_check(servers, servers.topology.shards)
+    if not map_state:
+        yield NotAsked(why_unsettled(map_state))
         return
-    states = set(states_of(servers, shards_of(servers.topology, moment.newest.map)).values())
+    states = set(states_of(servers, shards_of(servers.topology, map_state.newest.map)).values())
     orders = max(state.orders for state in states)
     if len(states) > 1:
         yield NotAsked("some shards are loaded further than others: make load again goes on")
         return
-    found = loaded_rows(servers, moment, customers_of(orders), orders)
-    if found is None or not _unchanged(servers, moment):
+    found = loaded_rows(servers, map_state, customers_of(orders), orders)
+    if found is None or not _unchanged(servers, map_state):
         yield NotAsked(MOVING)
         return
     for table, count, expected in zip(("customers", "orders"), found, (customers_of(orders), orders), strict=True):
@@ -43,6 +43,6 @@ def examine(node: Node, servers: Servers) -> Iterator[Seen]:
             )  # fmt: skip
 
 
-def _unchanged(servers: Servers, before: Moment) -> bool:
-    after = known_moment(servers, [])
+def _unchanged(servers: Servers, before: MapState) -> bool:
+    after = map_state_for_check(servers, [])
     return after is not None and after.newest.version == before.newest.version and after.under_way == before.under_way

@@ -15,7 +15,7 @@ from wavetank.client.splitting import (
     router_of,
 )
 from wavetank.client.splitting.driver import ConnectionGoneError, timed_out
-from wavetank.client.splitting.pools import Lent
+from wavetank.client.splitting.pools import PooledConnection
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Parameters, Row, StatementError
 from wavetank.servers.statement_kinds import Kind
@@ -30,7 +30,7 @@ class Routes:
     """A router a shard, made when somebody first wants to go there; may be shared by threads."""
 
     def __init__(self, instance: Instance, bounds: Bounds | None = None, pool_size: PoolSize | None = None) -> None:
-        """Know the instance; nothing is connected yet."""
+        """Take the instance; no connection is opened yet."""
         self._instance = instance
         self._bounds = bounds
         self._size = pool_size
@@ -93,7 +93,7 @@ class Source:
     """Whichever server is a shard's source: statements that are each a transaction of their own, under no gate."""
 
     def __init__(self, routes: Routes, shard: int) -> None:
-        """Know the shard."""
+        """Take the routes and the shard's number."""
         self._routes = routes
         self._shard = shard
 
@@ -113,8 +113,8 @@ class Source:
         reads = router.kinds.of(statement, with_parameters=bool(parameters)) is Kind.READ
         for _ in range(MOST_READS if reads else 1):
             try:
-                with lent_source(router, self._shard) as lent:
-                    return router.run_on(lent, statement, parameters)
+                with source_connection(router, self._shard) as pooled:
+                    return router.run_on(pooled, statement, parameters)
             except ConnectionGoneError as error:
                 gone = str(error)
             except StatementError as error:
@@ -127,23 +127,23 @@ class Source:
 
 
 @contextlib.contextmanager
-def lent_source(router: Router, shard: int) -> Iterator[Lent]:
-    """Lend a connection to a shard's source; waits for one that takes writes as long as the router's bounds say.
+def source_connection(router: Router, shard: int) -> Iterator[PooledConnection]:
+    """Check out a connection to a shard's source; waits for one that takes writes as long as the router's bounds say.
 
     Raises:
         ShardUnavailableError: there is none.
     """
-    lent = lend_source(router, shard)
+    pooled = checkout_source(router, shard)
     try:
-        yield lent
+        yield pooled
     finally:
-        lent.give_back()
+        pooled.checkin()
 
 
-def lend_source(router: Router, shard: int) -> Lent:
-    """Lend a connection to a shard's source, to be given back; see lent_source()."""
+def checkout_source(router: Router, shard: int) -> PooledConnection:
+    """Check out a connection to a shard's source, to be checked in; see source_connection()."""
     with unavailable(shard):
-        return router.lend_source()
+        return router.checkout_source()
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from wavetank.client.shards.routes import lend_source
+from wavetank.client.shards.routes import checkout_source
 from wavetank.client.splitting import Answer, Router
 from wavetank.client.splitting.driver import ConnectionGoneError, takes_no_writes, timed_out
 from wavetank.errors import UsageError
@@ -43,8 +43,8 @@ class Session:
         """
         self.shard = shard
         self._router = router
-        self._lent = lend_source(router, shard)
-        self.server = self._lent.server
+        self._pooled = checkout_source(router, shard)
+        self.server = self._pooled.server
         self.wrote = False
         # Why nothing more can be run.
         self._over = ""
@@ -62,7 +62,7 @@ class Session:
         for gate in sorted(gates):
             (row,) = self.run(HOLD, [gate]).rows
             if row["closed"]:
-                self._router.look_again()
+                self._router.recheck_servers()
                 raise ClosedServerError(f"{self.server} takes no writes")
             if row["least"] > version:
                 raise GateRefusedError(row["least"])
@@ -79,7 +79,7 @@ class Session:
         self._refuse_if_over()
         _refuse_end(statement)
         kind = self._router.kinds.of(statement, with_parameters=bool(parameters))
-        self._lent.touched = self._lent.touched or kind is Kind.STATE
+        self._pooled.touched = self._pooled.touched or kind is Kind.STATE
         self.wrote = self.wrote or kind is not Kind.READ
         try:
             answer = self.run(statement, parameters)
@@ -88,7 +88,7 @@ class Session:
         except StatementError as error:
             self._judge(error)
             raise
-        if not self._lent.connection.in_transaction:
+        if not self._pooled.connection.in_transaction:
             # A procedure that commits.
             self._doubt("the statement ended the transaction", None)
         return answer
@@ -116,21 +116,21 @@ class Session:
         """Undo the transaction, by these statements where ROLLBACK is not the one; never raises for a server."""
         for statement in ends or ("ROLLBACK",):
             with contextlib.suppress(ConnectionGoneError, StatementError):
-                if not self._lent.broken:
+                if not self._pooled.broken:
                     self.run(statement)
 
     def give_up(self) -> None:
         """Let the server undo what is open here: it does when the connection closes."""
-        self._lent.broken = True
+        self._pooled.broken = True
 
     def close(self) -> None:
         """Give the connection back."""
         self._ended = True
-        self._lent.give_back()
+        self._pooled.checkin()
 
     def run(self, statement: str, parameters: Parameters = ()) -> Answer:
         """Run one statement, whatever it does to the transaction; raises what the driver does."""
-        return self._router.run_on(self._lent, statement, parameters)
+        return self._router.run_on(self._pooled, statement, parameters)
 
     def query(self, statement: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """Run one statement, as run(), and return its rows."""
@@ -147,12 +147,12 @@ class Session:
         if timed_out(error):
             self._lose(f"{self.server} did not answer in time", error)
         if takes_no_writes(error):
-            self._router.look_again()
+            self._router.recheck_servers()
             self._lose(f"{self.server} takes no writes any more", error)
         with contextlib.suppress(ConnectionGoneError, StatementError):
             # The refusal does not say whether a transaction is open; the answer to this does.
             self.run("DO 0")
-        if self._lent.broken or not self._lent.connection.in_transaction:
+        if self._pooled.broken or not self._pooled.connection.in_transaction:
             self._lose(f"{self.server}: {error.msg}", error)
 
     def _lose(self, why: str, cause: Exception | None = None) -> NoReturn:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, Self, TypeVar
 
-from wavetank.client.shards.across import TwoPhases
-from wavetank.client.shards.known import KnownMap, Place, place_of
-from wavetank.client.shards.routes import Routes, lent_source, unavailable
+from wavetank.client.shards.cached_map import CachedMap, Placement, placement_of
+from wavetank.client.shards.routes import Routes, source_connection, unavailable
 from wavetank.client.shards.session import START, GateRefusedError, Session
+from wavetank.client.shards.two_phase_commit import TwoPhaseCommit
 from wavetank.client.splitting import Answer, Bounds, PoolFigures, PoolSize, Router
 from wavetank.client.splitting.driver import ConnectionGoneError, timed_out
-from wavetank.client.splitting.pools import Lent
+from wavetank.client.splitting.pools import PooledConnection
 from wavetank.errors import UsageError, WaitedInVain
 from wavetank.servers.node import Parameters, Row, StatementError
 from wavetank.servers.statement_kinds import Kind
@@ -89,7 +89,7 @@ class Shards:
         self._routes = routes
         self._step = step
         try:
-            self._known = KnownMap(routes.source(CATALOGUE).query, instance, version)
+            self._cached_map = CachedMap(routes.source(CATALOGUE).query, instance, version)
         except BaseException:
             routes.close()
             raise
@@ -104,13 +104,13 @@ class Shards:
         self.close()
 
     def close(self) -> None:
-        """Close every connection; those that are lent, when they come back."""
+        """Close every connection; those that are checked out, when they come back."""
         self._routes.close()
 
     @property
     def published(self) -> PublishedMap:
         """The map as it is known here."""
-        return self._known.current
+        return self._cached_map.current
 
     def figures(self) -> list[PoolFigures]:
         """Return what each pool is doing and has done."""
@@ -133,14 +133,14 @@ class Shards:
             StatementError: the map is no directory.
             ShardUnavailableError, OutcomeUnknownError: as at(); it may be asked for again.
         """
-        with lent_source(self._routes.to(CATALOGUE), CATALOGUE) as lent:
-            return assign_by(lambda statement, parameters: self._on_catalogue(lent, statement, parameters), customer)
+        with source_connection(self._routes.to(CATALOGUE), CATALOGUE) as pooled:
+            return assign_by(lambda statement, parameters: self._on_catalogue(pooled, statement, parameters), customer)
 
     # --- on one shard
 
     @contextlib.contextmanager
     def at(self, key: Any) -> Iterator[Session]:  # noqa: ANN401 - what the map's column holds
-        """Have a transaction where the key's rows are; it is committed at the end, and undone by an exception.
+        """Begin a transaction where the key's rows are; it is committed at the end, and undone by an exception.
 
         Raises:
             KeyTypeError: the map's column holds no such keys.
@@ -174,18 +174,18 @@ class Shards:
         """
 
         def attempt() -> Answer:
-            published = self._known.current
-            place = place_of(published, key)
+            published = self._cached_map.current
+            place = placement_of(published, key)
             router = self._routes.to(place.shard)
             if router.kinds.of(statement, with_parameters=bool(parameters)) is not Kind.READ:
                 raise UsageError("read() is for what only reads: use at()")
-            with _lent_for_read(router, place.shard, replicas=replicas) as lent:
-                answer = router.run_on(lent, statement, parameters)
+            with _read_connection(router, place.shard, replicas=replicas) as pooled:
+                answer = router.run_on(pooled, statement, parameters)
                 # Asked after it: what the map said of this shard then, it said before.
-                (gate,) = router.run_on(lent, LOOK, [place.gate]).rows
+                (gate,) = router.run_on(pooled, LOOK, [place.gate]).rows
                 if gate["closed"] and not replicas:
-                    router.look_again()
-                    raise ClosedServerError(f"{lent.server} takes no writes")
+                    router.recheck_servers()
+                    raise ClosedServerError(f"{pooled.server} takes no writes")
             if gate["least"] > published.version:
                 raise GateRefusedError(gate["least"])
             return answer
@@ -196,7 +196,7 @@ class Shards:
 
     @contextlib.contextmanager
     def transaction(self, keys: Iterable[Any], *, across: bool = False) -> Iterator["Transaction"]:
-        """Have a transaction for several keys; `across` allows that they are on different shards.
+        """Begin a transaction for several keys; `across` allows that they are on different shards.
 
         On one shard it is a transaction like any other. On several, it is committed in two phases, on all or on
         none; but another client may see it on one before it sees it on the next.
@@ -219,8 +219,8 @@ class Shards:
             transaction.close()
 
     def _begin(self, keys: Sequence[Any], *, across: bool) -> "Transaction":
-        published = self._known.current
-        places = [place_of(published, key) for key in keys]
+        published = self._cached_map.current
+        places = [placement_of(published, key) for key in keys]
         gates: dict[int, set[str]] = {}
         for place in places:
             gates.setdefault(place.shard, set()).add(place.gate)
@@ -241,7 +241,9 @@ class Shards:
                 session.close()
             raise
         end = (
-            TwoPhases(gtrid, sessions, self._routes, CATALOGUE, self._step) if gtrid else next(iter(sessions.values()))
+            TwoPhaseCommit(gtrid, sessions, self._routes, CATALOGUE, self._step)
+            if gtrid
+            else next(iter(sessions.values()))
         )
         return Transaction(keys, places, sessions, end)
 
@@ -260,7 +262,7 @@ class Shards:
                 return [attempt()]
             except GateRefusedError as refusal:
                 complaints.append(f"{refusal} all the time")
-                self._known.wait_for(refusal.least)
+                self._cached_map.wait_for(refusal.least)
             except (ConnectionGoneError, ClosedServerError) as error:
                 complaints.append(str(error))
             except StatementError as error:
@@ -308,10 +310,10 @@ class Shards:
             # A shard that is about to join may lack the table; a source that was closed meanwhile refuses.
             return None
 
-    def _on_catalogue(self, lent: Lent, statement: str, parameters: Sequence[Any]) -> list[Row]:
-        lent.touched = True
+    def _on_catalogue(self, pooled: PooledConnection, statement: str, parameters: Sequence[Any]) -> list[Row]:
+        pooled.touched = True
         try:
-            return self._routes.to(CATALOGUE).run_on(lent, statement, parameters).rows
+            return self._routes.to(CATALOGUE).run_on(pooled, statement, parameters).rows
         except ConnectionGoneError as error:
             raise OutcomeUnknownError(f"the catalogue: {error}") from error
 
@@ -329,8 +331,10 @@ class End(Protocol):
 class Transaction:
     """A transaction for several keys; for one thread."""
 
-    def __init__(self, keys: Sequence[Any], places: Sequence[Place], sessions: Mapping[int, Session], end: End) -> None:
-        """Know where each key is."""
+    def __init__(
+        self, keys: Sequence[Any], places: Sequence[Placement], sessions: Mapping[int, Session], end: End
+    ) -> None:
+        """Take the session of each key's shard."""
         self._keys = list(keys)
         self._places = places
         self._sessions = sessions
@@ -358,16 +362,16 @@ class Transaction:
 
 
 @contextlib.contextmanager
-def _lent_for_read(router: Router, shard: int, *, replicas: bool) -> Iterator[Lent]:
+def _read_connection(router: Router, shard: int, *, replicas: bool) -> Iterator[PooledConnection]:
     with unavailable(shard):
-        lent = (router.lend_replica(set()) if replicas else None) or router.lend_source()
+        pooled = (router.checkout_replica(set()) if replicas else None) or router.checkout_source()
     try:
-        yield lent
+        yield pooled
     finally:
-        lent.give_back()
+        pooled.checkin()
 
 
-def _refusal(keys: Sequence[Any], places: Sequence[Place]) -> str:
+def _refusal(keys: Sequence[Any], places: Sequence[Placement]) -> str:
     if not keys:
         return "a transaction needs the keys that it is about"
     by_shard: dict[int, list[Any]] = {}

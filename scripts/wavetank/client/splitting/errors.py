@@ -10,7 +10,7 @@ class NoServerError(RoutingError):
 
 
 class PoolTimeoutError(RoutingError):
-    """All connections to the server are lent, and none came back in time."""
+    """All connections to the server are in use, and none came back in time."""
 
 
 class TransactionLostError(RoutingError):

@@ -30,17 +30,17 @@ class PoolFigures:
     statements: int
 
 
-class Lent:
-    """A connection while it is lent, and what its user found out about it."""
+class PooledConnection:
+    """A connection that is checked out, and what its user found out about it."""
 
     def __init__(self, server: str, pool: "Pool", proxied: PoolProxiedConnection) -> None:
-        """Know where the connection goes back to."""
+        """Take the pool into which the connection is checked in."""
         self.server = server
         self._pool = pool
         self._proxied = proxied
-        # It broke, or nobody knows what state it is in: never lent again.
+        # It broke, or nobody knows what state it is in: never handed out again.
         self.broken = False
-        # Something may be left in the server's session: reset before it is lent again.
+        # Something may be left in the server's session: reset before it is handed out again.
         self.touched = False
 
     @property
@@ -53,13 +53,13 @@ class Lent:
         """Let the pool know of one more statement."""
         self._pool.count_statement()
 
-    def give_back(self) -> None:
+    def checkin(self) -> None:
         """Return the connection, clean, or close it; never raises for what the server says."""
-        self._pool.take_back(self._proxied, self)
+        self._pool.checkin(self._proxied, self)
 
 
 class Pool:
-    """Lends connections to one server; may be shared by threads."""
+    """The connections to one server; may be shared by threads."""
 
     def __init__(self, server: str, account: str, connect: Callable[[], Connection], size: PoolSize) -> None:
         """Open nothing yet; `connect` opens one connection."""
@@ -71,7 +71,7 @@ class Pool:
         self._opened = self._discarded = self._waits = self._timeouts = self._statements = 0
         self._waited_s = 0.0
         self._cut_at = 0.0
-        self._lent: set[Lent] = set()
+        self._checked_out: set[PooledConnection] = set()
         self._closed = False
         self._pool = QueuePool(
             connect,  # type: ignore[arg-type]
@@ -83,59 +83,59 @@ class Pool:
             use_lifo=True,
         )
         event.listen(self._pool, "connect", self._on_open)
-        event.listen(self._pool, "checkout", self._on_lend)
-        event.listen(self._pool, "checkin", self._on_return)
+        event.listen(self._pool, "checkout", self._on_checkout)
+        event.listen(self._pool, "checkin", self._on_checkin)
         event.listen(self._pool, "close", self._on_close)
 
-    def lend(self) -> Lent:
-        """Lend a connection that works; it must be given back.
+    def checkout(self) -> PooledConnection:
+        """Check out a connection that works; it must be checked in.
 
         Raises:
-            PoolTimeoutError: all are lent, and none came back in time.
+            PoolTimeoutError: all are in use, and none came back in time.
             UnreachableError: a new one cannot be opened.
         """
         began = time.monotonic()
         busy = self._pool.checkedout() >= self._most
         try:
-            lent = Lent(self.server, self, self._pool.connect())
+            pooled = PooledConnection(self.server, self, self._pool.connect())
         except exc.TimeoutError as error:
             self._add(timeouts=1)
             raise PoolTimeoutError(
-                f"all {self._most} connections to {self.server} as {self.account} are lent, "
+                f"all {self._most} connections to {self.server} as {self.account} are in use, "
                 f"and none came back in {self._size.wait_s:g} s"
             ) from error
         finally:
             if busy:
                 self._add(waits=1, waited_s=time.monotonic() - began)
         with self._lock:
-            self._lent.add(lent)
-        return lent
+            self._checked_out.add(pooled)
+        return pooled
 
-    def take_back(self, proxied: PoolProxiedConnection, lent: Lent) -> None:
+    def checkin(self, proxied: PoolProxiedConnection, pooled: PooledConnection) -> None:
         """Keep a connection if it is sound, and rid of what its user left in it."""
         with self._lock:
-            self._lent.discard(lent)
-        if not (lent.broken or self._closed):
+            self._checked_out.discard(pooled)
+        if not (pooled.broken or self._closed):
             try:
-                _clean(lent)
+                _clean(pooled)
             except (StatementError, OSError):
-                lent.broken = True
-        if lent.broken or self._closed:
+                pooled.broken = True
+        if pooled.broken or self._closed:
             proxied.invalidate()
         proxied.close()
 
     def cut(self) -> None:
-        """End what runs on the server now and lend none of its connections again: it does not answer."""
+        """End what runs on the server now and hand out none of its connections again: it does not answer."""
         self._cut_at = time.monotonic()
         with self._lock:
-            lent = list(self._lent)
-        for each in lent:
+            pooled = list(self._checked_out)
+        for each in pooled:
             each.broken = True
             # Its user's recv() ends. The pure driver is made for that; it never raises.
             each.connection.shutdown()
 
     def close(self) -> None:
-        """Close the idle connections now, and those that are lent when they come back."""
+        """Close the idle connections now, and those that are checked out when they come back."""
         self._closed = True
         self._pool.dispose()
 
@@ -146,7 +146,7 @@ class Pool:
     def figures(self) -> PoolFigures:
         """Return how things are."""
         with self._lock:
-            borrowed = len(self._lent)
+            borrowed = len(self._checked_out)
             return PoolFigures(
                 self.server,
                 self.account,
@@ -170,7 +170,7 @@ class Pool:
         record.info["opened"] = record.info["used"] = time.monotonic()
         self._add(opened=1)
 
-    def _on_lend(self, connection: Connection, record: Any, _proxied: object) -> None:  # noqa: ANN401
+    def _on_checkout(self, connection: Connection, record: Any, _proxied: object) -> None:  # noqa: ANN401
         if record.info["opened"] <= self._cut_at:
             raise exc.DisconnectionError
         if time.monotonic() - record.info["used"] > self._size.ping_after_s:
@@ -179,7 +179,7 @@ class Pool:
             except (StatementError, OSError) as error:
                 raise exc.DisconnectionError from error
 
-    def _on_return(self, connection: Connection | None, record: Any) -> None:  # noqa: ANN401
+    def _on_checkin(self, connection: Connection | None, record: Any) -> None:  # noqa: ANN401
         if connection is not None:
             record.info["used"] = time.monotonic()
 
@@ -187,8 +187,8 @@ class Pool:
         self._add(discarded=1)
 
 
-def _clean(lent: Lent) -> None:
-    if lent.touched:
-        lent.connection.cmd_reset_connection()
-    elif lent.connection.in_transaction:
-        lent.connection.rollback()
+def _clean(pooled: PooledConnection) -> None:
+    if pooled.touched:
+        pooled.connection.cmd_reset_connection()
+    elif pooled.connection.in_transaction:
+        pooled.connection.rollback()

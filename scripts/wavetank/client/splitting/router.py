@@ -8,11 +8,11 @@ from typing import Self
 
 from wavetank.client.splitting.driver import Answer, ConnectionGoneError, is_sound_after, run
 from wavetank.client.splitting.errors import NoServerError, PoolTimeoutError
+from wavetank.client.splitting.health_monitor import Health, HealthMonitor
 from wavetank.client.splitting.picking import Picker
-from wavetank.client.splitting.pools import Lent, Pool, PoolFigures
+from wavetank.client.splitting.pools import Pool, PooledConnection, PoolFigures
 from wavetank.client.splitting.session import Session
 from wavetank.client.splitting.settings import Access, Account, Bounds, Endpoint, PoolSize
-from wavetank.client.splitting.watch import Sighting, Watch
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.node import Connection, Login, Parameters, open_connection
 from wavetank.servers.statement_kinds import Kinds
@@ -62,24 +62,24 @@ class Router:
         self._picker = Picker()
         self._pools: dict[tuple[str, str], Pool] = {}
         self._lock = threading.Lock()
-        self._watch = Watch(
+        self._monitor = HealthMonitor(
             endpoints,
             lambda each: opener(access.login(each, access.watcher), self.bounds.look_timeout),
             self.bounds,
             access.heartbeat,
         )
-        self._watch.on_away = self._cut
+        self._monitor.on_failure = self._cut
 
     def __enter__(self) -> Self:
-        """Look at every server, then go on looking in the background.
+        """Check every server, then go on in the background.
 
         Raises:
             NoServerError: none of them answers.
         """
-        self._watch.start()
-        if all(seen.why for seen in self.sightings().values()):
+        self._monitor.start()
+        if all(seen.why for seen in self.health().values()):
             self.close()
-            raise NoServerError("; ".join(seen.why for seen in self.sightings().values()))
+            raise NoServerError("; ".join(seen.why for seen in self.health().values()))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -87,34 +87,34 @@ class Router:
         self.close()
 
     def close(self) -> None:
-        """Look no more, and close every connection; those that are lent, when they come back."""
-        self._watch.stop()
+        """End the health checks, and close every connection; those that are checked out, when they come back."""
+        self._monitor.stop()
         for pool in self._all_pools():
             pool.close()
 
     @contextmanager
     def session(self, after: str = "") -> Iterator[Session]:
-        """Have a session, for one thread and one piece of work; `after` is a set of GTIDs that its reads must see."""
+        """Return a session, for one thread and one piece of work; `after` is a set of GTIDs that its reads must see."""
         session = Session(self, after)
         try:
             yield session
         finally:
             session.close()
 
-    def sightings(self) -> dict[str, Sighting]:
+    def health(self) -> dict[str, Health]:
         """Return what was seen last of each server, by name."""
-        return self._watch.sightings()
+        return self._monitor.health()
 
     @property
     def source(self) -> str:
         """The name of the server that takes writes, '' while none does."""
-        endpoint = self._watch.source()
+        endpoint = self._monitor.source()
         return endpoint.name if endpoint else ""
 
     @property
     def replicas(self) -> set[str]:
         """The names of the servers that get reads now."""
-        return {each.name for each in self._watch.replicas() if each.weight > 0}
+        return {each.name for each in self._monitor.replicas() if each.weight > 0}
 
     def figures(self) -> list[PoolFigures]:
         """Return what each pool is doing and has done."""
@@ -122,65 +122,65 @@ class Router:
 
     # --- for sessions
 
-    def lend_replica(self, tried: set[str]) -> Lent | None:
-        """Lend a connection to the replica whose turn it is, None where all that are fit are in `tried`."""
-        while endpoint := self._picker.pick([each for each in self._watch.replicas() if each.name not in tried]):
+    def checkout_replica(self, tried: set[str]) -> PooledConnection | None:
+        """Check out a connection to the replica whose turn it is, None where all that are fit are in `tried`."""
+        while endpoint := self._picker.pick([each for each in self._monitor.replicas() if each.name not in tried]):
             began = time.monotonic()
             try:
-                return self._pool(endpoint, self._access.reader).lend()
+                return self._pool(endpoint, self._access.reader).checkout()
             except UnreachableError:
-                self._watch.look_at(endpoint.name, began)
+                self._monitor.check(endpoint.name, began)
             except PoolTimeoutError:
                 pass
             tried.add(endpoint.name)
         return None
 
-    def lend_source(self) -> Lent:
-        """Lend a connection to the server that takes writes; wait for one to take them where there is none.
+    def checkout_source(self) -> PooledConnection:
+        """Check out a connection to the server that takes writes; wait for one to take them where there is none.
 
         Raises:
             NoServerError: none did in time.
-            PoolTimeoutError: all connections to it are lent.
+            PoolTimeoutError: all connections to it are in use.
         """
-        lent: list[Lent] = []
+        pooled: list[PooledConnection] = []
         complaints: list[str] = []
 
         def look() -> bool:
             began = time.monotonic()
-            if endpoint := self._watch.source():
+            if endpoint := self._monitor.source():
                 try:
-                    lent.append(self._pool(endpoint, self._access.writer).lend())
+                    pooled.append(self._pool(endpoint, self._access.writer).checkout())
                 except UnreachableError as error:
                     complaints.append(str(error))
-                    self._watch.look_at(endpoint.name, began)
-            return bool(lent)
+                    self._monitor.check(endpoint.name, began)
+            return bool(pooled)
 
         try:
             wait_until("a server that takes writes", look, timeout_s=self.bounds.new_source, interval_s=0.05)
         except UsageError as error:
-            seen = [f"{name}: {each.why or 'takes no writes'}" for name, each in self.sightings().items()]
+            seen = [f"{name}: {each.why or 'takes no writes'}" for name, each in self.health().items()]
             raise NoServerError("; ".join([str(error), *(complaints[-1:] or seen)])) from error
-        return lent[0]
+        return pooled[0]
 
-    def run_on(self, lent: Lent, statement: str, parameters: Parameters = ()) -> Answer:
-        """Run one statement on a connection that is lent; where that breaks, look at its server at once.
+    def run_on(self, pooled: PooledConnection, statement: str, parameters: Parameters = ()) -> Answer:
+        """Run one statement on a connection that is checked out; where that breaks, its server is checked at once.
 
         Raises:
-            ConnectionGoneError, StatementError: as run() of the driver; the connection is lent again only if sound.
+            ConnectionGoneError, StatementError: as run() of the driver; the connection is reused only if sound.
         """
-        lent.count_statement()
+        pooled.count_statement()
         began = time.monotonic()
         try:
-            return run(lent.server, lent.connection, statement, parameters)
+            return run(pooled.server, pooled.connection, statement, parameters)
         except BaseException as error:
-            lent.broken = lent.broken or not is_sound_after(error)
+            pooled.broken = pooled.broken or not is_sound_after(error)
             if isinstance(error, ConnectionGoneError):
-                self._watch.look_at(lent.server, began)
+                self._monitor.check(pooled.server, began)
             raise
 
-    def look_again(self) -> None:
+    def recheck_servers(self) -> None:
         """Find out now who takes writes: the source has just refused one."""
-        self._watch.look_at_all()
+        self._monitor.check_all()
 
     def _pool(self, endpoint: Endpoint, account: Account) -> Pool:
         with self._lock:

@@ -12,7 +12,7 @@ from wavetank.client.splitting.errors import (
     RoutingError,
     TransactionLostError,
 )
-from wavetank.client.splitting.pools import Lent
+from wavetank.client.splitting.pools import PooledConnection
 from wavetank.client.splitting.settings import Bounds
 from wavetank.client.splitting.tokens import checked
 from wavetank.errors import UsageError
@@ -36,25 +36,25 @@ class Shared(Protocol):
     bounds: Bounds
     kinds: Kinds
 
-    def lend_replica(self, tried: set[str]) -> Lent | None:
-        """Lend a connection to the replica whose turn it is, None where all that are fit are in `tried`."""
+    def checkout_replica(self, tried: set[str]) -> PooledConnection | None:
+        """Check out a connection to the replica whose turn it is, None where all that are fit are in `tried`."""
 
-    def lend_source(self) -> Lent:
-        """Lend a connection to the server that takes writes.
+    def checkout_source(self) -> PooledConnection:
+        """Check out a connection to the server that takes writes.
 
         Raises:
             NoServerError: none did in time.
-            PoolTimeoutError: all connections to it are lent.
+            PoolTimeoutError: all connections to it are in use.
         """
 
-    def run_on(self, lent: Lent, statement: str, parameters: Parameters = ()) -> Answer:
-        """Run one statement on a connection that is lent.
+    def run_on(self, pooled: PooledConnection, statement: str, parameters: Parameters = ()) -> Answer:
+        """Run one statement on a connection that is checked out.
 
         Raises:
             ConnectionGoneError, StatementError: as run() of the driver.
         """
 
-    def look_again(self) -> None:
+    def recheck_servers(self) -> None:
         """Find out now who takes writes: the source has just refused one."""
 
 
@@ -68,9 +68,9 @@ class Session:
             UsageError: `after` is no set of GTIDs.
         """
         self._router = router
-        self._source: Lent | None = None
+        self._source: PooledConnection | None = None
         # A replica's, during a transaction that is read-only.
-        self._replica: Lent | None = None
+        self._replica: PooledConnection | None = None
         # The server's session holds what later statements may need: all go there.
         self._has_state = False
         # Why nothing more can be run: at all, and until the end of transaction()'s block.
@@ -110,7 +110,7 @@ class Session:
 
     @contextlib.contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Self]:
-        """Have a transaction, on the source, or on one replica if it is read-only; an exception undoes it.
+        """Begin a transaction, on the source, or on one replica if it is read-only; an exception undoes it.
 
         If the server goes away in it, every statement fails until its end: none is carried out outside of it.
 
@@ -137,7 +137,7 @@ class Session:
     def gtids(self) -> str:
         """The transactions that a read must see to see what this session wrote; for a later session's `after`."""
         if self._wrote:
-            source = self._source = self._source or self._lend_source()
+            source = self._source = self._source or self._checkout_source()
             try:
                 self._learn_gtids(source)
             except ConnectionGoneError as error:
@@ -147,39 +147,39 @@ class Session:
 
     def close(self) -> None:
         """Undo a transaction that is open, and give the connections back."""
-        for lent in (self._source, self._replica):
-            if lent:
-                lent.give_back()
+        for pooled in (self._source, self._replica):
+            if pooled:
+                pooled.checkin()
         self._source = self._replica = None
         self._over = "this session is closed"
 
     # --- what must be seen
 
-    def _learn_gtids(self, source: Lent) -> None:
-        """Know what a source has; the driver drops the GTID in its OK (session_track_gtids): all stands for ours."""
+    def _learn_gtids(self, source: PooledConnection) -> None:
+        """Read what a source has; the driver drops the GTID in its OK (session_track_gtids): all stands for ours."""
         self._gtids = str(self._router.run_on(source, _EXECUTED).value).replace("\n", "")
         self._wrote, self._wrote_on = False, ""
         self._caught_up = {source.connection}
 
-    def _lend_source(self) -> Lent:
-        """Lend a connection to a source that has all that this session must see.
+    def _checkout_source(self) -> PooledConnection:
+        """Check out a connection to a source that has all that this session must see.
 
         Raises:
             MissingTransactionsError: the one there is has not, also after it was waited for.
             NoServerError, PoolTimeoutError: there is none.
         """
-        lent = self._router.lend_source()
+        pooled = self._router.checkout_source()
         try:
-            self._demand_past(lent)
+            self._demand_past(pooled)
         except ConnectionGoneError as error:
-            lent.give_back()
+            pooled.checkin()
             raise NoServerError(str(error)) from error
         except BaseException:
-            lent.give_back()
+            pooled.checkin()
             raise
-        return lent
+        return pooled
 
-    def _demand_past(self, source: Lent) -> None:
+    def _demand_past(self, source: PooledConnection) -> None:
         if self._wrote_on not in ("", source.server):
             raise MissingTransactionsError(
                 f"this session wrote on {self._wrote_on}, which went away; whether {source.server}, which takes the "
@@ -196,13 +196,13 @@ class Session:
             "another session, without after="
         )
 
-    def _has_past(self, lent: Lent) -> bool:
+    def _has_past(self, pooled: PooledConnection) -> bool:
         """Say whether a server has what must be seen; wait for it a little."""
-        if not self._gtids or lent.connection in self._caught_up:
+        if not self._gtids or pooled.connection in self._caught_up:
             return True
-        if self._router.run_on(lent, _WAIT, [self._gtids, self._router.bounds.own_writes]).value != 0:
+        if self._router.run_on(pooled, _WAIT, [self._gtids, self._router.bounds.own_writes]).value != 0:
             return False
-        self._caught_up.add(lent.connection)
+        self._caught_up.add(pooled.connection)
         return True
 
     # --- on the source
@@ -210,13 +210,13 @@ class Session:
     def _in_transaction(self) -> bool:
         return self._source is not None and not self._source.broken and self._source.connection.in_transaction
 
-    def _is_bound(self, source: Lent) -> bool:
+    def _is_bound(self, source: PooledConnection) -> bool:
         """Return whether the server's session holds what another one would not have."""
         return self._has_state or self._in_block or source.connection.in_transaction
 
     def _on_source(self, kind: Kind, statement: str, parameters: Parameters) -> Answer:
         for _ in range(MOST_MOVES):
-            source = self._source = self._source or self._lend_source()
+            source = self._source = self._source or self._checkout_source()
             bound = self._is_bound(source)
             if kind is Kind.STATE:
                 self._has_state = source.touched = True
@@ -229,7 +229,7 @@ class Session:
                 if not takes_no_writes(error):
                     raise
                 self._learn_before_leaving(source)
-                self._router.look_again()
+                self._router.recheck_servers()
                 self._leave_source(source, bound=bound, why=f"{source.server} takes no writes any more")
             except ConnectionGoneError as error:
                 self._wrote = self._wrote or kind is not Kind.READ
@@ -241,16 +241,16 @@ class Session:
                 return answer
         raise NoServerError(f"{MOST_MOVES} servers that seemed to take writes refused this one")
 
-    def _learn_before_leaving(self, source: Lent) -> None:
+    def _learn_before_leaving(self, source: PooledConnection) -> None:
         """Ask a source that takes no writes any more what it has: the next one must have what was written here."""
         if self._wrote_on:
             with contextlib.suppress(ConnectionGoneError, StatementError):
                 self._learn_gtids(source)
 
-    def _leave_source(self, source: Lent, *, bound: bool, why: str) -> None:
+    def _leave_source(self, source: PooledConnection, *, bound: bool, why: str) -> None:
         """Give the source's connection up; where it held something that is now lost, the session is over."""
         source.broken = True
-        source.give_back()
+        source.checkin()
         self._source = None
         if self._has_state:
             self._over = f"{why}; what this session kept there is lost: begin another"
@@ -264,58 +264,58 @@ class Session:
 
     def _read(self, statement: str, parameters: Parameters) -> Answer:
         tried: set[str] = set()
-        while lent := self._lend_fresh_replica(tried):
-            tried.add(lent.server)
+        while pooled := self._checkout_fresh_replica(tried):
+            tried.add(pooled.server)
             try:
-                return self._router.run_on(lent, statement, parameters)
+                return self._router.run_on(pooled, statement, parameters)
             except ConnectionGoneError:
                 continue
             finally:
-                lent.give_back()
+                pooled.checkin()
         return self._read_source(statement, parameters)
 
-    def _lend_fresh_replica(self, tried: set[str]) -> Lent | None:
-        """Lend a replica that has what this session wrote; None where the one whose turn it is has not, or none is."""
-        while lent := self._router.lend_replica(tried):
+    def _checkout_fresh_replica(self, tried: set[str]) -> PooledConnection | None:
+        """Check out a replica that has what this session wrote; None where the next one in turn has not, or none is."""
+        while pooled := self._router.checkout_replica(tried):
             try:
-                if not self.gtids or self._has_past(lent):
-                    return lent
+                if not self.gtids or self._has_past(pooled):
+                    return pooled
             except ConnectionGoneError:
-                lent.give_back()
-                tried.add(lent.server)
+                pooled.checkin()
+                tried.add(pooled.server)
             except BaseException:
-                lent.give_back()
+                pooled.checkin()
                 raise
             else:
-                lent.give_back()
+                pooled.checkin()
                 return None
         return None
 
     def _read_source(self, statement: str, parameters: Parameters) -> Answer:
-        lent = self._source or self._lend_source()
+        pooled = self._source or self._checkout_source()
         try:
-            return self._router.run_on(lent, statement, parameters)
+            return self._router.run_on(pooled, statement, parameters)
         except ConnectionGoneError as error:
             raise NoServerError(f"{error}, and no replica was fit for the read") from error
         finally:
-            if lent is not self._source:
-                lent.give_back()
+            if pooled is not self._source:
+                pooled.checkin()
 
     def _begin_read_only(self, statement: str) -> Answer:
-        lent = self._lend_fresh_replica(set()) or self._lend_source()
-        self._replica = lent
-        return self._in_read_only_transaction(lent, statement, ())
+        pooled = self._checkout_fresh_replica(set()) or self._checkout_source()
+        self._replica = pooled
+        return self._in_read_only_transaction(pooled, statement, ())
 
-    def _in_read_only_transaction(self, lent: Lent, statement: str, parameters: Parameters) -> Answer:
+    def _in_read_only_transaction(self, pooled: PooledConnection, statement: str, parameters: Parameters) -> Answer:
         # What else it may run there, the server refuses: it may still set a variable.
-        lent.touched = True
+        pooled.touched = True
         try:
-            return self._router.run_on(lent, statement, parameters)
+            return self._router.run_on(pooled, statement, parameters)
         except ConnectionGoneError as error:
             why = f"{error}; begin the transaction again"
             self._doomed = why if self._in_block else ""
             raise TransactionLostError(why) from error
         finally:
-            if lent.broken or not lent.connection.in_transaction:
+            if pooled.broken or not pooled.connection.in_transaction:
                 self._replica = None
-                lent.give_back()
+                pooled.checkin()

@@ -38,7 +38,7 @@ class Access:
     Attributes:
         writer: for the source.
         reader: for replicas; give it no right to write.
-        watcher: looks at the servers, and reads the heartbeat where there is one.
+        watcher: makes the health checks, and reads the heartbeat where there is one.
         ca: the certificate that vouches for every server.
         heartbeat: a query for the age of the newest heartbeat in microseconds, '' where there is none. Without one
             no replica is left out for its lag.
@@ -54,7 +54,7 @@ class Access:
 
     def login(self, endpoint: Endpoint, account: Account) -> Login:
         """Return how `account` comes to a server."""
-        # Who only looks at the servers needs no right to the schema.
+        # A health check needs no right to the schema.
         database = "" if account == self.watcher else self.database
         return Login(endpoint.name, endpoint.port, account.user, account.password, self.ca, endpoint.host, database)
 
@@ -66,8 +66,8 @@ class Bounds:
     Attributes:
         lag: the age of a replica's newest heartbeat from which on it gets no reads. A healthy one is as old as
             the heart's period. Of an instance it is what bounds_of() says, not this default.
-        look: between two looks at a server.
-        look_timeout: for the answer to a look, whole seconds; after that the server is out.
+        look: between two health checks of a server.
+        look_timeout: for the answer to a health check, whole seconds; after that the server is out.
         statement: for the answer to a statement, whole seconds.
         own_writes: for a replica to catch up with what the session wrote; then the source is read.
         new_source: for a server that takes writes, while there is none.
@@ -90,7 +90,7 @@ class PoolSize:
         overflow: more of them at the most, closed when they come back.
         wait_s: for one to come back, in seconds.
         max_age_s: then a connection is replaced, in seconds.
-        ping_after_s: idle for longer than this, in seconds, a connection is pinged before it is lent.
+        ping_after_s: idle for longer than this, in seconds, a connection is pinged before it is used again.
     """
 
     kept: int = 5

@@ -7,7 +7,7 @@ from wavetank.drills.campaign.plan import Choice, Setting
 from wavetank.drills.drill import DrillModule
 from wavetank.drills.runner import all_drills
 from wavetank.drills.second_faults import possible
-from wavetank.drills.traffic.choosing import fitting_ways
+from wavetank.drills.traffic.choosing import fitting_routes
 from wavetank.errors import UsageError
 from wavetank.provision.planning import plan
 from wavetank.provision.proxy_images import why_no_proxysql
@@ -64,5 +64,5 @@ def _planned(say: Callable[[str], None]) -> Iterator[tuple[Setting, Topology]]:
 def _choices(setting: Setting, topology: Topology, drills: dict[str, DrillModule]) -> Iterator[Choice]:
     for name, module in drills.items():
         if module.concerns(topology):
-            ways = getattr(module, "ways", fitting_ways)(topology)
+            ways = getattr(module, "routes", fitting_routes)(topology)
             yield Choice(name, setting, ways, possible(topology, module.MENDED_BY))

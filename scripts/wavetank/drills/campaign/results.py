@@ -49,7 +49,7 @@ class Results:
     """The file of a campaign's results, a line each."""
 
     def __init__(self, path: Path) -> None:
-        """Know where they are kept."""
+        """Take the file in which they are kept."""
         self._path = path
         self._left = path.with_name("left-behind.txt")
 

@@ -14,8 +14,8 @@ from wavetank.drills.campaign.leftovers import end_orphans, left_behind
 from wavetank.drills.campaign.plan import Setting, Storm
 from wavetank.drills.campaign.progress import Progress
 from wavetank.drills.campaign.results import Result, Results
-from wavetank.drills.lent_instances import lent_instance, take_down_leftovers
 from wavetank.drills.runner import PAGE
+from wavetank.drills.temporary_instances import take_down_leftovers, temporary_instance
 from wavetank.errors import UsageError
 from wavetank.own_command import alone, end_running, last_line, run_command
 
@@ -85,7 +85,7 @@ class _Run:
         name = f"{PREFIX}{setting.slug}"
         while waiting and not self.over.is_set():
             try:
-                with lent_instance(name, lambda _: None, setting.options, own_session=True):
+                with temporary_instance(name, lambda _: None, setting.options, own_session=True):
                     while waiting and not self.over.is_set():
                         result = self._storm(waiting[0], name)
                         if self.over.is_set():

@@ -78,7 +78,8 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it: null where an outage had no end."""
         return {
-            **asdict(self.setting),
+            "receipts": self.setting.acknowledgements,
+            "via": self.setting.via,
             "name": self.setting.name,
             "passed": self.passed,
             "writes_s": _named(self.writes_s),

@@ -9,8 +9,8 @@ from typing import Any
 
 from wavetank.drills.comparing.figures import NO_END, Row, Run
 from wavetank.drills.comparing.settings import Plan, Setting
-from wavetank.drills.lent_instances import lent_instance, take_down_leftovers
 from wavetank.drills.runner import PAGE
+from wavetank.drills.temporary_instances import take_down_leftovers, temporary_instance
 from wavetank.errors import UsageError
 from wavetank.own_command import UP_TIMEOUT_S, alone, last_line, run_command
 
@@ -30,10 +30,10 @@ def run_all(plan: Plan, directory: Path, say: Say) -> list[Row]:
     runs: dict[Setting, list[Run]] = {setting: [] for setting in plan.settings}
     with alone("comparison"):
         take_down_leftovers(PREFIX)
-        for receipts in plan.receipts:
-            settings = [setting for setting in plan.settings if setting.receipts == receipts]
+        for acknowledgements in plan.acknowledgements:
+            settings = [setting for setting in plan.settings if setting.acknowledgements == acknowledgements]
             try:
-                with _instance(plan, receipts, say) as instance:
+                with _instance(plan, acknowledgements, say) as instance:
                     _take_turns(plan, settings, instance, directory, runs, say)
             except UsageError as refusal:
                 # What has been measured by then is worth a report; where nothing has, there is none to make.
@@ -56,12 +56,12 @@ def _take_turns(  # noqa: PLR0913, PLR0917 - all that a comparison is made of
             say(f"{setting.name}, run {number} of {plan.runs}: {_in_words(run)}")
 
 
-def _instance(plan: Plan, receipts: int, say: Say) -> contextlib.AbstractContextManager[str]:
-    """Lend an instance of the comparison's own, which is gone afterwards, also after Ctrl-C."""
-    name = f"{PREFIX}semi-sync-{receipts}" if receipts else f"{PREFIX}async"
+def _instance(plan: Plan, acknowledgements: int, say: Say) -> contextlib.AbstractContextManager[str]:
+    """Bring up an instance of the comparison's own, which is gone afterwards, also after Ctrl-C."""
+    name = f"{PREFIX}semi-sync-{acknowledgements}" if acknowledgements else f"{PREFIX}async"
     say(f"{name}: bringing a source and {plan.replicas} replicas up")
-    options = {"TOPOLOGY": plan.topology, "REPLICAS": str(plan.replicas), "SEMI_SYNC": str(receipts)}
-    return lent_instance(name, say, options)
+    options = {"TOPOLOGY": plan.topology, "REPLICAS": str(plan.replicas), "SEMI_SYNC": str(acknowledgements)}
+    return temporary_instance(name, say, options)
 
 
 def _run(plan: Plan, setting: Setting, instance: str, directory: Path) -> Run:

@@ -1,21 +1,21 @@
-"""The settings that are compared: how many receipts a commit waits for, and which way clients come."""
+"""The settings that are compared: how many acknowledgements a commit waits for, and which way clients come."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from wavetank.drills.runner import all_drills, find_drill
-from wavetank.drills.traffic.choosing import all_ways
+from wavetank.drills.traffic.choosing import all_routes
 from wavetank.errors import UsageError
 from wavetank.provision.planning import FIRST_PORT
 from wavetank.provision.proxy_images import why_no_proxysql
 from wavetank.topology.inventory import declared_topology
 from wavetank.topology.proxies import PROXYSQL
 
-RECEIPTS = (0, 1, 2)
-MOST_RECEIPTS = 5
+ACKNOWLEDGEMENTS = (0, 1, 2)
+MOST_ACKNOWLEDGEMENTS = 5
 MOST_RUNS = 50
-# All settings have the same servers: as many that a failover leaves enough of them to send two receipts.
+# All settings have the same servers: as many that a failover leaves enough of them to send two acknowledgements.
 LEAST_REPLICAS = 3
 
 
@@ -24,19 +24,19 @@ class Setting:
     """One of them.
 
     Attributes:
-        receipts: how many receipts a commit waits for, 0 for asynchronous replication.
-        via: the way from the clients to the servers, one of drills.traffic.ways.
+        acknowledgements: how many acknowledgements a commit waits for, 0 for asynchronous replication.
+        via: the way from the clients to the servers, one of drills.traffic.client_routes.
     """
 
-    receipts: int
+    acknowledgements: int
     via: str
 
     @property
     def replication(self) -> str:
         """The replication as people call it."""
-        if not self.receipts:
+        if not self.acknowledgements:
             return "asynchronous"
-        return f"semi-sync, {self.receipts} receipt{'s' if self.receipts > 1 else ''}"
+        return f"semi-sync, {self.acknowledgements} ack{'s' if self.acknowledgements > 1 else ''}"
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class Setting:
     @property
     def slug(self) -> str:
         """Both, as a file is named."""
-        return f"semi-sync-{self.receipts}-{self.via}" if self.receipts else f"async-{self.via}"
+        return f"semi-sync-{self.acknowledgements}-{self.via}" if self.acknowledgements else f"async-{self.via}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Plan:
         drill: the storm.
         topology: the inventory that every instance is brought up from.
         replicas: how many replicas each has.
-        receipts: which numbers of receipts; an instance each.
+        acknowledgements: which numbers of acknowledgements; an instance each.
         ways: which ways; all of them to the same instance.
         runs: how many runs of each setting.
         left_out: what was asked for, cannot be had here, and why; '' where that is nothing.
@@ -66,7 +66,7 @@ class Plan:
     drill: str
     topology: str
     replicas: int
-    receipts: tuple[int, ...]
+    acknowledgements: tuple[int, ...]
     ways: tuple[str, ...]
     runs: int
     left_out: str = ""
@@ -74,18 +74,18 @@ class Plan:
     @property
     def settings(self) -> list[Setting]:
         """All settings, in the order in which they are shown."""
-        return [Setting(receipts, via) for receipts, via in product(self.receipts, self.ways)]
+        return [Setting(acknowledgements, via) for acknowledgements, via in product(self.acknowledgements, self.ways)]
 
 
 def make_plan(  # noqa: PLR0913 - what a person may say of a comparison, and how it is told
-    drill: str, *, runs: str, receipts: str, ways: str, plain: str, say: Callable[[str], None]
+    drill: str, *, runs: str, acknowledgements: str, ways: str, plain: str, say: Callable[[str], None]
 ) -> Plan:
     """Return what is compared, or refuse before anything is brought up.
 
     Args:
         drill: the storm.
         runs: how many of each setting.
-        receipts: numbers separated by commas, '' for the usual ones.
+        acknowledgements: numbers separated by commas, '' for the usual ones.
         ways: names separated by commas, '' for all.
         plain: the topology where no proxy is needed.
         say: is told what is left out.
@@ -96,10 +96,10 @@ def make_plan(  # noqa: PLR0913 - what a person may say of a comparison, and how
     _refuse_unfit(drill, plain)
     if not runs.isdecimal() or not 1 <= int(runs) <= MOST_RUNS:
         raise UsageError(f"runs={runs} is not a number from 1 to {MOST_RUNS}")
-    numbers = _numbers(receipts)
-    names = tuple(dict.fromkeys(_split(ways))) or tuple(all_ways())
-    if unknown := [name for name in names if name not in all_ways()]:
-        raise UsageError(f"via={unknown[0]} is no way to the servers; there are: {', '.join(all_ways())}")
+    numbers = _numbers(acknowledgements)
+    names = tuple(dict.fromkeys(_split(ways))) or tuple(all_routes())
+    if unknown := [name for name in names if name not in all_routes()]:
+        raise UsageError(f"via={unknown[0]} is no way to the servers; there are: {', '.join(all_routes())}")
     left_out = ""
     if PROXYSQL in names and (reason := why_no_proxysql()):
         names = tuple(name for name in names if name != PROXYSQL)
@@ -126,6 +126,6 @@ def _split(text: str) -> Sequence[str]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     for part in _split(text):
-        if not part.isdecimal() or int(part) > MOST_RECEIPTS:
-            raise UsageError(f"semi_sync={part} is not a number of receipts from 0 to {MOST_RECEIPTS}")
-    return tuple(sorted({int(part) for part in _split(text)})) or RECEIPTS
+        if not part.isdecimal() or int(part) > MOST_ACKNOWLEDGEMENTS:
+            raise UsageError(f"semi_sync={part} is not a number of acknowledgements from 0 to {MOST_ACKNOWLEDGEMENTS}")
+    return tuple(sorted({int(part) for part in _split(text)})) or ACKNOWLEDGEMENTS

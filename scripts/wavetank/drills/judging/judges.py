@@ -1,15 +1,15 @@
-"""The one judge: of what was kept of a drill, it says what went wrong and what was measured. Pure: asks nobody."""
+"""The one judge: of the history of a drill it says what went wrong and what was measured. Pure: asks nobody."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from wavetank.drills.judging import of_clients, of_conflicts, of_customers
-from wavetank.drills.judging.declared import CLIENTS, CONFLICTS, CUSTOMERS, Declared
-from wavetank.drills.judging.found import Found
-from wavetank.drills.judging.kept import HELD_FILE, OPERATIONS_FILE, Kept
+from wavetank.drills.judging.drill_spec import CLIENTS, CONFLICTS, CUSTOMERS, DrillSpec
+from wavetank.drills.judging.history import HELD_FILE, OPERATIONS_FILE, DrillHistory
+from wavetank.drills.judging.judge_result import JudgeResult
 
-_JUDGES: dict[str, Callable[[Kept], Found]] = {
+_JUDGES: dict[str, Callable[[DrillHistory], JudgeResult]] = {
     CLIENTS: of_clients.judge,
     CUSTOMERS: of_customers.judge,
     CONFLICTS: of_conflicts.judge,
@@ -28,7 +28,7 @@ class Judgement:
         verdict: the figures as they were computed.
     """
 
-    declared: Declared
+    declared: DrillSpec
     failures: tuple[str, ...]
     facts: Mapping[str, Any]
     figures: Mapping[str, Any]
@@ -76,14 +76,14 @@ def _inline(value: object) -> str:
     return ", ".join(f"{key} {inner}" for key, inner in value.items()) if isinstance(value, dict) else str(value)
 
 
-def judge(kept: Kept) -> Judgement:
+def judge(history: DrillHistory) -> Judgement:
     """Return the verdict on a drill's history."""
-    found = _JUDGES[kept.declared.kind](kept)
-    failures = (*kept.declared.witnessed, *_contradicted(kept.declared), *_miscounted(kept), *found.failures)
-    return Judgement(kept.declared, failures, found.facts, found.figures, found.verdict)
+    found = _JUDGES[history.declared.kind](history)
+    failures = (*history.declared.witnessed, *_contradicted(history.declared), *_miscounted(history), *found.failures)
+    return Judgement(history.declared, failures, found.facts, found.figures, found.verdict)
 
 
-def _contradicted(declared: Declared) -> Iterator[str]:
+def _contradicted(declared: DrillSpec) -> Iterator[str]:
     if declared.promises.may_lose and declared.semi_sync:
         yield (
             f"it is declared that writes may be lost, and that a commit waited for {declared.semi_sync} "
@@ -91,11 +91,11 @@ def _contradicted(declared: Declared) -> Iterator[str]:
         )
 
 
-def _miscounted(kept: Kept) -> Iterator[str]:
+def _miscounted(history: DrillHistory) -> Iterator[str]:
     """Yield which file has not as many lines as it had when the drill ended."""
-    declared, held = kept.declared, None if kept.held is None else len(kept.held)
+    declared, held = history.declared, None if history.held is None else len(history.held)
     for name, there, known in (
-        (OPERATIONS_FILE, len(kept.operations), declared.operations),
+        (OPERATIONS_FILE, len(history.operations), declared.operations),
         (HELD_FILE, held, declared.held),
     ):
         if there != known:

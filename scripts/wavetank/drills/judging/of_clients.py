@@ -3,32 +3,32 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from wavetank.drills.judging.found import Found, odd_clients, served_facts
-from wavetank.drills.judging.kept import Kept
+from wavetank.drills.judging.history import DrillHistory
+from wavetank.drills.judging.judge_result import JudgeResult, availability_facts, odd_clients
 from wavetank.drills.judging.records import Row
 from wavetank.drills.traffic import verdict
 from wavetank.drills.traffic.log import WRITE, Operation
 from wavetank.errors import UsageError
 
 
-def judge(kept: Kept) -> Found:
+def judge(history: DrillHistory) -> JudgeResult:
     """Judge by the log and by what the source holds.
 
     Raises:
         UsageError: nothing is declared of what the clients offered.
     """
-    declared = kept.declared
+    declared = history.declared
     if declared.load is None:
         raise UsageError(f"nothing is declared of the load of {declared.drill}")
-    operations = kept.operations_of(Operation)
-    held = None if kept.held is None else [row.id for row in kept.held_of(Row)]
+    operations = history.operations_of(Operation)
+    held = None if history.held is None else [row.id for row in history.held_of(Row)]
     found = verdict.judge(operations, held, declared.load, declared.storm_s, declared.mended_s)
     failures = [
         *odd_clients((each.client for each in operations), declared),
         *_impossible(operations),
         *verdict.failures(found, declared.promises, declared.thresholds),
     ]
-    return Found(failures, _facts(found) | served_facts(found, declared), found.as_dict(), found)
+    return JudgeResult(failures, _facts(found) | availability_facts(found, declared), found.as_dict(), found)
 
 
 def _impossible(operations: Sequence[Operation]) -> Iterator[str]:

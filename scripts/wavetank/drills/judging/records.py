@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from wavetank.conflicts.workload import Planned
-from wavetank.drills.judging.declared import CLIENTS, CONFLICTS, CUSTOMERS
+from wavetank.drills.judging.drill_spec import CLIENTS, CONFLICTS, CUSTOMERS
 from wavetank.drills.traffic.log import Operation
-from wavetank.drills.traffic.shop_log import Counted, Held, Look, Write
+from wavetank.drills.traffic.shop_log import Counted, Held, Read, Write
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Labelled:
 # Planned is a conflict that was planned among the operations, and one that was found among what is held.
 OPERATIONS: dict[str, tuple[type, ...]] = {
     CLIENTS: (Operation,),
-    CUSTOMERS: (Write, Look),
+    CUSTOMERS: (Write, Read),
     CONFLICTS: (Told, Planned, Harmless),
 }
 HELD: dict[str, tuple[type, ...]] = {

@@ -13,9 +13,9 @@ from pathlib import Path
 from markupsafe import Markup
 
 from wavetank.change.timeline import Step
-from wavetank.drills.judging.declared import CLIENTS
+from wavetank.drills.judging.drill_spec import CLIENTS
+from wavetank.drills.judging.history import DrillHistory, read_history
 from wavetank.drills.judging.judges import judge
-from wavetank.drills.judging.kept import Kept, read_kept
 from wavetank.drills.reporting.drawn import Drawing
 from wavetank.drills.reporting.page import rendered
 from wavetank.drills.reporting.plots import HEIGHT, WIDTH
@@ -48,21 +48,21 @@ class Box:
 class Drill:
     """What a report's directory says of a drill with clients."""
 
-    kept: Kept
+    history: DrillHistory
     recorded: Recorded
     started: str
 
     @property
     def source_before(self) -> str:
         """Who acknowledged most writes before the storm."""
-        return self._taker(before=True)
+        return self._most_acknowledging(before=True)
 
     @property
     def source_after(self) -> str:
         """Who acknowledged most writes from the moment on that it was mended."""
-        return self._taker(before=False)
+        return self._most_acknowledging(before=False)
 
-    def _taker(self, *, before: bool) -> str:
+    def _most_acknowledging(self, *, before: bool) -> str:
         writes = [each for each in self.recorded.operations_of(WRITE) if each.acknowledged]
         recorded = self.recorded
         counted = Counter(
@@ -79,25 +79,25 @@ def read_drill(directory: Path) -> Drill:
     Raises:
         UsageError: it is no drill's report, or one without clients who write and read.
     """
-    kept = read_kept(directory)
-    if kept.declared.kind != CLIENTS:
+    history = read_history(directory)
+    if history.declared.kind != CLIENTS:
         raise UsageError(
-            f"{kept.declared.drill} has no clients who write and read all the time: there is no plot of it"
+            f"{history.declared.drill} has no clients who write and read all the time: there is no plot of it"
         )
     try:
         report = json.loads((directory / "report.json").read_text())
     except (OSError, ValueError) as error:
         raise UsageError(f"{directory} has no report.json that can be read: {error}") from None
     recorded = Recorded(
-        kept.operations_of(Operation),
+        history.operations_of(Operation),
         (),
-        kept.declared.storm_s,
-        kept.declared.mended_s,
+        history.declared.storm_s,
+        history.declared.mended_s,
         tuple(_steps(report["facts"].get("steps", ()))),
-        judge(kept).verdict,
-        kept.declared.promises,
+        judge(history).verdict,
+        history.declared.promises,
     )
-    return Drill(kept, recorded, report["started"])
+    return Drill(history, recorded, report["started"])
 
 
 def _steps(lines: Sequence[str]) -> Iterator[Step]:
@@ -122,7 +122,7 @@ def drill_picture(drill: Drill, topology: Topology) -> str:
     return rendered(
         "picture.svg.j2",
         drill=drill,
-        declared=drill.kept.declared,
+        declared=drill.history.declared,
         verdict=drill.recorded.verdict,
         topology=topology,
         boxes=boxes,
@@ -143,7 +143,7 @@ CLIENT_BOX = "clients"
 
 def _fronts(drill: Drill, topology: Topology) -> list[str]:
     """Return the proxies that the clients came through."""
-    return [proxy.name for proxy in topology.proxies if proxy.kind in drill.kept.declared.via]
+    return [proxy.name for proxy in topology.proxies if proxy.kind in drill.history.declared.via]
 
 
 def _boxes(drill: Drill, topology: Topology) -> Iterator[Box]:
@@ -151,7 +151,7 @@ def _boxes(drill: Drill, topology: Topology) -> Iterator[Box]:
     placed = dict(_placed(topology))
     height = max(y for _, y in placed.values())
     first = 2 if fronts else 1
-    ways = " and ".join("wavetank.routing" if way == "routing" else way for way in drill.kept.declared.via)
+    ways = " and ".join("wavetank.routing" if way == "routing" else way for way in drill.history.declared.via)
     yield Box(CLIENT_BOX, ways, "client", 0, height / 2)
     for number, name in enumerate(fronts):
         yield Box(name, "proxy", "proxy", COLUMN, height / 2 + (number - (len(fronts) - 1) / 2) * ROW)

@@ -8,13 +8,13 @@ from itertools import combinations
 from typing import Any
 
 from wavetank.conflicts.record import Recorded
-from wavetank.conflicts.resolve import MANUAL, look, read_strategy, resolve
+from wavetank.conflicts.resolve import MANUAL, find_open_conflicts, read_strategy, resolve
 from wavetank.conflicts.survey import peer_names, recorder
 from wavetank.conflicts.workload import SCHEMA, TABLES, Planned, make_workload
 from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt, demand_green
-from wavetank.drills.judging.declared import CONFLICTS, Declared
+from wavetank.drills.judging.drill_spec import CONFLICTS, DrillSpec
+from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import Judgement
-from wavetank.drills.judging.kept import Kept
 from wavetank.drills.judging.records import Harmless, Labelled, Told
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UnreachableError, UsageError
@@ -36,7 +36,7 @@ def concerns(topology: Topology) -> bool:
     return len([node for node in topology.peers if not node.passive]) > 1
 
 
-def ways(_: Topology) -> tuple[str, ...]:
+def routes(_: Topology) -> tuple[str, ...]:
     """Say that there is nothing to choose: each source is written to directly."""
     return ()
 
@@ -50,7 +50,7 @@ class ConflictDrill:
     """Sources cut from each other, writes that conflict and writes that do not, then detection and resolution."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know what will happen; nothing is touched yet."""
+        """Read the strategy; nothing is changed yet."""
         self._servers = servers
         self._strategy = read_strategy(options.strategy, servers.topology)
         self._say = say
@@ -73,7 +73,7 @@ class ConflictDrill:
     def baseline(self) -> None:
         """Demand a green instance without open conflicts, and give every server the same rows."""
         demand_green(self._servers)
-        if still_open := look(self._servers):
+        if still_open := find_open_conflicts(self._servers):
             raise UsageError(f"{len(still_open)} conflicts are open before the storm: make conflicts lists them")
         server = recorder(self._servers)
         server.execute(f"DROP SCHEMA IF EXISTS {SCHEMA}", f"CREATE SCHEMA {SCHEMA}", *TABLES)
@@ -81,7 +81,7 @@ class ConflictDrill:
             for statement, values in self._workload.base:
                 query_on(connection, statement, values, node=server.name)
         self._wait_until_settled()
-        look(self._servers)
+        find_open_conflicts(self._servers)
 
     def storm(self) -> None:
         """Cut every source from every other, and let all of them write at once."""
@@ -110,7 +110,7 @@ class ConflictDrill:
         self._wait_until_settled()
         self.facts["stopped by replication"] = self._stopped() or "nothing"
         started = time.monotonic()
-        self._found = [conflict for conflict in look(self._servers) if conflict.schema_name == SCHEMA]
+        self._found = [conflict for conflict in find_open_conflicts(self._servers) if conflict.schema_name == SCHEMA]
         self.facts["detection"] = f"{time.monotonic() - started:.3f} s"
         if self._strategy.name == MANUAL:
             self.facts["resolution"] = "left to you: make conflicts lists them and says what to run"
@@ -158,7 +158,7 @@ class ConflictDrill:
         """Heal the network, also where the storm did not come so far."""
         network.heal(self._containers)
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         """Return what was planned and told, and what was found and is held by each source."""
         workload = self._workload
         harmless = [Harmless(code, label) for code, label in workload.harmless.items()]
@@ -169,7 +169,7 @@ class ConflictDrill:
             self._wrong,
         )
         attempt("asking the checks", self._ask_checks, self._wrong)
-        declared = Declared(
+        declared = DrillSpec(
             instance=self._servers.topology.instance,
             kind=CONFLICTS,
             promises=PROMISES,
@@ -178,7 +178,7 @@ class ConflictDrill:
             resolved=self._resolved,
             witnessed=tuple(self._wrong),
         )
-        return Kept(declared, [*self._told, *workload.planned, *harmless], held[0] if held else None)
+        return DrillHistory(declared, [*self._told, *workload.planned, *harmless], held[0] if held else None)
 
     def _ask_checks(self) -> None:
         # Conflicts that are left to a person leave sources that differ.
@@ -203,8 +203,8 @@ class ConflictDrill:
         return {}
 
     def recorded(self, _: Judgement) -> None:
-        """Have nothing for plots: the storm is about rows, not about time."""
+        """Return None, as there is nothing to plot: the storm is about rows, not about time."""
 
-    def calm(self) -> None:
+    def revert_faults(self) -> None:
         """Heal the network."""
         network.heal(self._containers)

@@ -45,7 +45,7 @@ class FullDisk(OutageDrill):
     """A source that waits for somebody to free some space, and is replaced instead."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know whose disk; nothing is touched yet."""
+        """Choose the server; nothing is changed yet."""
         self._source = servers.topology.sources[0].name
         self._disk: disk.Disk | None = None
         self._since = ""
@@ -127,5 +127,5 @@ def open_again(servers: Servers, name: str) -> None:
         if drift.node == name:
             servers[name].execute(*drift.statements)
     wait_for_replication(servers)
-    # The checks look at what was written a moment ago, too: a heartbeat, receipts.
+    # The checks look at what was written a moment ago, too: a heartbeat, acknowledgements.
     wait_until("every check to be green", lambda: ask_all(servers).proven, timeout_s=SETTLE_S, interval_s=0.5)

@@ -6,7 +6,7 @@ from functools import partial
 from wavetank.change.failover.candidate_selection import choose
 from wavetank.change.failover.detection import ask_witnesses
 from wavetank.change.timeline import Step, Timeline
-from wavetank.drills.drill import Drill, Options, Say, rest
+from wavetank.drills.drill import Drill, Options, Say, let_traffic_run
 from wavetank.drills.outage import DETECT_S, OutageDrill
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.lag import Lag, lags
@@ -51,10 +51,10 @@ class LaggingReplica(OutageDrill):
     """One replica is late for a while; nobody else is."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know which one; nothing is touched yet."""
+        """Choose the replica; nothing is changed yet."""
         self._node = first_replica(servers.topology)
         self._chosen = ""
-        self._calm_s = 0.0
+        self._ended_s = 0.0
         super().__init__(
             servers,
             options,
@@ -78,10 +78,10 @@ class LaggingReplica(OutageDrill):
         timeline.add(f"{self._node.name} is {self._behind_s():.1f} s behind")
         self._chosen = candidate(servers)
         timeline.add(f"a failover now would take {self._chosen or 'nobody'}")
-        rest(LAST_S)
+        let_traffic_run(LAST_S)
         set_delay(servers[self._node.name], 0)
         timeline.add(f"{self._node.name} applies at once again")
-        self._calm_s = time.monotonic()
+        self._ended_s = time.monotonic()
         wait_until(
             f"{self._node.name} to catch up",
             lambda: self._behind_s() < CAUGHT_UP_S,
@@ -103,7 +103,7 @@ class LaggingReplica(OutageDrill):
         late = self._lags(self._node.name, self._storm_s)
         behind = most_behind(self._lag.seen, self._traffic.log, self._storm_s)
         worst_s = behind.get(self._node.name, 0.0)
-        after = [lag.behind_s for lag in late if lag.at_s >= self._calm_s > 0]
+        after = [lag.behind_s for lag in late if lag.at_s >= self._ended_s > 0]
         self.facts |= {
             "candidate": self._chosen or "nobody",
             f"lag of {self._node.name}": self._over_time(late),

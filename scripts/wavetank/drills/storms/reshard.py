@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from wavetank.checks.asking import ask_all
 from wavetank.client.shards import connect
-from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt, rest
-from wavetank.drills.judging.declared import CUSTOMERS, Declared
+from wavetank.drills.drill import Drill, Options, Say, after_the_storm, attempt, let_traffic_run
+from wavetank.drills.judging.drill_spec import CUSTOMERS, DrillSpec
+from wavetank.drills.judging.history import DrillHistory
 from wavetank.drills.judging.judges import Judgement
-from wavetank.drills.judging.kept import Kept
 from wavetank.drills.second_faults import mend, run_to_end
 from wavetank.drills.traffic.promises import Promises
-from wavetank.drills.traffic.proxied import refuse_way, through_proxies
+from wavetank.drills.traffic.proxied import refuse_route, through_proxies
 from wavetank.drills.traffic.shop import ShopTraffic
 from wavetank.drills.traffic.shop_log import Counted, Held
 from wavetank.drills.traffic.shop_verdict import longest_wait_ms
@@ -35,7 +35,7 @@ STORM = "A shard is added and taken away again while customers order, change and
 PROMISES = Promises(own_writes=True)
 MENDED_BY = "reshard"
 # How long the customers order before, between and after.
-REST_S = 3.0
+TRAFFIC_S = 3.0
 MOST_S = 3600.0
 
 
@@ -44,19 +44,19 @@ def concerns(topology: Topology) -> bool:
     return len(topology.shards) > 1
 
 
-def ways(topology: Topology) -> tuple[str, ...]:
+def routes(topology: Topology) -> tuple[str, ...]:
     """Return how customers can come: '' is by the client library."""
     return ("", PROXYSQL) if proxysqls(topology.proxies) else ("",)
 
 
 def prepare(servers: Servers, options: Options, say: Say) -> Drill:
-    """Know how many shards there are; the seed says who orders what.
+    """Return the drill; the seed says who orders what.
 
     Raises:
         UsageError: customers come neither by the client library nor through a ProxySQL.
     """
     if options.via:
-        refuse_way(options.via, servers.topology)
+        refuse_route(options.via, servers.topology)
     return ReshardDrill(servers, options, say)
 
 
@@ -64,7 +64,7 @@ class ReshardDrill:
     """One shard more and back, under writes and reads through wavetank.client.shards."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know what will happen; nothing is touched yet."""
+        """Take the options; nothing is changed yet."""
         self._instance = servers.topology.instance
         self._options = options
         self._say = say
@@ -96,19 +96,19 @@ class ReshardDrill:
         self._traffic = ShopTraffic(proxied or self._shards, self._options.seed, across=proxied is None)
         self._traffic.open()
         self._traffic.start()
-        rest(REST_S)
+        let_traffic_run(TRAFFIC_S)
 
     def storm(self) -> None:
         """Add a shard."""
         self._storm_s = time.monotonic()
         self._reshard(self._count + 1)
-        rest(REST_S)
+        let_traffic_run(TRAFFIC_S)
 
     def recovery(self) -> None:
         """Take it away again, and let the customers come to their end."""
         self._reshard(self._count)
         self._mended_s = time.monotonic()
-        rest(REST_S)
+        let_traffic_run(TRAFFIC_S)
         traffic = self._running
         wait_until(
             f"{self._options.operations} writes", lambda: len(traffic.writes) >= self._options.operations,
@@ -161,7 +161,7 @@ class ReshardDrill:
             found = catalogue.read().map
             return {each.customer: found.shard_of(each.key) for each in self._running.buyers}
 
-    def kept(self) -> Kept:
+    def history(self) -> DrillHistory:
         """Return what the customers asked for, and what the shards hold of it."""
         traffic = self._running
         held: list[list[object]] = []
@@ -171,7 +171,7 @@ class ReshardDrill:
         attempt("removing the customers", traffic.close, wrong)
         attempt("asking the checks", lambda: wrong.extend(self._ask_checks()), wrong)
         load = traffic.load
-        declared = Declared(
+        declared = DrillSpec(
             instance=self._instance,
             kind=CUSTOMERS,
             promises=PROMISES.in_force(self._semi_sync, own_writes=PROMISES.own_writes),
@@ -183,7 +183,7 @@ class ReshardDrill:
             mended_s=self._mended_s or load.ended_s,
             witnessed=(*traffic.faults, *wrong),
         )
-        return Kept(declared, [*traffic.writes, *traffic.looks], held[0] if held else None)
+        return DrillHistory(declared, [*traffic.writes, *traffic.reads], held[0] if held else None)
 
     def _held(self) -> list[object]:
         with Servers(Instance(self._instance).topology()) as servers:
@@ -202,7 +202,7 @@ class ReshardDrill:
     def recorded(self, _: Judgement) -> None:
         """Leave no plot: the log of its customers is of another shape."""
 
-    def calm(self) -> None:
+    def revert_faults(self) -> None:
         """End the traffic, and remove its customers where the drill did not come so far."""
         if self._traffic:
             self._traffic.stop()

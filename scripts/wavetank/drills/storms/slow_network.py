@@ -4,7 +4,7 @@ import time
 from functools import partial
 
 from wavetank.change.timeline import Step, Timeline
-from wavetank.drills.drill import Drill, Options, Say, rest
+from wavetank.drills.drill import Drill, Options, Say, let_traffic_run
 from wavetank.drills.outage import OutageDrill
 from wavetank.drills.storms.source_killed import concerns
 from wavetank.drills.traffic.log import READ, WRITE
@@ -37,10 +37,10 @@ class SlowNetwork(OutageDrill):
     """A source that everybody reaches late."""
 
     def __init__(self, servers: Servers, options: Options, say: Say) -> None:
-        """Know whose network; nothing is touched yet."""
+        """Choose the server; nothing is changed yet."""
         self._container = servers.topology.container(servers.topology.sources[0])
         self._lost = 0
-        self._calm_s = 0.0
+        self._ended_s = 0.0
         super().__init__(
             servers,
             options,
@@ -59,10 +59,10 @@ class SlowNetwork(OutageDrill):
         """Replace nobody, since the source is not gone; then wait until replication is itself again."""
         timeline = Timeline()
         timeline.add("the source's network is slow")
-        rest(LAST_S)
+        let_traffic_run(LAST_S)
         self._lost = network.packets_lost(self._container)
         network.quicken([self._container])
-        self._calm_s = time.monotonic()
+        self._ended_s = time.monotonic()
         timeline.add("the network is itself again")
         wait_until("all to replicate", lambda: all_replicate(servers), timeout_s=SETTLE_S, interval_s=0.05)
         timeline.add("all replicate")
@@ -70,11 +70,11 @@ class SlowNetwork(OutageDrill):
 
     def shortcomings(self) -> list[str]:
         """Say how much was done meanwhile; a network that lost no packet was not slow."""
-        log, storm_s, calm_s = self._traffic.log, self._storm_s, self._calm_s
-        if calm_s:
+        log, storm_s, ended_s = self._traffic.log, self._storm_s, self._ended_s
+        if ended_s:
             self.facts["during"] = (
-                f"{per_second(log.all(), WRITE, storm_s, calm_s):.0f} writes and "
-                f"{per_second(log.all(), READ, storm_s, calm_s):.0f} reads a second"
+                f"{per_second(log.all(), WRITE, storm_s, ended_s):.0f} writes and "
+                f"{per_second(log.all(), READ, storm_s, ended_s):.0f} reads a second"
             )
         behind = most_behind(self._lag.seen, log, storm_s)
         self.facts["most behind"] = {name: f"{behind_s:.3f} s" for name, behind_s in behind.items()}

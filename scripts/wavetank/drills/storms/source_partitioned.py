@@ -7,8 +7,8 @@ from wavetank.change.timeline import Step, Timeline
 from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import DETECT_S, OutageDrill, failover_of, replace_source
 from wavetank.drills.storms.source_killed import concerns
+from wavetank.drills.traffic.client_route import DIRECT
 from wavetank.drills.traffic.promises import Promises
-from wavetank.drills.traffic.way import DIRECT
 from wavetank.machine import network
 from wavetank.servers.node import Servers
 from wavetank.waiting import wait_until

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from wavetank.drills.traffic.choosing import open_way
+from wavetank.drills.traffic.choosing import open_route
+from wavetank.drills.traffic.client_route import DIRECT, Session
 from wavetank.drills.traffic.load import Load, ticks
 from wavetank.drills.traffic.log import READ, WRITE, Operation, OperationLog
 from wavetank.drills.traffic.table import INSERT, NEWEST, TABLE, held_ids
 from wavetank.drills.traffic.threads import Workers
-from wavetank.drills.traffic.way import DIRECT, Session
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Servers, StatementError
 
@@ -44,10 +44,10 @@ class Traffic:
     """Writers and readers, as many of each; use it as a context, so that they end with it."""
 
     def __init__(self, servers: Servers, log: OperationLog | None = None, ways: Sequence[str] = (DIRECT,)) -> None:
-        """Know whom to write to, the clients in turn by each of `ways`; nothing is sent yet."""
+        """Take the servers, the clients in turn by each of `ways`; nothing is sent yet."""
         self.log = log or OperationLog()
         self._servers = servers
-        self._ways = [open_way(name, servers) for name in ways]
+        self._ways = [open_route(name, servers) for name in ways]
         self._names = {node.server_id: node.name for node in servers.topology.nodes}
         self._ids = itertools.count(1)
         self._ids_lock = threading.Lock()
@@ -120,9 +120,9 @@ class Traffic:
     def _ask(self, asked: Asked, session: Session, statement: str, *values: int) -> None:
         id_, server, sent_s, error = asked.id, session.asks, time.monotonic(), ""
         try:
-            rows, taker = session.run(statement, *values)
-            id_, taker = (int(rows[0]["id"]), int(rows[0]["taker"])) if rows else (id_, taker)
-            server = self._names.get(taker, f"server {taker}")
+            rows, server_id = session.run(statement, *values)
+            id_, server_id = (int(rows[0]["id"]), int(rows[0]["taker"])) if rows else (id_, server_id)
+            server = self._names.get(server_id, f"server {server_id}")
         except StatementError as refusal:
             error = f"error {refusal.errno}"
         except UnreachableError as lost:

@@ -46,7 +46,7 @@ class LagSampler:
     """Asks every server of a topology what it holds, each in a thread of its own: a frozen one delays no other."""
 
     def __init__(self, servers: Servers, interval_s: float = INTERVAL_S) -> None:
-        """Know whom to ask, and how many seconds to pause in between; nobody is asked yet."""
+        """Take the servers and the pause between two samples in seconds; nothing is sampled yet."""
         self._servers = [servers[node.name] for node in servers.topology.nodes]
         self._interval_s = interval_s
         self._seen: list[Seen] = []

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wavetank.client.shards.known import KnownMap
-from wavetank.drills.traffic.way import PATIENCE_S
+from wavetank.client.shards.cached_map import CachedMap
+from wavetank.drills.traffic.client_route import PATIENCE_S
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.accounts import APP_ACCOUNT
 from wavetank.servers.node import Connection, Parameters, Row, Server, StatementError, query_on
@@ -47,7 +47,7 @@ class Session:
     """A transaction on one shard, while its gates are held."""
 
     def __init__(self, connection: Connection, shard: int) -> None:
-        """Know the connection."""
+        """Take the connection."""
         self._connection = connection
         self.shard = shard
 
@@ -84,12 +84,12 @@ class ProxiedShards:
         self._all: list[Connection] = []
         self.new_id = shards.new_id
         self.assign = shards.assign
-        self._known = KnownMap(self._ask, instance)
+        self._cached_map = CachedMap(self._ask, instance)
 
     @property
     def published(self) -> PublishedMap:
         """The map as it is known here."""
-        return self._known.current
+        return self._cached_map.current
 
     def close(self) -> None:
         """Close every connection."""
@@ -99,7 +99,7 @@ class ProxiedShards:
 
     @contextlib.contextmanager
     def at(self, key: Any) -> Iterator[Session]:  # noqa: ANN401
-        """Have a transaction where the key's rows are; raises what transaction() does."""
+        """Begin a transaction where the key's rows are; raises what transaction() does."""
         with self.transaction([key]) as session:
             yield session
 
@@ -110,7 +110,7 @@ class ProxiedShards:
 
     @contextlib.contextmanager
     def transaction(self, keys: Iterable[Any], *, across: bool = False) -> Iterator[Session]:
-        """Have a transaction for keys that are all on one shard; it is committed at the end, undone by an exception.
+        """Begin a transaction for keys that are all on one shard; it is committed at the end, undone by an exception.
 
         Raises:
             UsageError: `across` is asked for, which is the library's.
@@ -150,7 +150,7 @@ class ProxiedShards:
 
         def attempt() -> Session | None:
             nonlocal complaint
-            published = self._known.current
+            published = self._cached_map.current
             shards = {published.map.shard_of(key) for key in keys}
             if len(shards) != 1:
                 raise AcrossShardsError(f"the keys {keys} are on {len(shards)} shards")
@@ -163,7 +163,7 @@ class ProxiedShards:
                 self._drop(number)
                 complaint = str(error)
                 if wanted := _WANTED.search(complaint):
-                    self._known.wait_for(int(wanted[1]))
+                    self._cached_map.wait_for(int(wanted[1]))
                 return None
             return session
 
@@ -190,7 +190,7 @@ class ProxiedShards:
             connection.close()
 
 
-def refuse_way(via: str, topology: Topology) -> None:
+def refuse_route(via: str, topology: Topology) -> None:
     """Refuse a way by which no customers of shards come.
 
     Raises:

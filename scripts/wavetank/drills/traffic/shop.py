@@ -1,4 +1,4 @@
-"""Customers of a sharded shop who order, change and cancel at a steady rate, and look what they have.
+"""Customers of a sharded shop who order, change and cancel at a steady rate, and read what they have.
 
 They come through wavetank.client.shards, as an application does. Each customer has a counter, which every write of
 theirs sets to the next number: a reader who knows which number was acknowledged before it asked, and which was sent
@@ -17,7 +17,7 @@ from typing import Any
 from wavetank.client.shards import OutcomeUnknownError, Shards, ShardUnavailableError, UnfinishedError
 from wavetank.drills.traffic.load import Load, ticks
 from wavetank.drills.traffic.proxied import ProxiedShards
-from wavetank.drills.traffic.shop_log import Kind, Look, Outcome, Write
+from wavetank.drills.traffic.shop_log import Kind, Outcome, Read, Write
 from wavetank.drills.traffic.threads import Workers
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.sample import generated
@@ -37,7 +37,7 @@ _ORDER = (
     "INSERT INTO order_items (order_id, line, product_id, quantity, price) VALUES (%s, 1, 1, 1, %s)",
 )
 _COUNT = "UPDATE customers SET name = %s WHERE customer_id = %s"
-_LOOK = "SELECT name FROM customers WHERE customer_id = %s"
+_COUNTER = "SELECT name FROM customers WHERE customer_id = %s"
 
 
 @dataclass
@@ -78,7 +78,7 @@ class ShopTraffic:
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self.writes: list[Write] = []
-        self.looks: list[Look] = []
+        self.reads: list[Read] = []
         self._open: list[Buyer] = []
         column = shards.published.map.column
         self.buyers = [self._buyer(number, column) for number in range(1, customers + 1)]
@@ -194,19 +194,19 @@ class ShopTraffic:
     def _read_on(self, client: int) -> None:
         draw = random.Random(f"{self._seed} reader {client - 1}")  # noqa: S311
         for due_s in ticks(self._per_s / CLIENTS, self._workers.over):
-            look = self._read(draw.choice(self.buyers))
+            read = self._read(draw.choice(self.buyers))
             with self._lock:
-                self.looks.append(replace(look, client=client, due_s=due_s))
+                self.reads.append(replace(read, client=client, due_s=due_s))
 
-    def _read(self, buyer: Buyer) -> Look:
+    def _read(self, buyer: Buyer) -> Read:
         least, sent_s, seen, error = buyer.acknowledged, time.monotonic(), 0, ""
         try:
-            rows = self._shards.read(buyer.key, _LOOK, [buyer.customer]).rows
+            rows = self._shards.read(buyer.key, _COUNTER, [buyer.customer]).rows
             # A customer who is not where one reads is as wrong as an old one.
             seen = int(rows[0]["name"]) if rows else -1
         except (ShardUnavailableError, UsageError, StatementError) as refusal:
             error = _line(refusal)
-        return Look(buyer.customer, seen, least, buyer.sent, sent_s, time.monotonic(), error)
+        return Read(buyer.customer, seen, least, buyer.sent, sent_s, time.monotonic(), error)
 
 
 # Orders are spread over the months, and so over the partitions.

@@ -39,7 +39,7 @@ class Write:
 
 
 @dataclass(frozen=True)
-class Look:
+class Read:
     """One read: the counter that it saw, and between which it had to be; `client` is the thread that asked."""
 
     customer: int

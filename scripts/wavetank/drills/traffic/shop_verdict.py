@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wavetank.drills.traffic.load import Load
 from wavetank.drills.traffic.log import READ, WRITE, Operation
-from wavetank.drills.traffic.shop_log import Held, Look, Write
+from wavetank.drills.traffic.shop_log import Held, Read, Write
 
 if TYPE_CHECKING:
     from wavetank.drills.traffic.shop_log import Outcome
@@ -30,7 +30,7 @@ class ShopVerdict:
         lost: orders that are not there, although acknowledged.
         twice: orders and customers of which there is more than one.
         wrong: orders that are not as their last acknowledged write left them.
-        undead: orders that are there, although cancelled.
+        resurrected: orders that are there, although their cancellation was acknowledged.
         unexpected: orders that nobody wrote.
         counters: customers who are not there with the counter of their last acknowledged write.
         stale: the answered reads that saw what was not true any more, or not yet.
@@ -44,14 +44,14 @@ class ShopVerdict:
     lost: tuple[int, ...] = ()
     twice: tuple[int, ...] = ()
     wrong: tuple[int, ...] = ()
-    undead: tuple[int, ...] = ()
+    resurrected: tuple[int, ...] = ()
     unexpected: tuple[int, ...] = ()
     counters: tuple[int, ...] = ()
-    stale: tuple[Look, ...] = ()
+    stale: tuple[Read, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON takes it."""
-        return asdict(self)
+        """Return it as JSON takes it; reports have always called the resurrected orders `undead`."""
+        return {"undead" if name == "resurrected" else name: value for name, value in asdict(self).items()}
 
     def failures(self) -> list[str]:
         """Return what must not be, a sentence each, however well the customers were served."""
@@ -59,7 +59,7 @@ class ShopVerdict:
             "orders acknowledged and lost": self.lost,
             "orders or customers there more than once": self.twice,
             "orders that are not as their last acknowledged write left them": self.wrong,
-            "orders cancelled and there": self.undead,
+            "orders cancelled and there": self.resurrected,
             "orders there that nobody wrote": self.unexpected,
             "customers whose counter is not the last acknowledged one": self.counters,
         }
@@ -74,19 +74,19 @@ class ShopVerdict:
 
 
 def judge(
-    writes: Iterable[Write], looks: Sequence[Look], held: Iterable[Held], counters: Sequence[tuple[int, int, int]]
+    writes: Iterable[Write], reads: Sequence[Read], held: Iterable[Held], counters: Sequence[tuple[int, int, int]]
 ) -> ShopVerdict:
     """Return the verdict.
 
     Args:
         writes: all of them.
-        looks: all reads.
+        reads: all reads.
         held: the customers' orders on all shards.
         counters: shard, customer and counter of each row of a customer, on all shards.
     """
     by_order: dict[int, list[Write]] = {}
     # Who is known of has to be there, also where nothing of theirs was acknowledged.
-    by_customer: dict[int, list[Write]] = {look.customer: [] for look in looks}
+    by_customer: dict[int, list[Write]] = {read.customer: [] for read in reads}
     outcomes: Counter[Outcome] = Counter()
     writes = sorted(writes, key=lambda each: each.id)
     for write in writes:
@@ -106,8 +106,8 @@ def judge(
         acknowledged=outcomes["acknowledged"],
         failed=outcomes["failed"],
         unknown=outcomes["unknown"],
-        reads=len(looks),
-        unread=sum(not look.answered for look in looks),
+        reads=len(reads),
+        unread=sum(not read.answered for read in reads),
         twice=(
             *sorted(order for order, copies in there.items() if len(copies) > 1),
             *sorted(customer for customer, copies in rows.items() if len(copies) > 1),
@@ -116,14 +116,14 @@ def judge(
         counters=tuple(
             sorted(customer for customer, theirs in by_customer.items() if _miscounted(theirs, rows.get(customer, [])))
         ),
-        stale=tuple(_not_current(writes, looks)),
+        stale=tuple(_not_current(writes, reads)),
         lost=tuple(order for order, fault in faults.items() if fault == "lost"),
         wrong=tuple(order for order, fault in faults.items() if fault == "wrong"),
-        undead=tuple(order for order, fault in faults.items() if fault == "undead"),
+        resurrected=tuple(order for order, fault in faults.items() if fault == "resurrected"),
     )
 
 
-def _not_current(writes: Sequence[Write], looks: Sequence[Look]) -> Iterator[Look]:
+def _not_current(writes: Sequence[Write], reads: Sequence[Read]) -> Iterator[Read]:
     """Yield the answered reads that did not see what was true while they were under way.
 
     What a read had to see at least is also asked of the writes: what was acknowledged before it was sent.
@@ -135,14 +135,14 @@ def _not_current(writes: Sequence[Write], looks: Sequence[Look]) -> Iterator[Loo
             newest = counters[write.customer]
             newest.append(max([write.counter, *newest[-1:]]))
             ends[write.customer].append(write.done_s)
-    for look in looks:
-        told = bisect.bisect_left(ends[look.customer], look.sent_s)
-        least = max(look.least, counters[look.customer][told - 1]) if told else look.least
-        if look.answered and (not look.current or look.seen < least):
-            yield replace(look, least=least)
+    for read in reads:
+        told = bisect.bisect_left(ends[read.customer], read.sent_s)
+        least = max(read.least, counters[read.customer][told - 1]) if told else read.least
+        if read.answered and (not read.current or read.seen < least):
+            yield replace(read, least=least)
 
 
-def _fault(writes: Sequence[Write], copies: Sequence[Held]) -> Literal["", "lost", "wrong", "undead"]:
+def _fault(writes: Sequence[Write], copies: Sequence[Held]) -> Literal["", "lost", "wrong", "resurrected"]:
     """Return what is wrong with an order after its writes; one of unknown outcome is its last."""
     states: list[int | None] = [None]
     for write in writes:
@@ -151,7 +151,7 @@ def _fault(writes: Sequence[Write], copies: Sequence[Held]) -> Literal["", "lost
     if not copies:
         return "" if None in states else "lost"
     if states == [None]:
-        return "undead"
+        return "resurrected"
     return "" if all(copy.total == copy.price and copy.total in states for copy in copies) else "wrong"
 
 
@@ -175,13 +175,13 @@ def unserved(verdict: ShopVerdict, load: Load) -> Iterator[str]:
             yield f"only {good:,} {what} of {sent_of:,} that were sent"
 
 
-def as_operations(writes: Iterable[Write], looks: Iterable[Look]) -> Iterator[Operation]:
+def as_operations(writes: Iterable[Write], reads: Iterable[Read]) -> Iterator[Operation]:
     """Yield what the customers asked for as any client's operations: whether it was acknowledged, and when."""
     for write in writes:
         error = "" if write.outcome == "acknowledged" else write.error or write.outcome
         yield Operation(WRITE, write.client, write.id, write.sent_s, write.done_s, "", error, write.due_s)
-    for look in looks:
-        yield Operation(READ, look.client, 0, look.sent_s, look.done_s, "", look.error, look.due_s)
+    for read in reads:
+        yield Operation(READ, read.client, 0, read.sent_s, read.done_s, "", read.error, read.due_s)
 
 
 def longest_wait_ms(writes: Iterable[Write], customers: set[int], since_s: float, until_s: float) -> float:

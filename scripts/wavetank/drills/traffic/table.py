@@ -4,14 +4,14 @@ from wavetank.servers.node import Server
 
 # A stored function, so that neither proxies nor libraries see a variable, for which they would keep a session's
 # connection: whom an acknowledgement came from must not change where the next statement goes.
-TAKER = "drill.taker"
+SERVER_ID_FUNCTION = "drill.taker"
 TABLE = (
     "CREATE SCHEMA IF NOT EXISTS drill",
-    f"DROP FUNCTION IF EXISTS {TAKER}",
-    f"CREATE FUNCTION {TAKER}() RETURNS BIGINT UNSIGNED NO SQL RETURN @@GLOBAL.server_id",
+    f"DROP FUNCTION IF EXISTS {SERVER_ID_FUNCTION}",
+    f"CREATE FUNCTION {SERVER_ID_FUNCTION}() RETURNS BIGINT UNSIGNED NO SQL RETURN @@GLOBAL.server_id",
     "DROP TABLE IF EXISTS drill.operations",
     # An id may be there twice: that is for the verdict to see. There is no auto-increment, whose value would come
-    # back in place of the taker.
+    # back in place of the server.
     """
     CREATE TABLE drill.operations (
         u BINARY(16) DEFAULT (UUID_TO_BIN(UUID(), TRUE)) PRIMARY KEY,
@@ -20,9 +20,9 @@ TABLE = (
     )
     """,
 )
-# MySQL returns no rows of an INSERT; its acknowledgement holds one number, and that says who gives it.
-INSERT = f"INSERT INTO drill.operations (client, id, taker) VALUES (%s, %s, LAST_INSERT_ID({TAKER}()))"
-NEWEST = f"SELECT COALESCE(MAX(id), 0) AS id, {TAKER}() AS taker FROM drill.operations WHERE client = %s"
+# MySQL returns no rows of an INSERT; its acknowledgement holds one number, which here is the server's id.
+INSERT = f"INSERT INTO drill.operations (client, id, taker) VALUES (%s, %s, LAST_INSERT_ID({SERVER_ID_FUNCTION}()))"
+NEWEST = f"SELECT COALESCE(MAX(id), 0) AS id, {SERVER_ID_FUNCTION}() AS taker FROM drill.operations WHERE client = %s"
 
 
 def held_ids(server: Server) -> list[int]:

@@ -15,14 +15,14 @@ class Workers:
     """
 
     def __init__(self) -> None:
-        """Have none yet."""
+        """Begin with no thread."""
         self.over = threading.Event()
         self.ended_s = 0.0
         self.faults: list[str] = []
         self._threads: list[tuple[str, threading.Thread]] = []
 
     def add(self, what: str, run: Callable[..., None], *arguments: object) -> None:
-        """Have one more, which runs that; `what` is what it does, as a sentence begins."""
+        """Start one more thread, which runs that; `what` is what it does, as a sentence begins."""
 
         def work() -> None:
             try:

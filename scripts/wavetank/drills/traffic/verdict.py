@@ -7,24 +7,24 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wavetank.drills.traffic.availability import Availability, availability_failures, availability_of
 from wavetank.drills.traffic.load import Load
 from wavetank.drills.traffic.log import READ, WRITE, Operation
 from wavetank.drills.traffic.promises import Promises, Thresholds
-from wavetank.drills.traffic.served import Served, served, waited_in_vain
 
 # Ids that a sentence names; the report has all of them.
 EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Verdict(Served):
+class Verdict(Availability):
     """How clients were served, and what came of what they wrote.
 
     Attributes:
         lost: acknowledged writes that the source does not hold afterwards (RPO).
         held_known: whether it is known what the source holds; where not, nothing of it is in here.
         duplicates: writes that it holds more than once.
-        late_takers: writes that a server acknowledged after another one had begun to: two sides took writes.
+        split_brain_writes: what a server acknowledged after another one had begun to: two servers took writes.
         unexpected: rows that no client sent.
         stale_reads: reads that saw less than their session had been acknowledged before, and that is not lost.
         oldest_stale_s: by how many seconds the oldest of them was behind.
@@ -35,12 +35,17 @@ class Verdict(Served):
     lost: tuple[int, ...] = ()
     held_known: bool = True
     duplicates: tuple[int, ...] = ()
-    late_takers: tuple[int, ...] = ()
+    split_brain_writes: tuple[int, ...] = ()
     unexpected: tuple[int, ...] = ()
     stale_reads: int = 0
     oldest_stale_s: float = 0.0
     forgotten: int = 0
     uncertain: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it; reports have always called the split-brain writes `late_takers`."""
+        found = super().as_dict()
+        return {"late_takers" if name == "split_brain_writes" else name: value for name, value in found.items()}
 
 
 def judge(
@@ -61,11 +66,11 @@ def judge(
     lost = set() if held is None else {each.id for each in acknowledged} - times.keys()
     stale = list(stale_reads(operations, lost))
     return Verdict(
-        **vars(served(operations, load, storm_s, mended_s)),
+        **vars(availability_of(operations, load, storm_s, mended_s)),
         lost=tuple(sorted(lost)),
         held_known=held is not None,
         duplicates=tuple(sorted(id_ for id_, count in times.items() if count > 1)),
-        late_takers=tuple(_late_takers(acknowledged)),
+        split_brain_writes=tuple(_split_brain_writes(acknowledged)),
         unexpected=tuple(sorted(times.keys() - {each.id for each in writes if each.id})),
         stale_reads=len(stale),
         oldest_stale_s=round(max((each.behind_s for each in stale), default=0.0), 3),
@@ -74,7 +79,7 @@ def judge(
     )
 
 
-def _late_takers(acknowledged: Sequence[Operation]) -> list[int]:
+def _split_brain_writes(acknowledged: Sequence[Operation]) -> list[int]:
     """Return the writes that were sent to a server after another one, which took over, had acknowledged one.
 
     Who takes over is who acknowledged for the first time last; a write that was under way then is no second side.
@@ -137,7 +142,7 @@ def failures(verdict: Verdict, promises: Promises, thresholds: Thresholds) -> li
     """Return what the drill must not have ended with, a sentence each."""
     return [
         *_rows(verdict, promises, thresholds),
-        *waited_in_vain(verdict, promises, thresholds),
+        *availability_failures(verdict, promises, thresholds),
         *_stale(verdict, promises),
     ]
 
@@ -151,8 +156,8 @@ def _rows(verdict: Verdict, promises: Promises, thresholds: Thresholds) -> Itera
         yield f"{_count(verdict.lost)} acknowledged and lost, where at most {thresholds.lost} was demanded"
     if verdict.duplicates:
         yield f"{_count(verdict.duplicates)} there more than once"
-    if verdict.late_takers:
-        yield f"{_count(verdict.late_takers)} taken by a server that another one had replaced"
+    if verdict.split_brain_writes:
+        yield f"{_count(verdict.split_brain_writes)} taken by a server that another one had replaced"
     if verdict.unexpected:
         yield f"{_count(verdict.unexpected)} there that nobody sent"
 

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from wavetank.sharding.query.ground import Ground, keep_at_home
 from wavetank.sharding.query.groups import Groups, aggregates, call_name, refuse_others
+from wavetank.sharding.query.map_snapshot import MapSnapshot, keep_own_rows
 from wavetank.sharding.query.names import expand_stars, write_out
 from wavetank.sharding.query.plan import Plan, Types, Way
 from wavetank.sharding.query.pruning import shards_for
@@ -91,8 +91,8 @@ class _Over:
         return outer
 
 
-def draft_of(statement: str, schema: Schema, ground: Ground) -> Draft:
-    """Return what makes the plan of a statement over the shards of the ground's map.
+def draft_of(statement: str, schema: Schema, snapshot: MapSnapshot) -> Draft:
+    """Return what makes the plan of a statement over the shards of the snapshot's map.
 
     Raises:
         Refusal: it cannot be merged exactly; the message names what cannot.
@@ -103,11 +103,11 @@ def draft_of(statement: str, schema: Schema, ground: Ground) -> Draft:
         plain = text(_unqualified(select))
     inner, outer = _derived(select, schema)
     scope = read_scope(inner, schema)
-    shards = shards_for(inner, scope, ground.map)
+    shards = shards_for(inner, scope, snapshot.map)
     if len(shards) == 1:
         return _One(plain, shards)
-    if ground.moving:
-        inner = keep_at_home(inner, scope, ground.map)
+    if snapshot.moving:
+        inner = keep_own_rows(inner, scope, snapshot.map)
     expand_stars(inner, scope)
     write_out(inner, scope)
     if outer:
@@ -119,7 +119,7 @@ def draft_of(statement: str, schema: Schema, ground: Ground) -> Draft:
     return Rows(_filtered(inner), shards)
 
 
-def owned(statement: str, schema: Schema, ground: Ground) -> str:
+def owned(statement: str, schema: Schema, snapshot: MapSnapshot) -> str:
     """Return a statement for each shard to answer on its own, about its own rows.
 
     Raises:
@@ -127,7 +127,7 @@ def owned(statement: str, schema: Schema, ground: Ground) -> str:
     """
     select = _unqualified(read_select(statement))
     scope = read_scope(select, schema)
-    return text(keep_at_home(select, scope, ground.map) if ground.moving else select)
+    return text(keep_own_rows(select, scope, snapshot.map) if snapshot.moving else select)
 
 
 def _groups(select: exp.Select, shards: Sequence[int]) -> Groups:
@@ -183,8 +183,8 @@ def _is_whole(select: exp.Select, scope: Scope) -> bool:
         if terms or any(True for _ in aggregates(select)):
             return False
         terms = [item.this for item in select.expressions]
-    homes = [scope.home(term.unnest()) for term in terms]
-    return any(used and not used.optional for used in homes)
+    tables = [scope.table_sharded_by(term.unnest()) for term in terms]
+    return any(used and not used.optional for used in tables)
 
 
 def _filtered(select: exp.Select) -> exp.Select:

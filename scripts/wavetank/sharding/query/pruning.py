@@ -35,7 +35,7 @@ def _keys(select: exp.Select, scope: Scope, column: str) -> Iterator[list[int]]:
         else:
             continue
         whole = all(isinstance(value, exp.Literal) and value.is_int for value in values)
-        if whole and scope.home(compared) and compared.name == column == _PRUNED_BY:
+        if whole and scope.table_sharded_by(compared) and compared.name == column == _PRUNED_BY:
             yield [int(value.name) for value in values]
 
 

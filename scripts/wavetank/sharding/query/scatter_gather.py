@@ -13,7 +13,7 @@ from wavetank.sharding.errors import ShardingError
 from wavetank.sharding.query import ordering
 from wavetank.sharding.query.compiling import Draft, draft_of, owned
 from wavetank.sharding.query.connections import Line, Part, open_line, pick
-from wavetank.sharding.query.ground import Ground, Look, ground_of
+from wavetank.sharding.query.map_snapshot import MapSnapshot, ReadSnapshot, snapshot_reader
 from wavetank.sharding.query.plan import Plan, Types, Way
 from wavetank.sharding.query.tables import Schema
 
@@ -43,10 +43,12 @@ class Answer:
 class Gatherer:
     """Asks the shards of a map; connections are kept from one query to the next. For one thread at a time."""
 
-    def __init__(self, parts: Sequence[Part], look: Look, *, lag_bound_s: float = 5.0, sources: bool = False) -> None:
-        """Know the shards and what tells the map; nothing is connected yet. `sources`: no replica is asked."""
+    def __init__(
+        self, parts: Sequence[Part], read_snapshot: ReadSnapshot, *, lag_bound_s: float = 5.0, sources: bool = False
+    ) -> None:
+        """Take the shards and what reads the map; no connection is opened yet. `sources`: no replica is read."""
         self._parts = {part.number: part for part in parts}
-        self._look = look
+        self._read_snapshot = read_snapshot
         self._lag_bound_s = lag_bound_s
         self._sources = sources
         self._known: Schema | None = None
@@ -74,14 +76,14 @@ class Gatherer:
         """
         for _ in range(ATTEMPTS):
             with contextlib.ExitStack() as stack:
-                ground = self._look()
-                draft = draft_of(statement, self._schema(ground), ground)
-                lines = self._lines(draft.shards, ground, stack)
-                merging, types = self._probed(draft, ground, lines[0], stack)
+                snapshot = self._read_snapshot()
+                draft = draft_of(statement, self._schema(snapshot), snapshot)
+                lines = self._lines(draft.shards, snapshot, stack)
+                merging, types = self._probed(draft, snapshot, lines[0], stack)
                 plan = draft.plan(types)
-                streams = self._asked(plan, ground, lines)
+                streams = self._asked(plan, snapshot, lines)
                 # All shards have begun to read: if the map is still what it was, none of them has lost rows before.
-                if self._look() != ground:
+                if self._read_snapshot() != snapshot:
                     continue
                 columns, rows = self._merged(plan, streams, merging, types)
                 yield Answer(plan, columns, rows, {line.shard: line.server for line in lines})
@@ -91,30 +93,30 @@ class Gatherer:
     def explain(self, statement: str) -> Plan:
         """Return how the statement would be answered, without running it; raise as ask() does."""
         with contextlib.ExitStack() as stack:
-            ground = self._look()
-            draft = draft_of(statement, self._schema(ground), ground)
+            snapshot = self._read_snapshot()
+            draft = draft_of(statement, self._schema(snapshot), snapshot)
             if not draft.probe:
                 return draft.plan({})
-            line = self._lines(draft.shards[:1], ground, stack)[0]
-            return draft.plan(self._probed(draft, ground, line, stack)[1])
+            line = self._lines(draft.shards[:1], snapshot, stack)[0]
+            return draft.plan(self._probed(draft, snapshot, line, stack)[1])
 
     def each(self, statement: str) -> dict[int, list[tuple[Any, ...]]]:
         """Return what each shard says for itself; raise as ask() does."""
         for _ in range(ATTEMPTS):
             with contextlib.ExitStack() as stack:
-                ground = self._look()
-                own = owned(statement, self._schema(ground), ground)
-                lines = self._lines(ground.map.shards, ground, stack)
-                streams = self._asked(Plan(Way.ROWS, ground.map.shards, own), ground, lines)
-                if self._look() == ground:
+                snapshot = self._read_snapshot()
+                own = owned(statement, self._schema(snapshot), snapshot)
+                lines = self._lines(snapshot.map.shards, snapshot, stack)
+                streams = self._asked(Plan(Way.ROWS, snapshot.map.shards, own), snapshot, lines)
+                if self._read_snapshot() == snapshot:
                     return {line.shard: list(stream.rows) for line, stream in zip(lines, streams, strict=True)}
         raise ShardingError(f"the shard map changed {ATTEMPTS} times while the query began: run it again")
 
-    def _schema(self, ground: Ground) -> Schema:
+    def _schema(self, snapshot: MapSnapshot) -> Schema:
         """Return the tables of the shards; those of the first are those of all."""
         if self._known is None:
             with contextlib.ExitStack() as stack:
-                line = self._lines(ground.map.shards[:1], ground, stack)[0]
+                line = self._lines(snapshot.map.shards[:1], snapshot, stack)[0]
                 columns: dict[str, list[str]] = {}
                 for name, column in line.stream(_COLUMNS).rows:
                     columns.setdefault(name, []).append(column.lower())
@@ -123,10 +125,10 @@ class Gatherer:
             self._known = Schema(tables, views)
         return self._known
 
-    def _lines(self, shards: Sequence[int], ground: Ground, stack: contextlib.ExitStack) -> list[Line]:
+    def _lines(self, shards: Sequence[int], snapshot: MapSnapshot, stack: contextlib.ExitStack) -> list[Line]:
         """Return a connection to a server of each shard, borrowed until the stack's end."""
         # A replica may not yet have what has moved to it, or still have what has moved away.
-        sources = self._sources or ground.moving
+        sources = self._sources or snapshot.moving
         now = time.time()
 
         def line(shard: int) -> Line:
@@ -163,7 +165,7 @@ class Gatherer:
             self._idle.setdefault((line.shard, line.server), []).append(line)
 
     def _probed(
-        self, draft: Draft, ground: Ground, like: Line, stack: contextlib.ExitStack
+        self, draft: Draft, snapshot: MapSnapshot, like: Line, stack: contextlib.ExitStack
     ) -> tuple[Line | None, Types]:
         """Return the merging line, None where none is needed, and the types of what the draft asks about."""
         if not draft.probe:
@@ -172,15 +174,15 @@ class Gatherer:
         server = next(each for each in (part.source, *part.replicas) if each.name == like.server)
         line = self._borrow(part, server, time.time())
         stack.callback(self._give_back, line)
-        checks = [ground.statement(check, like.shard) for check in draft.checks]
-        return line, line.types(ground.statement(draft.probe, like.shard), checks)
+        checks = [snapshot.statement(check, like.shard) for check in draft.checks]
+        return line, line.types(snapshot.statement(draft.probe, like.shard), checks)
 
-    def _asked(self, plan: Plan, ground: Ground, lines: Sequence[Line]) -> list[Stream]:
+    def _asked(self, plan: Plan, snapshot: MapSnapshot, lines: Sequence[Line]) -> list[Stream]:
         """Ask all at the same time; their first rows are there when this returns."""
         raw = plan.way is Way.GROUPS
 
         def stream(line: Line) -> Stream:
-            return line.stream(ground.statement(plan.sent, line.shard), raw=raw)
+            return line.stream(snapshot.statement(plan.sent, line.shard), raw=raw)
 
         begun = [self._threads.submit(stream, line) for line in lines]
         # A connection on which a statement is under way cannot be given back, whatever another shard says.
@@ -227,4 +229,4 @@ def gatherer_of(servers: Servers, *, sources: bool = False) -> Gatherer:
     """
     refuse_unsharded(servers.topology)
     bound_s = servers.topology.lag_bound_s
-    return Gatherer(parts_of(servers), ground_of(servers, bound_s), lag_bound_s=bound_s, sources=sources)
+    return Gatherer(parts_of(servers), snapshot_reader(servers, bound_s), lag_bound_s=bound_s, sources=sources)

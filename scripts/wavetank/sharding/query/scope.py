@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from wavetank.sharding.query.reading import Refusal
-from wavetank.sharding.query.tables import HOMES, REFERENCE, WHOLE_SCHEMA, Schema
+from wavetank.sharding.query.tables import REFERENCE, SHARDING_COLUMNS, WHOLE_SCHEMA, Schema
 
 # Marks a column before which the statement had no table.
 BARE = "bare"
@@ -22,9 +22,9 @@ class Used:
     optional: bool = False
 
     @property
-    def homes(self) -> frozenset[str]:
+    def sharding_columns(self) -> frozenset[str]:
         """The columns that decide on which shard its rows lie, none for a reference table."""
-        return HOMES.get(self.table, frozenset())
+        return SHARDING_COLUMNS.get(self.table, frozenset())
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,19 @@ class Scope:
     @property
     def sharded(self) -> tuple[Used, ...]:
         """Those whose rows are divided."""
-        return tuple(used for used in self.tables if used.homes)
+        return tuple(used for used in self.tables if used.sharding_columns)
 
     @property
     def names(self) -> frozenset[str]:
         """The names of all columns."""
         return frozenset(name for used in self.tables for name in used.columns)
 
-    def home(self, column: exp.Expr) -> Used | None:
-        """Return the table that lies where this column says, None where it is no such column."""
+    def table_sharded_by(self, column: exp.Expr) -> Used | None:
+        """Return the table whose rows this column puts on their shards, None where it is no such column."""
         if not isinstance(column, exp.Column):
             return None
         found = next((used for used in self.sharded if used.alias == column.table), None)
-        return found if found and column.name in found.homes else None
+        return found if found and column.name in found.sharding_columns else None
 
 
 def read_scope(select: exp.Select, schema: Schema) -> Scope:
@@ -130,8 +130,10 @@ def _used(table: exp.Expr, schema: Schema, *, optional: bool = False) -> Used:
     table.set("db", None)
     if table.name in schema.views:
         raise Refusal(f"the view {table.name} is merged over shards only where it is joined with nothing")
-    if table.name not in HOMES.keys() | REFERENCE:
-        raise Refusal(f"{table.name} is not merged over shards; these tables are: {', '.join([*HOMES, *REFERENCE])}")
+    if table.name not in SHARDING_COLUMNS.keys() | REFERENCE:
+        raise Refusal(
+            f"{table.name} is not merged over shards; these tables are: {', '.join([*SHARDING_COLUMNS, *REFERENCE])}"
+        )
     if table.name not in schema.columns:
         raise Refusal(f"there is no table {table.name} on the shards")
     return Used(table.alias_or_name, table.name, schema.columns[table.name], optional)
@@ -164,7 +166,7 @@ def _refuse_apart(select: exp.Select, scope: Scope) -> None:
     for condition in conjuncts(condition_of(select)):
         _join(together, scope, condition)
     for join, used in zip(joins_of(select), scope.tables[1:], strict=True):
-        if used.optional and used.homes and not any(other.homes for other in seen):
+        if used.optional and used.sharding_columns and not any(other.sharding_columns for other in seen):
             raise Refusal(
                 f"LEFT JOIN {used.table} is not merged over shards: every shard would add the rows without one"
             )
@@ -172,11 +174,12 @@ def _refuse_apart(select: exp.Select, scope: Scope) -> None:
             if not used.optional or used.alias in {column.table for column in condition.find_all(exp.Column)}:
                 _join(together, scope, condition)
         for name in join.args.get("using") or ():
-            _merge(together, [each.alias for each in (*seen, used) if name.name.lower() in each.homes])
+            _merge(together, [each.alias for each in (*seen, used) if name.name.lower() in each.sharding_columns])
         seen = (*seen, used)
     if len(set(together.values())) > 1:
         tables = " and ".join(used.table for used in scope.sharded)
-        keys = sorted(frozenset.intersection(*(used.homes for used in scope.sharded)) or {"customer_id", "order_id"})
+        shared = frozenset.intersection(*(used.sharding_columns for used in scope.sharded))
+        keys = sorted(shared or {"customer_id", "order_id"})
         raise Refusal(f"{tables} are not joined by {' or '.join(keys)}: rows of different shards would meet")
 
 
@@ -184,9 +187,9 @@ def _join(together: dict[str, str], scope: Scope, condition: exp.Expr) -> None:
     if not isinstance(condition, exp.EQ):
         return
     left, right = condition.left.unnest(), condition.right.unnest()
-    homes = scope.home(left), scope.home(right)
-    if homes[0] and homes[1] and left.name == right.name:
-        _merge(together, [homes[0].alias, homes[1].alias])
+    tables = scope.table_sharded_by(left), scope.table_sharded_by(right)
+    if tables[0] and tables[1] and left.name == right.name:
+        _merge(together, [tables[0].alias, tables[1].alias])
 
 
 def _merge(together: dict[str, str], aliases: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 # Columns that decide where a row lies: rows that are equal in one of them are on the same shard.
-HOMES: Mapping[str, frozenset[str]] = {
+SHARDING_COLUMNS: Mapping[str, frozenset[str]] = {
     "customers": frozenset({"customer_id"}),
     "orders": frozenset({"customer_id", "order_id"}),
     "order_items": frozenset({"order_id"}),

@@ -12,7 +12,7 @@ from wavetank.servers.node import StatementError
 from wavetank.sharding.maps.keys import read_key
 from wavetank.sharding.reshard.ledger import in_chunks
 from wavetank.sharding.reshard.log_reading import Change
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.reshard.rows import CUSTOMER, ORDER, ORDERS, Session, Table, clash, listed
 
 _ORDERS_OF = "SELECT order_id, customer_id FROM orders WHERE order_id IN ({ids})"
@@ -25,11 +25,11 @@ Key = tuple[Value, ...]
 class Sorter:
     """Finds out whose each changed row is, and writes it to where that customer moves."""
 
-    def __init__(self, ground: Ground, source_shard: int) -> None:
-        """Know the maps; connections are opened when they are needed."""
-        self._ground = ground
+    def __init__(self, context: ReshardingContext, source_shard: int) -> None:
+        """Take the maps; connections are opened when they are needed."""
+        self._context = context
         self._source_shard = source_shard
-        self._tables = {table.name: table for table in ground.tables}
+        self._tables = {table.name: table for table in context.tables}
         self._sessions: dict[int, Session] = {}
 
     def close(self) -> None:
@@ -39,7 +39,7 @@ class Sorter:
 
     def _session(self, target: int) -> Session:
         if target not in self._sessions:
-            self._sessions[target] = self._ground.session(target)
+            self._sessions[target] = self._context.session(target)
         return self._sessions[target]
 
     def apply(self, changes: list[Change]) -> tuple[dict[int, int], int, int]:
@@ -64,7 +64,7 @@ class Sorter:
         for target, rows in final.items():
             there = listed(customer for customer, its in targets.items() if its == target)
             self._write(self._session(target), rows, there)
-        compared = {table.name for table in self._ground.compared}
+        compared = {table.name for table in self._context.compared}
         gone = sum(kept is None and name in compared for rows in final.values() for (name, _), kept in rows.items())
         return targets, sum(map(len, final.values())), gone
 
@@ -83,7 +83,7 @@ class Sorter:
             for image in (before, after)
             if image
         } - owners.keys()
-        for target in self._ground.targets(self._source_shard) if unknown else ():
+        for target in self._context.targets(self._source_shard) if unknown else ():
             for row in self._session(target).run(_ORDERS_OF.format(ids=listed(unknown))):
                 owners[int(row[ORDER])] = int(row[CUSTOMER])
         return owners
@@ -98,13 +98,13 @@ class Sorter:
                 if image and customer is not None:
                     customers.add(customer)
                     if name == "customers":
-                        keys[customer] = image[self._ground.old.column]
-        if self._ground.by_id:
-            found = {customer: self._ground.target_of(self._source_shard, customer) for customer in customers}
+                        keys[customer] = image[self._context.old.column]
+        if self._context.by_id:
+            found = {customer: self._context.target_of(self._source_shard, customer) for customer in customers}
         else:
-            column = self._ground.old.column
+            column = self._context.old.column
             found = {
-                customer: self._ground.target_of(self._source_shard, read_key(column, str(key)))
+                customer: self._context.target_of(self._source_shard, read_key(column, str(key)))
                 for customer, key in keys.items()
             }
             found |= self._arrived(customers - keys.keys())
@@ -113,7 +113,7 @@ class Sorter:
     def _arrived(self, customers: set[int]) -> dict[int, int]:
         """Return on which target each customer is: one whose key was not said is there if it moves."""
         found: dict[int, int] = {}
-        for target in self._ground.targets(self._source_shard) if customers else ():
+        for target in self._context.targets(self._source_shard) if customers else ():
             statement = f"SELECT customer_id FROM customers WHERE customer_id IN ({listed(customers)})"
             found |= {int(row[CUSTOMER]): target for row in self._session(target).run(statement)}
         return found

@@ -21,7 +21,7 @@ from wavetank.sharding.catalogue import PublishedMap
 from wavetank.sharding.errors import OutdatedMapError
 from wavetank.sharding.gates import RAISE, lower_gate
 from wavetank.sharding.maps.shape import ShardMap
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.reshard.rows import Session
 from wavetank.threads import side_by_side
 
@@ -31,7 +31,7 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def closed(ground: Ground, published: PublishedMap) -> Iterator[float]:
+def closed(context: ReshardingContext, published: PublishedMap) -> Iterator[float]:
     """Let nobody write a moving key who does not know the version after `published`, which is to be published next.
 
     Gives when that began, by the monotonic clock. Whatever ends this before its end, Ctrl-C included, reopens the keys.
@@ -41,16 +41,16 @@ def closed(ground: Ground, published: PublishedMap) -> Iterator[float]:
         UsageError: a transaction did not end within GATE_S seconds, and nothing was closed; or keys stay closed.
         UnreachableError: a source does not answer.
     """
-    with _held(ground, published.version + 1) as (sessions, began), _reopened_on_failure(ground, published):
+    with _held(context, published.version + 1) as (sessions, began), _reopened_on_failure(context, published):
         side_by_side(lambda session: session.run("COMMIT"), sessions)
         yield began
 
 
 @contextmanager
-def _held(ground: Ground, version: int) -> Iterator[tuple[list[Session], float]]:
+def _held(context: ReshardingContext, version: int) -> Iterator[tuple[list[Session], float]]:
     """Give sessions that hold the gates' locks, and since when; they roll back what they have not committed."""
     with ExitStack() as stack:
-        sessions = [stack.enter_context(closing(ground.session(number))) for number in ground.source_shards]
+        sessions = [stack.enter_context(closing(context.session(number))) for number in context.source_shards]
         began = time.monotonic()
         try:
             side_by_side(lambda session: _hold(session, version), sessions)
@@ -66,17 +66,17 @@ def _hold(session: Session, version: int) -> None:
 
 
 @contextmanager
-def _reopened_on_failure(ground: Ground, published: PublishedMap) -> Iterator[None]:
+def _reopened_on_failure(context: ReshardingContext, published: PublishedMap) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
         with undisturbed():
             try:
-                reopen(ground, published)
+                reopen(context, published)
             except OutdatedMapError:
                 pass  # somebody has published what the gates wait for
             except (UsageError, UnreachableError, StatementError) as again:
-                if shut := _lower(ground, published):
+                if shut := _lower(context, published):
                     raise UsageError(
                         f"{_told(error)}, and moving keys of shard {', '.join(map(str, shut))} stay closed ({again}): "
                         "make reshard goes on, make topology-up opens them"
@@ -84,15 +84,15 @@ def _reopened_on_failure(ground: Ground, published: PublishedMap) -> Iterator[No
         raise
 
 
-def _lower(ground: Ground, published: PublishedMap) -> list[int]:
+def _lower(context: ReshardingContext, published: PublishedMap) -> list[int]:
     """Let those go on who know the newest map, where the catalogue cannot publish; return the shards that stay shut.
 
     The version that the gates wait for has not been published and will not be while the catalogue is gone.
     """
     shut = []
-    for number in ground.source_shards:
+    for number in context.source_shards:
         try:
-            lower_gate(ground.source(number), "move", published.version + 1, published.version)
+            lower_gate(context.source(number), "move", published.version + 1, published.version)
         except (UnreachableError, StatementError):
             shut.append(number)
     return shut
@@ -119,7 +119,7 @@ def _told(error: BaseException) -> str:
 
 
 def publish(
-    ground: Ground, shard_map: ShardMap, pending: ShardMap | None, *, after: int, at_least: int = 0
+    context: ReshardingContext, shard_map: ShardMap, pending: ShardMap | None, *, after: int, at_least: int = 0
 ) -> PublishedMap:
     """Publish the version that closed gates wait for, `at_least` so high, and with it let writers at all keys again.
 
@@ -127,9 +127,9 @@ def publish(
         OutdatedMapError: somebody else has published since version `after`.
         UnreachableError: the catalogue's server does not answer; whether it has published, only it can say.
     """
-    return ground.catalogue.publish(shard_map, pending, after=after, at_least=at_least)
+    return context.catalogue.publish(shard_map, pending, after=after, at_least=at_least)
 
 
-def reopen(ground: Ground, published: PublishedMap, at_least: int = 0) -> PublishedMap:
+def reopen(context: ReshardingContext, published: PublishedMap, at_least: int = 0) -> PublishedMap:
     """Publish the version that closed gates wait for with the map in force: clients go on as before."""
-    return publish(ground, published.map, published.pending, after=published.version, at_least=at_least)
+    return publish(context, published.map, published.pending, after=published.version, at_least=at_least)

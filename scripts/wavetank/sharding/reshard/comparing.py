@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 
 from wavetank.sharding.reshard.following import Follower
 from wavetank.sharding.reshard.ledger import in_chunks
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.reshard.rows import Session, Table, listed
 from wavetank.waiting import wait_until
 
@@ -26,9 +26,9 @@ Checksums = tuple[tuple[int, int], ...]
 class Comparison:
     """The originals on one shard and their copies on another."""
 
-    def __init__(self, ground: Ground, follower: Follower, target: int) -> None:
-        """Know what is compared; nothing is asked yet."""
-        self._ground = ground
+    def __init__(self, context: ReshardingContext, follower: Follower, target: int) -> None:
+        """Take the shards that are compared; nothing is read yet."""
+        self._context = context
         self._follower = follower
         self._target = target
         self.source_shard = follower.source_shard
@@ -41,22 +41,22 @@ class Comparison:
     def everything(self, counted: Callable[[int], None]) -> list[int]:
         """Return the customers who differ, of all that are on one of the two sides."""
         source_shard = self._follower.source_shard
-        there = self._ground.arrived(source_shard, self._target)
-        here = self._ground.going(source_shard).get(self._target, [])
+        there = self._context.arrived(source_shard, self._target)
+        here = self._context.going(source_shard).get(self._target, [])
         return self._differing(sorted({*here, *there}), counted)
 
     def those(self, customers: Sequence[int]) -> list[int]:
         """Return the customers who differ of those that are named; the others are passed over."""
         return self._differing(customers, lambda _: None)
 
-    def now(self, ground: Ground, customers: Sequence[int]) -> list[int]:
+    def now(self, context: ReshardingContext, customers: Sequence[int]) -> list[int]:
         """Return the customers who differ while nobody writes them, and all that was written has been applied.
 
-        Asked through `ground`, whose servers must answer soon.
+        Asked through `context`, whose servers must answer soon.
         """
         if not customers:
             return []
-        with self._sides(ground) as (source, target):
+        with self._sides(context) as (source, target):
             found = []
             for some in in_chunks(customers, CHUNK_CUSTOMERS):
                 here, there = (self._by_customer(side, some) for side in (source, target))
@@ -64,7 +64,7 @@ class Comparison:
             return found
 
     def _differing(self, customers: Sequence[int], counted: Callable[[int], None]) -> list[int]:
-        with self._sides(self._ground) as (source, target):
+        with self._sides(self._context) as (source, target):
             found = []
             for some in in_chunks(customers, CHUNK_CUSTOMERS):
                 here, there = (self._checksums(side, some) for side in (source, target))
@@ -74,10 +74,10 @@ class Comparison:
             return found
 
     @contextmanager
-    def _sides(self, ground: Ground) -> Iterator[tuple[Session, Session]]:
+    def _sides(self, context: ReshardingContext) -> Iterator[tuple[Session, Session]]:
         with (
-            closing(ground.session(self.source_shard)) as source,
-            closing(ground.session(self._target)) as target,
+            closing(context.session(self.source_shard)) as source,
+            closing(context.session(self._target)) as target,
         ):
             yield source, target
 
@@ -105,7 +105,7 @@ class Comparison:
                 and there.get(customer) != before.get(customer)]  # fmt: skip
 
     def _checksums(self, session: Session, customers: Sequence[int]) -> Checksums:
-        return tuple(self._checksum(session, table, customers) for table in self._ground.compared)
+        return tuple(self._checksum(session, table, customers) for table in self._context.compared)
 
     @staticmethod
     def _checksum(session: Session, table: Table, customers: Sequence[int]) -> tuple[int, int]:
@@ -114,7 +114,7 @@ class Comparison:
 
     def _by_customer(self, session: Session, customers: Sequence[int]) -> Mapping[int, Checksums]:
         """Return the checksums of each customer who has rows."""
-        tables = self._ground.compared
+        tables = self._context.compared
         found: dict[int, list[tuple[int, int]]] = {}
         for at, table in enumerate(tables):
             statement = (
@@ -127,12 +127,12 @@ class Comparison:
         return {customer: tuple(sums) for customer, sums in found.items()}
 
 
-def count_copies(ground: Ground, source_shard: int, target: int) -> int:
+def count_copies(context: ReshardingContext, source_shard: int, target: int) -> int:
     """Return how many rows are on `target` because they move from a shard; those that are computed do not count."""
-    customers, rows = ground.arrived(source_shard, target), 0
-    with closing(ground.session(target)) as session:
+    customers, rows = context.arrived(source_shard, target), 0
+    with closing(context.session(target)) as session:
         for some in in_chunks(customers, CHUNK_CUSTOMERS):
-            for table in ground.compared:
+            for table in context.compared:
                 rows += int(session.run(f"SELECT COUNT(*) AS n {table.of(listed(some))}")[0]["n"])
     return rows
 

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 
 from wavetank.servers.node import Server, StatementError
 from wavetank.sharding.reshard.ledger import COPY, FOLLOW, Chunk, Ledger, Position, Resharding, in_chunks
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.reshard.replicas import HINT, what_is_missing
 from wavetank.sharding.reshard.rows import (
     DUPLICATE_KEY,
@@ -64,7 +64,7 @@ class Throttle:
     """Keeps a copy from running away from a shard's replicas: each has what the source had LAG_BOUND_S ago."""
 
     def __init__(self, source: Server, replicas: Sequence[Server], bound_s: float = LAG_BOUND_S) -> None:
-        """Know whom to ask; nothing is asked yet."""
+        """Take the servers; nothing is read yet."""
         self._source = source
         self._replicas = replicas
         self._bound_s = bound_s
@@ -106,9 +106,9 @@ class Throttle:
 class Throttles:
     """A throttle for each of several shards."""
 
-    def __init__(self, ground: Ground, numbers: Iterable[int]) -> None:
-        """Know whom to ask; nothing is asked yet."""
-        self._throttles = {number: Throttle(ground.source(number), ground.replicas(number)) for number in numbers}
+    def __init__(self, context: ReshardingContext, numbers: Iterable[int]) -> None:
+        """Take the servers; nothing is read yet."""
+        self._throttles = {number: Throttle(context.source(number), context.replicas(number)) for number in numbers}
 
     def wait(self) -> None:
         """Return when the replicas of every shard are within the bound; raises what Throttle.wait() does."""
@@ -134,12 +134,12 @@ class Part:
 class Copy:
     """The copy of one resharding."""
 
-    def __init__(self, ground: Ground, ledger: Ledger, resharding: Resharding) -> None:
-        """Know what is to be done; nothing is asked yet."""
-        self._ground = ground
+    def __init__(self, context: ReshardingContext, ledger: Ledger, resharding: Resharding) -> None:
+        """Take the resharding; nothing is copied yet."""
+        self._context = context
         self._ledger = ledger
         self._resharding = resharding
-        self._throttles = Throttles(ground, ground.guarded)
+        self._throttles = Throttles(context, context.guarded)
         self.parts: list[Part] = []
 
     @property
@@ -151,14 +151,14 @@ class Copy:
         """Find out what is left to copy; return how many rows are copied already, and about how many there are."""
         done = self._ledger.chunks(self._resharding, COPY)
         expected = 0
-        for source_shard in self._ground.source_shards:
+        for source_shard in self._context.source_shards:
             position = self._valid_position(source_shard)
             if position is None:
                 self._begin_anew(source_shard)
                 done = {chunk: rows for chunk, rows in done.items() if chunk.from_shard != source_shard}
                 position = self._read_position(source_shard)
             part = Part(source_shard, position)
-            for target, customers in self._ground.going(source_shard).items():
+            for target, customers in self._context.going(source_shard).items():
                 self._plan_chunks(part, target, customers, done)
             expected += position.rows
             self.parts.append(part)
@@ -179,23 +179,23 @@ class Copy:
         if position is None or position.servers != self._servers_of(source_shard):
             return None
         followed = self._ledger.position(self._resharding, FOLLOW, source_shard) or position
-        purged = self._ground.source(source_shard).value(
+        purged = self._context.source(source_shard).value(
             "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_purged, %s)", [followed.gtids], account="admin"
         )
         return None if purged else position
 
     def _servers_of(self, source_shard: int) -> tuple[str, ...]:
-        return self._ground.uuids([source_shard, *self._ground.targets(source_shard)])
+        return self._context.uuids([source_shard, *self._context.targets(source_shard)])
 
     def _begin_anew(self, source_shard: int) -> None:
         """Remove what has been copied from a shard, and what is known of it."""
-        for target in self._ground.targets(source_shard):
-            remove(self._ground, target, self._ground.arrived(source_shard, target), self._throttles)
+        for target in self._context.targets(source_shard):
+            remove(self._context, target, self._context.arrived(source_shard, target), self._throttles)
         self._ledger.forget(self._resharding, source_shard)
 
     def _read_position(self, source_shard: int) -> Position:
         """Read G, wait until no transaction in it is prepared only, and enter it."""
-        source = self._ground.source(source_shard)
+        source = self._context.source(source_shard)
         servers = self._servers_of(source_shard)
         gtids = str(source.value("SELECT @@GLOBAL.gtid_executed")).replace("\n", "")
         in_doubt = _in_doubt(source)
@@ -211,10 +211,10 @@ class Copy:
 
     def _rows_going(self, source_shard: int) -> int:
         """Return about how many rows move: customers are counted, and have as many rows as others have."""
-        going = sum(map(len, self._ground.going(source_shard).values()))
-        source, schema = self._ground.source(source_shard), self._ground.shard(source_shard).schema
+        going = sum(map(len, self._context.going(source_shard).values()))
+        source, schema = self._context.source(source_shard), self._context.shard(source_shard).schema
         counts = [int(source.value(f"SELECT COUNT(*) FROM {schema}.`{table.name}`", account="admin"))
-                  for table in self._ground.compared]  # fmt: skip
+                  for table in self._context.compared]  # fmt: skip
         customers = int(source.value(f"SELECT COUNT(*) FROM {schema}.customers", account="admin"))
         return round(going * sum(counts) / max(customers, 1))
 
@@ -251,12 +251,12 @@ class Copy:
 
     def _work(self, part: Part, chunks: Iterator[Chunk], counted: Counted) -> None:
         sessions: dict[int, Session] = {}
-        with closing(self._ground.session(part.source_shard)) as reader:
+        with closing(self._context.session(part.source_shard)) as reader:
             reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
             try:
                 for chunk in chunks:
                     target = chunk.to_shard
-                    writer = sessions.setdefault(target, sessions.get(target) or self._ground.session(target))
+                    writer = sessions.setdefault(target, sessions.get(target) or self._context.session(target))
                     self._throttles.wait()
                     counted(self._copy(chunk, part.customers[chunk], reader, writer))
             finally:
@@ -276,7 +276,7 @@ class Copy:
             if error.errno != DUPLICATE_KEY:
                 raise
             # Committed by a run that was killed before it could enter that.
-            writer.transaction(lambda: delete(writer, self._ground.tables, customers))
+            writer.transaction(lambda: delete(writer, self._context.tables, customers))
             try:
                 rows = self._insert(customers, reader, writer)
             except StatementError as again:
@@ -289,10 +289,10 @@ class Copy:
 
         def work() -> int:
             rows = 0
-            for table in self._ground.tables:
+            for table in self._context.tables:
                 literals = read_literals(reader, table, table.of(ids))
                 # What is computed may go at any time, and is not demanded afterwards.
-                rows += len(literals) if table in self._ground.compared else 0
+                rows += len(literals) if table in self._context.compared else 0
                 for statement in statements(table, literals):
                     writer.run(statement)
             return rows
@@ -300,12 +300,12 @@ class Copy:
         return writer.transaction(work)
 
 
-def copy_reference(ground: Ground, target: int) -> int:
+def copy_reference(context: ReshardingContext, target: int) -> int:
     """Give a shard the rows that are the same on all, from the first one; return how many they are."""
     rows = 0
-    with closing(ground.session(ground.old.shards[0])) as reader, closing(ground.session(target)) as writer:
+    with closing(context.session(context.old.shards[0])) as reader, closing(context.session(target)) as writer:
         writer.run("START TRANSACTION")
-        for table in ground.reference:
+        for table in context.reference:
             writer.run(f"DELETE FROM `{table.name}`")
             literals = read_literals(reader, table, f"FROM `{table.name}` t")
             rows += len(literals)
@@ -316,7 +316,7 @@ def copy_reference(ground: Ground, target: int) -> int:
 
 
 def remove(  # noqa: PLR0913 - the last is named
-    ground: Ground,
+    context: ReshardingContext,
     number: int,
     customers: Sequence[int],
     throttles: Throttles | None = None,
@@ -329,10 +329,10 @@ def remove(  # noqa: PLR0913 - the last is named
     A few customers a transaction, which says of itself what it is.
     """
     rows = 0
-    with closing(ground.session(number)) as session:
+    with closing(context.session(number)) as session:
 
         def work(some: Sequence[int]) -> int:
-            gone = delete(session, ground.tables, some)
+            gone = delete(session, context.tables, some)
             if gone:
                 session.run(_REMOVED, [version, gone])
             return gone

@@ -19,7 +19,7 @@ from wavetank.sharding.reshard.closing import GATE_S, closed, undisturbed
 from wavetank.sharding.reshard.comparing import Comparison, named
 from wavetank.sharding.reshard.decision import Decision, conclude, newest_decision, settled
 from wavetank.sharding.reshard.following import Follower
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.reshard.replicas import wait_for_replicas
 from wavetank.sharding.reshard.rows import Session
 from wavetank.threads import side_by_side
@@ -51,7 +51,7 @@ class CutOver:
 
 
 def cut_over(
-    ground: Ground,
+    context: ReshardingContext,
     published: PublishedMap,
     followers: Sequence[Follower],
     comparisons: Sequence[Comparison],
@@ -66,8 +66,8 @@ def cut_over(
     """
     pending = published.pending
     assert pending is not None  # noqa: S101 - there is something to cut over to
-    _wait_until_near(ground, followers)
-    with ground.impatient(BLOCKED_PATIENCE_S) as quick, ExitStack() as steps:
+    _wait_until_near(context, followers)
+    with context.impatient(BLOCKED_PATIENCE_S) as quick, ExitStack() as steps:
         # Opens the connections that are needed while nobody can write.
         _ = newest_decision(quick.servers)
         with closed(quick, published) as began:
@@ -77,15 +77,15 @@ def cut_over(
             executed = wait_for_replicas(quick, quick.guarded, REPLICA_S)
             told(READY)
             steps.enter_context(undisturbed())
-        decision = Decision(published.version + 1, settled(pending), ground.old.shards, executed)
+        decision = Decision(published.version + 1, settled(pending), context.old.shards, executed)
         now = conclude(quick, decision, pending, published.version)
         return CutOver(now, round(time.monotonic() - began, 4), compared)
 
 
-def _drain(ground: Ground, followers: Sequence[Follower]) -> None:
+def _drain(context: ReshardingContext, followers: Sequence[Follower]) -> None:
     """Wait until all that was written before the gates were closed has been applied."""
     due = {
-        follower: str(ground.source(follower.source_shard).value("SELECT @@GLOBAL.gtid_executed"))
+        follower: str(context.source(follower.source_shard).value("SELECT @@GLOBAL.gtid_executed"))
         for follower in followers
     }
     wait_until(
@@ -97,23 +97,23 @@ def _drain(ground: Ground, followers: Sequence[Follower]) -> None:
     )
 
 
-def _compare(ground: Ground, followers: Sequence[Follower], comparisons: Sequence[Comparison]) -> int:
+def _compare(context: ReshardingContext, followers: Sequence[Follower], comparisons: Sequence[Comparison]) -> int:
     """Compare the customers that were written since they were compared last; return how many they were.
 
     Raises:
         DiffersError: a copy is not what its original is.
     """
     touched = {follower.source_shard: follower.progress.take_touched() for follower in followers}
-    found = side_by_side(lambda each: each.now(ground, each.of(touched[each.source_shard])), comparisons)
+    found = side_by_side(lambda each: each.now(context, each.of(touched[each.source_shard])), comparisons)
     if lines := named(comparisons, found):
         raise DiffersError("; ".join(lines) + NOTHING_DONE)
     return sum(map(len, touched.values()))
 
 
-def _wait_until_near(ground: Ground, followers: Sequence[Follower]) -> None:
+def _wait_until_near(context: ReshardingContext, followers: Sequence[Follower]) -> None:
     """Wait until the logs are applied and the replicas are near, so that keys need not be closed for long."""
     executed = {
-        each.source_shard: str(ground.source(each.source_shard).value("SELECT @@GLOBAL.gtid_executed"))
+        each.source_shard: str(context.source(each.source_shard).value("SELECT @@GLOBAL.gtid_executed"))
         for each in followers
     }
     wait_until(
@@ -122,10 +122,10 @@ def _wait_until_near(ground: Ground, followers: Sequence[Follower]) -> None:
         timeout_s=NEAR_S,
         interval_s=0.01,
     )
-    wait_for_replicas(ground, ground.guarded, NEAR_S)
+    wait_for_replicas(context, context.guarded, NEAR_S)
 
 
-def raise_gates(ground: Ground, version: int, shards: Iterable[int]) -> None:
+def raise_gates(context: ReshardingContext, version: int, shards: Iterable[int]) -> None:
     """Let nobody through any gate of `shards` who knows less than `version`; waits for their transactions.
 
     Whoever comes while it waits for one that does not end, waits behind it: so it tries again and again, each time
@@ -135,7 +135,7 @@ def raise_gates(ground: Ground, version: int, shards: Iterable[int]) -> None:
         WaitedInVain: one of those does not end.
     """
     for number in shards:
-        with closing(ground.session(number)) as session:
+        with closing(context.session(number)) as session:
             session.run(f"SET SESSION innodb_lock_wait_timeout = {GATE_S}")
             for gate in GATES:
                 wait_until(

@@ -20,7 +20,7 @@ from wavetank.sharding.maps.factory import document_of, read_map
 from wavetank.sharding.maps.listed import DirectoryMap
 from wavetank.sharding.maps.shape import ShardMap
 from wavetank.sharding.reshard.closing import publish
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.side_by_side import on_each
 from wavetank.threads import side_by_side
 from wavetank.waiting import wait_until
@@ -104,7 +104,7 @@ def decided_map(decision: Decision, published: PublishedMap) -> ShardMap:
     return found
 
 
-def conclude(ground: Ground, decision: Decision, shard_map: ShardMap, after: int) -> PublishedMap:
+def conclude(context: ReshardingContext, decision: Decision, shard_map: ShardMap, after: int) -> PublishedMap:
     """Note the decision where no single server that dies can lose it, then publish the map.
 
     Raises:
@@ -114,12 +114,12 @@ def conclude(ground: Ground, decision: Decision, shard_map: ShardMap, after: int
 
     def attempt() -> PublishedMap | Exception:
         try:
-            newest = ground.catalogue.read()
+            newest = context.catalogue.read()
             if newest.version >= decision.version and settled(newest.map) == decision.map:
                 return newest
-            _note_at_catalogue(ground, decision, after)
-            _note_elsewhere(ground, decision)
-            return publish(ground, shard_map, None, after=after, at_least=decision.version)
+            _note_at_catalogue(context, decision, after)
+            _note_elsewhere(context, decision)
+            return publish(context, shard_map, None, after=after, at_least=decision.version)
         except (UnreachableError, StatementError) as error:
             return error
 
@@ -137,8 +137,8 @@ def conclude(ground: Ground, decision: Decision, shard_map: ShardMap, after: int
     return found
 
 
-def _note_at_catalogue(ground: Ground, decision: Decision, after: int) -> None:
-    server = ground.catalogue.server
+def _note_at_catalogue(context: ReshardingContext, decision: Decision, after: int) -> None:
+    server = context.catalogue.server
     with server.connection("admin") as connection:
 
         def run(statement: str, *parameters: Any) -> list[Row]:  # noqa: ANN401
@@ -150,17 +150,17 @@ def _note_at_catalogue(ground: Ground, decision: Decision, after: int) -> None:
         run("COMMIT")
 
 
-def _note_elsewhere(ground: Ground, decision: Decision) -> None:
+def _note_elsewhere(context: ReshardingContext, decision: Decision) -> None:
     """Note it on all other shards; one of them that answers is enough for the decision to outlive the catalogue.
 
     Raises:
         UnreachableError, StatementError: none took it.
     """
-    others = [number for number in ground.shards if number != ground.catalogue_shard]
+    others = [number for number in context.shards if number != context.catalogue_shard]
 
     def note(number: int) -> Exception | None:
         try:
-            ground.source(number).query(_NOTE, [decision.version, decision.text], account="admin")
+            context.source(number).query(_NOTE, [decision.version, decision.text], account="admin")
         except (UnreachableError, StatementError) as error:
             return error
         return None
@@ -172,14 +172,14 @@ def _note_elsewhere(ground: Ground, decision: Decision) -> None:
         raise next(filter(None, failed))
 
 
-def refuse_loss(ground: Ground, decision: Decision, shards: Sequence[int]) -> None:
+def refuse_loss(context: ReshardingContext, decision: Decision, shards: Sequence[int]) -> None:
     """Refuse to remove anything while a source lacks what its shard had at the cut-over.
 
     Raises:
         UsageError: one does: it was promoted without what a replica of it had.
     """
     for number in sorted(set(shards) & decision.executed.keys()):
-        server = ground.source(number)
+        server = context.source(number)
         missing = str(server.value("SELECT GTID_SUBTRACT(%s, @@GLOBAL.gtid_executed)", [decision.executed[number]]))
         if missing:
             raise UsageError(

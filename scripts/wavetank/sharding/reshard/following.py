@@ -17,7 +17,7 @@ from wavetank.servers.binlog.history import live_events
 from wavetank.servers.gtid import intervals, union
 from wavetank.sharding.reshard.applying import Sorter
 from wavetank.sharding.reshard.log_reading import Logged, read_log, settle
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 
 # Rows of a transaction on the target: what a replica applies at one go.
 BATCH_ROWS = 500
@@ -78,16 +78,16 @@ class Progress:
 class Follower:
     """Applies what a source shard's log says; two threads, one that reads and one that writes."""
 
-    def __init__(self, ground: Ground, source_shard: int, progress: Progress) -> None:
-        """Know what is to be done; `progress` begins with what the copies hold already."""
+    def __init__(self, context: ReshardingContext, source_shard: int, progress: Progress) -> None:
+        """Take the source shard; `progress` begins with what the copies hold already."""
         self.source_shard = source_shard
         self.progress = progress
-        self._ground = ground
-        self._source = ground.source(source_shard)
+        self._context = context
+        self._source = context.source(source_shard)
         self._over = threading.Event()
         self._queue: queue.Queue[Logged] = queue.Queue(_WAITING)
         self._error: BaseException | None = None
-        self._sorter = Sorter(ground, source_shard)
+        self._sorter = Sorter(context, source_shard)
         self._newest: dict[str, int] = {}
         self._threads = [threading.Thread(target=self._guarded, args=(run,), daemon=True)
                          for run in (self._read, self._apply)]  # fmt: skip
@@ -124,10 +124,10 @@ class Follower:
 
     def _read(self) -> None:
         events = live_events(self._source, self.progress.applied, HEARTBEAT_S, PATIENCE_S)
-        names = [table.name for table in self._ground.tables]
+        names = [table.name for table in self._context.tables]
         with contextlib.closing(events):
             heard = _until(self._over, events)
-            for logged in read_log(heard, self._ground.shard(self.source_shard).schema, names, self._source.name):
+            for logged in read_log(heard, self._context.shard(self.source_shard).schema, names, self._source.name):
                 self._refuse_repetition(logged.gtid)
                 self._hand_over(logged)
 

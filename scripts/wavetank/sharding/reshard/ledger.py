@@ -80,7 +80,7 @@ class Ledger:
     """The two tables, on the catalogue's server."""
 
     def __init__(self, server: Server, find: Find | None = None) -> None:
-        """Know where they are; `find` asks the directory, where the map is one."""
+        """Take the server that has the tables; `find` asks the directory, where the map is one."""
         self._server = server
         self._find = find
         # On which connection the lock is.

@@ -39,7 +39,7 @@ _PAIRS = """
 _HERE = "SELECT customer_id FROM sharding.customer_shard_mapping WHERE shard = %s"
 
 
-class Ground:
+class ReshardingContext:
     """The servers and maps of one resharding; may be shared by threads."""
 
     def __init__(self, servers: Servers, catalogue: Catalogue, old: ShardMap, new: ShardMap) -> None:
@@ -100,8 +100,8 @@ class Ground:
         return Session(self.source(number), self.shard(number).schema, self.patience_s)
 
     @contextlib.contextmanager
-    def impatient(self, patience_s: int) -> Iterator["Ground"]:
-        """Give the same ground with connections on which every answer may take `patience_s` seconds."""
+    def impatient(self, patience_s: int) -> Iterator["ReshardingContext"]:
+        """Give the same with connections on which every answer may take `patience_s` seconds."""
         with Servers(self.servers.topology, patience_s) as servers:
             quick = copy.copy(self)
             quick.servers, quick.catalogue, quick.patience_s = servers, Catalogue(servers), patience_s

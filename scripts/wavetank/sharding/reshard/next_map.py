@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from wavetank.errors import UsageError
 from wavetank.sharding.errors import ShardingError
 from wavetank.sharding.maps.shape import ShardMap
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.topology.model import MOST_SHARDS
 
 
@@ -36,14 +36,14 @@ def changed_map(old: ShardMap, to: int, there: Sequence[int]) -> ShardMap:
     return new
 
 
-def refuse_disorder(ground: Ground) -> None:
+def refuse_disorder(context: ReshardingContext) -> None:
     """Refuse to move rows from where they do not belong, or to where rows are already.
 
     Raises:
         ShardingError: there are such rows.
     """
-    for number in ground.shards:
-        strays = ground.strays(number, ground.old)
+    for number in context.shards:
+        strays = context.strays(number, context.old)
         if strays:
             some = ", ".join(map(str, strays[:3])) + (", ..." if len(strays) > 3 else "")  # noqa: PLR2004
             raise ShardingError(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.node import Server, answers
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.threads import side_by_side
 from wavetank.waiting import wait_until
 
@@ -18,7 +18,7 @@ class UnreplicatedError(UsageError):
     """No replica of a shard answers, which waiting does not mend."""
 
 
-def refuse_unreplicated(ground: Ground, shards: Iterable[int], *, without_replica: bool = False) -> None:
+def refuse_unreplicated(context: ReshardingContext, shards: Iterable[int], *, without_replica: bool = False) -> None:
     """Refuse to move rows between shards of which one has no replica that answers.
 
     `without_replica` is the user's word for those that have none at all.
@@ -28,13 +28,13 @@ def refuse_unreplicated(ground: Ground, shards: Iterable[int], *, without_replic
     """
     numbers = sorted(shards)
     for number in numbers:
-        replicas = ground.replicas(number)
+        replicas = context.replicas(number)
         if replicas and not any(answers(replica) for replica in replicas):
             raise UnreplicatedError(
                 f"of shard {number} no replica answers ({', '.join(replica.name for replica in replicas)}), and rows "
-                f"that are on {ground.source(number).name} alone are not relied on: make topology-up mends"
+                f"that are on {context.source(number).name} alone are not relied on: make topology-up mends"
             )
-    if not without_replica and (alone := [number for number in numbers if not ground.replicas(number)]):
+    if not without_replica and (alone := [number for number in numbers if not context.replicas(number)]):
         listed = f"shard {alone[0]} has" if len(alone) == 1 else f"shards {', '.join(map(str, alone))} have"
         raise UnreplicatedError(
             f"{listed} no replica, so that a server that dies takes along what has moved to it: "
@@ -65,7 +65,7 @@ def _lacks(replica: Server, gtids: str) -> bool | None:
         return None
 
 
-def wait_for_replicas(ground: Ground, shards: Iterable[int], timeout_s: float) -> dict[int, str]:
+def wait_for_replicas(context: ReshardingContext, shards: Iterable[int], timeout_s: float) -> dict[int, str]:
     """Wait until what each shard's source has now is on replicas of it, too; return what that is by shard.
 
     Raises:
@@ -75,7 +75,7 @@ def wait_for_replicas(ground: Ground, shards: Iterable[int], timeout_s: float) -
     """
 
     def wait(number: int) -> str:
-        source, replicas = ground.source(number), ground.replicas(number)
+        source, replicas = context.source(number), context.replicas(number)
         due = str(source.value("SELECT @@GLOBAL.gtid_executed"))
         try:
             wait_until(

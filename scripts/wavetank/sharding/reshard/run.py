@@ -43,11 +43,11 @@ from wavetank.sharding.reshard.ledger import (
     Position,
     Resharding,
 )
-from wavetank.sharding.reshard.moves import Ground
+from wavetank.sharding.reshard.moves import ReshardingContext
 from wavetank.sharding.reshard.next_map import changed_map, check_count, refuse_disorder
+from wavetank.sharding.reshard.observer import NullObserver, Observer
 from wavetank.sharding.reshard.outcome import Aborted, Resharded
 from wavetank.sharding.reshard.replicas import UnreplicatedError, refuse_unreplicated, wait_for_replicas
-from wavetank.sharding.reshard.watching import Silent, Watch
 from wavetank.waiting import wait_until
 
 # How often it is entered up to where the logs have been applied, and how many cut-overs are tried.
@@ -61,7 +61,7 @@ CATCH_UP_S = 3600.0
 REPLICATED_S = 60.0
 
 
-def reshard(servers: Servers, to: int, watch: Watch | None = None, *, without_replica: bool = False) -> Resharded:
+def reshard(servers: Servers, to: int, observer: Observer | None = None, *, without_replica: bool = False) -> Resharded:
     """Divide the customers among `to` shards, or go on with that; clients go on meanwhile.
 
     `without_replica` is the user's word that a shard which has no replica shall do without.
@@ -85,13 +85,13 @@ def reshard(servers: Servers, to: int, watch: Watch | None = None, *, without_re
         shards = {*published.map.shards, *new.shards, *(resharding.before if resharding else ())}
 
         def demand_replicas() -> None:
-            ground = Ground(servers, catalogue, published.map, new)
-            refuse_unreplicated(ground, shards | {ground.catalogue_shard}, without_replica=without_replica)
+            context = ReshardingContext(servers, catalogue, published.map, new)
+            refuse_unreplicated(context, shards | {context.catalogue_shard}, without_replica=without_replica)
 
         if not (resharding or decided(servers, published)):
             demand_replicas()
         resharding = resharding or ledger.begin(published.map, new)
-        run = _Run(servers, catalogue, ledger, resharding, watch or Silent())
+        run = _Run(servers, catalogue, ledger, resharding, observer or NullObserver())
         # Customers may be waiting, who need no replica to go on.
         run.let_go_on(published)
         demand_replicas()
@@ -112,7 +112,7 @@ def _new_map(servers: Servers, catalogue: Catalogue, published: PublishedMap, to
     if len(published.map.shards) == to:
         return None
     new = changed_map(published.map, to, [shard.number for shard in servers.topology.shards])
-    refuse_disorder(Ground(servers, catalogue, published.map, new))
+    refuse_disorder(ReshardingContext(servers, catalogue, published.map, new))
     return new
 
 
@@ -125,13 +125,13 @@ class _Run:
         catalogue: Catalogue,
         ledger: Ledger,
         resharding: Resharding,
-        watch: Watch,
+        observer: Observer,
     ) -> None:
         self._servers = servers
         self._catalogue = catalogue
         self._ledger = ledger
         self._resharding = resharding
-        self._watch = watch
+        self._observer = observer
         self._result = Resharded(len(resharding.before), len(resharding.after))
 
     def go(self) -> Resharded:
@@ -153,9 +153,9 @@ class _Run:
         if decision := decided(self._servers, published):
             self._conclude(published, decision)
         elif gate := awaited(self._servers, published):
-            ground = Ground(self._servers, self._catalogue, published.map, self._resharding.new_map)
-            found = reopen(ground, published, at_least=gate)
-            self._watch.say(f"gates waited for map version {found.version}: published, with the map in force")
+            context = ReshardingContext(self._servers, self._catalogue, published.map, self._resharding.new_map)
+            found = reopen(context, published, at_least=gate)
+            self._observer.say(f"gates waited for map version {found.version}: published, with the map in force")
 
     def _conclude(self, published: PublishedMap, decision: Decision) -> None:
         if decision.map != settled(self._resharding.new_map):
@@ -164,50 +164,50 @@ class _Run:
                 ": the catalogue has lost reshardings, restore sharding.reshardings and sharding.maps from a copy"
             )
         new = decided_map(decision, published)
-        ground = Ground(self._servers, self._catalogue, published.map, new)
-        conclude(ground, decision, new, published.version)
-        self._watch.say(f"map version {decision.version} was decided, and {published.version} the newest: published")
-        self._watch.phase("published")
+        context = ReshardingContext(self._servers, self._catalogue, published.map, new)
+        conclude(context, decision, new, published.version)
+        self._observer.say(f"map version {decision.version} was decided, and {published.version} the newest: published")
+        self._observer.phase("published")
 
     def _step(self, name: str) -> None:
         """Come to a step of a cut-over; past the last one before the decision only if no other can have begun."""
         if name == READY:
             self._ledger.refuse_company()
-        self._watch.phase(name)
+        self._observer.phase(name)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
         self._ledger.refuse_company()
         self._ledger.enter(self._resharding, name)
-        self._watch.phase(name)
+        self._observer.phase(name)
         began = time.monotonic()
         yield
         self._result.seconds[name] = round(time.monotonic() - began, 3)
         self._ledger.leave(self._resharding, name, self._result.rows.get(name, 0))
 
     def _move(self, published: PublishedMap) -> PublishedMap:
-        ground = Ground(self._servers, self._catalogue, published.map, self._resharding.new_map)
+        context = ReshardingContext(self._servers, self._catalogue, published.map, self._resharding.new_map)
         with self._phase(PREPARE):
-            published = self._prepare(ground, published)
+            published = self._prepare(context, published)
         with self._phase(COPY):
-            copy = self._copy(ground)
+            copy = self._copy(context)
         with ExitStack() as stack:
             with self._phase(FOLLOW):
-                followers = self._follow(ground, copy)
+                followers = self._follow(context, copy)
                 for follower in followers:
                     stack.callback(follower.stop)
-                self._catch_up(ground, followers)
+                self._catch_up(context, followers)
             for attempt in range(1, ATTEMPTS + 1):
                 with self._phase(COMPARE):
-                    comparisons = self._compare(ground, followers, everything=attempt == 1)
+                    comparisons = self._compare(context, followers, everything=attempt == 1)
                 try:
                     with self._phase(CUT_OVER):
-                        done = cut_over(ground, published, followers, comparisons, self._step)
-                        self._watch.phase("published")
+                        done = cut_over(context, published, followers, comparisons, self._step)
+                        self._observer.phase("published")
                 except (DiffersError, UnreplicatedError):
                     raise
                 except UsageError as refusal:
-                    self._watch.say(f"not yet: {refusal}")
+                    self._observer.say(f"not yet: {refusal}")
                     published = self._catalogue.read()
                     if attempt == ATTEMPTS:
                         raise
@@ -219,36 +219,36 @@ class _Run:
     def _note(self, done: CutOver, followers: Sequence[Follower]) -> None:
         self._result.blocked_ms = round(done.blocked_s * 1000, 1)
         self._result.rows[FOLLOW] = sum(follower.progress.rows for follower in followers)
-        self._watch.say(
+        self._observer.say(
             f"moving keys could not be written for {self._result.blocked_ms:.0f} ms, in which "
             f"{done.compared} customers were compared once more"
         )
 
-    def _prepare(self, ground: Ground, published: PublishedMap) -> PublishedMap:
+    def _prepare(self, context: ReshardingContext, published: PublishedMap) -> PublishedMap:
         """Publish which keys will move, and wait until every client knows.
 
         Before that is on a replica, and that there is a resharding at all, no copy is made that nobody would know of.
         """
         gate = highest_gate(self._servers)
         if published.pending is None:
-            if isinstance(ground.new, DirectoryMap):
-                _plan_directory(ground)
-            published = self._catalogue.publish(ground.old, ground.new, after=published.version, at_least=gate + 1)
+            if isinstance(context.new, DirectoryMap):
+                _plan_directory(context)
+            published = self._catalogue.publish(context.old, context.new, after=published.version, at_least=gate + 1)
         elif not self._catalogue.published_here(published.version):
             # Versions may be lost that clients know.
-            published = reopen(ground, published)
-        self._watch.phase("pending")
-        wait_for_replicas(ground, [ground.catalogue_shard], REPLICATED_S)
-        raise_gates(ground, published.version, ground.shards)
+            published = reopen(context, published)
+        self._observer.phase("pending")
+        wait_for_replicas(context, [context.catalogue_shard], REPLICATED_S)
+        raise_gates(context, published.version, context.shards)
         return published
 
-    def _copy(self, ground: Ground) -> Copy:
-        for number in set(ground.new.shards) - set(ground.old.shards):
-            copy_reference(ground, number)
-        copy = Copy(ground, self._ledger, self._resharding)
+    def _copy(self, context: ReshardingContext) -> Copy:
+        for number in set(context.new.shards) - set(context.old.shards):
+            copy_reference(context, number)
+        copy = Copy(context, self._ledger, self._resharding)
         done, expected = copy.plan()
-        self._watch.rows(done, expected)
-        counter = _Counter(done, expected, self._watch.rows)
+        self._observer.rows(done, expected)
+        counter = _Counter(done, expected, self._observer.rows)
         began = time.monotonic()
         copy.run(counter.add)
         self._result.rows[COPY] = counter.done
@@ -256,19 +256,21 @@ class _Run:
         self._result.throttled_s = round(copy.throttled_s, 3)
         return copy
 
-    def _follow(self, ground: Ground, copy: Copy) -> list[Follower]:
+    def _follow(self, context: ReshardingContext, copy: Copy) -> list[Follower]:
         followers = []
         for part in copy.parts:
             followed = self._ledger.position(self._resharding, FOLLOW, part.source_shard)
             start = followed or replace(part.position, rows=0)
             progress = Progress(start.gtids, start.rows, start.deleted)
-            followers.append(Follower(ground, part.source_shard, progress))
+            followers.append(Follower(context, part.source_shard, progress))
             followers[-1].start()
         return followers
 
-    def _catch_up(self, ground: Ground, followers: Sequence[Follower]) -> None:
+    def _catch_up(self, context: ReshardingContext, followers: Sequence[Follower]) -> None:
         """Wait until what had been written when this began is applied."""
-        due = {each: str(ground.source(each.source_shard).value("SELECT @@GLOBAL.gtid_executed")) for each in followers}
+        due = {
+            each: str(context.source(each.source_shard).value("SELECT @@GLOBAL.gtid_executed")) for each in followers
+        }
         noted = time.monotonic()
 
         def caught_up() -> bool:
@@ -291,18 +293,20 @@ class _Run:
             now = Position(progress.applied, servers, progress.rows, progress.deleted)
             self._ledger.set_position(self._resharding, FOLLOW, follower.source_shard, now)
 
-    def _compare(self, ground: Ground, followers: Sequence[Follower], *, everything: bool) -> list[Comparison]:
+    def _compare(
+        self, context: ReshardingContext, followers: Sequence[Follower], *, everything: bool
+    ) -> list[Comparison]:
         """Compare both sides until few customers are written between two comparisons."""
         comparisons = [
-            Comparison(ground, each, target) for each in followers for target in ground.targets(each.source_shard)
+            Comparison(context, each, target) for each in followers for target in context.targets(each.source_shard)
         ]
-        counter = _Counter(0, self._result.rows.get(COPY, 0), self._watch.rows)
+        counter = _Counter(0, self._result.rows.get(COPY, 0), self._observer.rows)
         if everything:
             for follower in followers:
                 follower.progress.take_touched()
             self._refuse_differences(comparisons, lambda each: each.everything(counter.add))
             self._result.rows[COMPARE] = counter.done
-            self._refuse_vanished(ground, followers)
+            self._refuse_vanished(context, followers)
         for _ in range(ROUNDS):
             if sum(follower.progress.touched for follower in followers) <= FEW_CUSTOMERS:
                 break
@@ -318,7 +322,7 @@ class _Run:
         if lines := named(comparisons, found):
             raise DiffersError("; ".join(lines) + NOTHING_DONE)
 
-    def _refuse_vanished(self, ground: Ground, followers: Sequence[Follower]) -> None:
+    def _refuse_vanished(self, context: ReshardingContext, followers: Sequence[Follower]) -> None:
         """Demand that the copies are as many as the ledger says were copied, less what customers have deleted since.
 
         Two sides that are empty are equal as well.
@@ -327,10 +331,10 @@ class _Run:
         for follower in followers:
             shard = follower.source_shard
             copied = sum(rows for chunk, rows in chunks.items() if chunk.from_shard == shard)
-            there = sum(count_copies(ground, shard, target) for target in ground.targets(shard))
+            there = sum(count_copies(context, shard, target) for target in context.targets(shard))
             if there < copied - follower.progress.deleted:
                 # What was deleted a moment ago is not counted before it is noted.
-                self._catch_up(ground, [follower])
+                self._catch_up(context, [follower])
             if there < copied - (deleted := follower.progress.deleted):
                 raise DiffersError(
                     f"shard {shard} gave {copied:,} rows, of which its customers have deleted {deleted:,}, and its "
@@ -342,29 +346,29 @@ class _Run:
 
         Not before the map and the rows are on replicas: whichever source is lost then, what takes its place has them.
         """
-        ground = Ground(self._servers, self._catalogue, published.map, published.map)
-        everywhere = sorted({*ground.guarded, *self._resharding.before, *self._resharding.after})
+        context = ReshardingContext(self._servers, self._catalogue, published.map, published.map)
+        everywhere = sorted({*context.guarded, *self._resharding.before, *self._resharding.after})
         with self._phase(REMOVE):
             if decision := newest_decision(self._servers):
-                refuse_loss(ground, decision, everywhere)
-            wait_for_replicas(ground, everywhere, REPLICATED_S)
-            raise_gates(ground, published.version, sorted({*self._resharding.before, *self._resharding.after}))
-            wait_for_replicas(ground, everywhere, REPLICATED_S)
+                refuse_loss(context, decision, everywhere)
+            wait_for_replicas(context, everywhere, REPLICATED_S)
+            raise_gates(context, published.version, sorted({*self._resharding.before, *self._resharding.after}))
+            wait_for_replicas(context, everywhere, REPLICATED_S)
             self._ledger.refuse_company()
-            self._watch.phase("replicated")
-            strays = {number: ground.strays(number, published.map) for number in self._resharding.before}
-            counter = _Counter(0, sum(self._ledger.chunks(self._resharding, COPY).values()), self._watch.rows)
+            self._observer.phase("replicated")
+            strays = {number: context.strays(number, published.map) for number in self._resharding.before}
+            counter = _Counter(0, sum(self._ledger.chunks(self._resharding, COPY).values()), self._observer.rows)
 
             def take(number: int) -> int:
-                throttles = Throttles(ground, everywhere)
-                return remove(ground, number, strays[number], throttles, counter.add, version=published.version)
+                throttles = Throttles(context, everywhere)
+                return remove(context, number, strays[number], throttles, counter.add, version=published.version)
 
             with ThreadPoolExecutor(4) as pool:
                 self._result.rows[REMOVE] = sum(pool.map(take, strays))
             for number in set(self._resharding.before) - set(self._resharding.after):
-                empty(ground, number)
+                empty(context, number)
             # What was removed from a source alone would come back with a replica that takes its place.
-            wait_for_replicas(ground, everywhere, REPLICATED_S)
+            wait_for_replicas(context, everywhere, REPLICATED_S)
 
 
 class _Counter:
@@ -386,20 +390,20 @@ def _in_force(published: PublishedMap, new: ShardMap) -> bool:
     return published.pending is None and document_of(published.map) == settled(new)
 
 
-def _plan_directory(ground: Ground) -> None:
+def _plan_directory(context: ReshardingContext) -> None:
     """Write down who moves; a shard that leaves is given nobody from now on."""
-    server = ground.catalogue.server
-    leaving = sorted(set(ground.old.shards) - set(ground.new.shards))
+    server = context.catalogue.server
+    leaving = sorted(set(context.old.shards) - set(context.new.shards))
     if leaving:
         listed = shards_listed(leaving)
         server.execute(f"UPDATE sharding.shard_directory SET state = 'leaving' WHERE shard IN ({listed})")
-    plan_moves(server, ground.new.shards)
+    plan_moves(server, context.new.shards)
 
 
-def empty(ground: Ground, number: int) -> None:
+def empty(context: ReshardingContext, number: int) -> None:
     """Delete the rows that are the same on every shard from one that is in no map."""
-    schema = ground.shard(number).schema
-    ground.source(number).execute(*(f"DELETE FROM {schema}.`{table.name}`" for table in ground.reference))
+    schema = context.shard(number).schema
+    context.source(number).execute(*(f"DELETE FROM {schema}.`{table.name}`" for table in context.reference))
 
 
 def abort(servers: Servers) -> Aborted:
@@ -426,18 +430,18 @@ def abort(servers: Servers) -> Aborted:
                 f"the cut-over of the resharding {resharding.title} is decided: make reshard TO="
                 f"{len(resharding.after)} finishes it, then TO={len(resharding.before)} goes back"
             )
-        ground = Ground(servers, catalogue, published.map, resharding.new_map)
+        context = ReshardingContext(servers, catalogue, published.map, resharding.new_map)
         # What the tables say was copied is about to be gone.
-        for source_shard in ground.source_shards:
+        for source_shard in context.source_shards:
             ledger.forget(resharding, source_shard)
         gate = highest_gate(servers)
         if published.pending or gate > published.version or not catalogue.published_here(published.version):
-            published = publish(ground, published.map, None, after=published.version, at_least=gate)
-        raise_gates(ground, published.version, ground.shards)
+            published = publish(context, published.map, None, after=published.version, at_least=gate)
+        raise_gates(context, published.version, context.shards)
         rows = 0
-        for number in ground.new.shards:
-            rows += remove(ground, number, ground.strays(number, ground.old))
-            if number not in ground.old.shards:
-                empty(ground, number)
+        for number in context.new.shards:
+            rows += remove(context, number, context.strays(number, context.old))
+            if number not in context.old.shards:
+                empty(context, number)
         ledger.end(resharding, ABORTED)
     return Aborted(len(resharding.before), len(resharding.after), published.version, rows)

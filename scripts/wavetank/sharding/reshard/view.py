@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wavetank.sharding.reshard.ledger import PHASES
-from wavetank.sharding.reshard.watching import Silent, Watch
+from wavetank.sharding.reshard.observer import NullObserver, Observer
 
 # A log has a line of progress so often, in seconds.
 LINE_S = 5.0
@@ -81,11 +81,11 @@ class Bar:
 
 
 @contextlib.contextmanager
-def watched(*, silent: bool = False) -> Iterator[Watch]:
-    """Give who watches: nobody where it is `silent`, a bar on a terminal, else lines."""
+def observed(*, silent: bool = False) -> Iterator[Observer]:
+    """Give the observer: none where it is `silent`, a bar on a terminal, else lines."""
     console = Console(stderr=True)
     if silent:
-        yield Silent()
+        yield NullObserver()
     elif console.is_terminal:
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),

@@ -4,7 +4,7 @@
 The shop of a running instance with shards is copied into a schema of the first shard's source, which is dropped at
 the end. Both sides of a pair run one after the other, in turn first. More than 1 is slower than one server.
 
-Usage: .venv/bin/python benchmarks/gathering.py --instance four-shard [--runs N] [--json FILE]
+Usage: .venv/bin/python benchmarks/cross_shard_queries.py --instance four-shard [--runs N] [--json FILE]
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""By which maps a row may lie where it does now: the newest one, and others while a resharding is under way."""
+"""The state of the shard map: the newest map, and those by which rows still lie while a resharding is under way."""
 
 import contextlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _OPEN = "SELECT COUNT(*) FROM sharding.reshardings WHERE ended_at IS NULL"
 
 
 @dataclass(frozen=True)
-class Moment:
+class MapState:
     """The newest map, and what else a row may lie by while a resharding is under way: in copy, or not yet removed."""
 
     newest: PublishedMap
@@ -36,7 +36,7 @@ class Moment:
         return (self.newest.map, *self.others)
 
 
-def this_moment(servers: Servers) -> Moment:
+def read_map_state(servers: Servers) -> MapState:
     """Return by which maps rows may lie now.
 
     Raises:
@@ -52,11 +52,11 @@ def this_moment(servers: Servers) -> Moment:
             raise
         under_way = newest.pending is not None
     if not under_way:
-        return Moment(newest)
+        return MapState(newest)
     rows = catalogue.server.query(_LAST_TWO, account="admin")
     all_ = [published(row, catalogue.directory.find) for row in rows]
     others = [each for version in all_ for each in (version.map, version.pending) if each and each != newest.map]
-    return Moment(newest, tuple(others), under_way=True)
+    return MapState(newest, tuple(others), under_way=True)
 
 
 def last_prepared(servers: Servers) -> int:
@@ -65,8 +65,8 @@ def last_prepared(servers: Servers) -> int:
     return int(Catalogue(servers).server.value(statement, account="admin"))
 
 
-def known_moment(servers: Servers, shards: Sequence[Shard]) -> Moment | None:
-    """Return this_moment() for a check of `shards`, None where their tables or the map are another check's finding."""
+def map_state_for_check(servers: Servers, shards: Sequence[Shard]) -> MapState | None:
+    """Return the map's state for a check of `shards`, None where a table or the map is missing: other checks say so."""
     first = servers.topology.shards[0]
 
     def lacks(shard: Shard, server: Server) -> bool:
@@ -76,15 +76,17 @@ def known_moment(servers: Servers, shards: Sequence[Shard]) -> Moment | None:
     if any(on_each(servers, [first, *(shard for shard in shards if shard != first)], lacks).values()):
         return None
     with contextlib.suppress(UsageError):
-        moment = this_moment(servers)
-        shards_of(servers.topology, moment.newest.map)
-        return moment
+        map_state = read_map_state(servers)
+        shards_of(servers.topology, map_state.newest.map)
+        return map_state
     return None
 
 
 MOVING = "rows are on their way between shards"
 
 
-def why_unsettled(moment: Moment | None) -> str:
-    """Return why what known_moment() returned is none in which each row has one place."""
-    return MOVING if moment else "there is no shard map, or a table is missing, which shard_map or shard_schema reports"
+def why_unsettled(map_state: MapState | None) -> str:
+    """Return why it is not so that each row has one place, from what map_state_for_check() has returned."""
+    return (
+        MOVING if map_state else "there is no shard map, or a table is missing, which shard_map or shard_schema reports"
+    )

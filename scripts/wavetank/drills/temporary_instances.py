@@ -12,10 +12,10 @@ DOWN_TIMEOUT_S = 120
 
 
 @contextlib.contextmanager
-def lent_instance(
+def temporary_instance(
     name: str, say: Callable[[str], None], options: Mapping[str, str], *, own_session: bool = False
 ) -> Iterator[str]:
-    """Bring an instance up with these options, lend its name, and take it down again, also after Ctrl-C.
+    """Bring an instance up with these options, give its name, and take it down again, also after Ctrl-C.
 
     `own_session`: the Ctrl-C that ends us does not reach the topology-up; see own_command.
 
@@ -35,7 +35,7 @@ def lent_instance(
 def take_down(name: str) -> None:
     """Take an instance down; nothing where there is none of that name."""
     if name in instance_names():
-        # In a session of its own: the Ctrl-C that ended what it was lent for does not end this, too.
+        # In a session of its own: the Ctrl-C that ended what it was brought up for does not end this, too.
         run_command("down", DOWN_TIMEOUT_S, options={"INSTANCE": name}, own_session=True)
 
 

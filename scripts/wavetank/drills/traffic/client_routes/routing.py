@@ -9,8 +9,8 @@ from typing import Any
 from wavetank.client.splitting import Answer, OutcomeUnknownError, Router, RoutingError, router_of
 from wavetank.client.splitting import Session as RouterSession
 from wavetank.client.splitting.of_instance import bounds_of
-from wavetank.drills.traffic.table import TAKER
-from wavetank.drills.traffic.way import PATIENCE_S, Session, Way
+from wavetank.drills.traffic.client_route import PATIENCE_S, ClientRoute, Session
+from wavetank.drills.traffic.table import SERVER_ID_FUNCTION
 from wavetank.errors import UnreachableError
 from wavetank.servers.node import Servers, StatementError
 from wavetank.topology.model import Topology
@@ -29,8 +29,8 @@ def lacks(topology: Topology) -> str:
     return "servers that replicate one another" if apart else ""
 
 
-def open_way(servers: Servers) -> Way:
-    """Return the way through one router, which looks at the servers from the first session on."""
+def open_route(servers: Servers) -> ClientRoute:
+    """Return the route through one router, which looks at the servers from the first session on."""
     return _Routed(servers)
 
 
@@ -43,7 +43,9 @@ class _Routed:
     def session(self, client: int, *, writes: bool) -> Session:
         if self._router is None:
             bounds = replace(bounds_of(self._servers.topology), statement=PATIENCE_S, new_source=PATIENCE_S)
-            self._router = router_of(self._servers.instance, bounds=bounds, safe_functions=[TAKER]).__enter__()
+            self._router = router_of(
+                self._servers.instance, bounds=bounds, safe_functions=[SERVER_ID_FUNCTION]
+            ).__enter__()
         past = self._pasts.setdefault(client, Past())
         return WritingSession(self._router, past) if writes else ReadingSession(self._router, past)
 
@@ -62,7 +64,7 @@ class Past:
     """
 
     def __init__(self) -> None:
-        """Know of no write."""
+        """Begin without a write."""
         self.gtids: str | None = ""
 
     def learn(self, session: RouterSession) -> None:
@@ -97,7 +99,7 @@ class _RoutedSession:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Hold nothing between statements."""
+        """Do nothing: no connection is held between statements."""
 
 
 class WritingSession(_RoutedSession):

@@ -1,4 +1,4 @@
-"""What the catalogue says at one moment: the map, and whether rows are moving, so that some lie on two shards."""
+"""The shard map as it was read before a query, and whether rows are moving, so that some are on two shards."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +21,13 @@ _MOVING = """
      WHERE phase NOT IN ('done', 'aborted') OR ended_at > NOW(6) - INTERVAL %s SECOND
 """
 # Stands in a statement for what the map says about a column, until it is known to which shard the statement goes.
-AT_HOME = "WT_AT_HOME"
-_MARK = re.compile(rf"{AT_HOME}\(((?:`\w+`\.)?`\w+`)\)")
+OWN_ROW = "WT_OWN_ROW"
+_MARK = re.compile(rf"{OWN_ROW}\(((?:`\w+`\.)?`\w+`)\)")
 _BY_ORDER = "{item}.`order_id` IN (SELECT `orders`.`order_id` FROM `orders`{joined} WHERE {mark})"
 
 
 @dataclass(frozen=True)
-class Ground:
+class MapSnapshot:
     """A version of the map; `moving` where a shard may hold rows that are another's."""
 
     version: int
@@ -39,10 +39,10 @@ class Ground:
         return _MARK.sub(lambda mark: f"({self.map.sql_shard(mark[1])}) = {shard}", text)
 
 
-Look = Callable[[], Ground]
+ReadSnapshot = Callable[[], MapSnapshot]
 
 
-def ground_of(servers: Servers, lag_bound_s: float) -> Look:
+def snapshot_reader(servers: Servers, lag_bound_s: float) -> ReadSnapshot:
     """Return what reads the catalogue: from its source, and where that is gone from a replica.
 
     While the source is gone, nobody can publish, and a replica's newest map is the newest.
@@ -60,15 +60,15 @@ def ground_of(servers: Servers, lag_bound_s: float) -> Look:
 
     directory = CachedDirectory(ask)
 
-    def look() -> Ground:
+    def read_snapshot() -> MapSnapshot:
         rows = ask(NEWEST)
         if not rows:
             raise ShardingError(f"{servers.topology.instance} has no shard map: make topology-up publishes one")
         found = published(rows[0], directory.find)
         directory.use(found.version)
-        return Ground(found.version, found.map, found.pending is not None or _moving(ask, 2 * lag_bound_s))
+        return MapSnapshot(found.version, found.map, found.pending is not None or _moving(ask, 2 * lag_bound_s))
 
-    return look
+    return read_snapshot
 
 
 def _moving(ask: Callable[..., list[Row]], since_s: float) -> bool:
@@ -80,13 +80,14 @@ def _moving(ask: Callable[..., list[Row]], since_s: float) -> bool:
         return False
 
 
-def keep_at_home(select: exp.Select, scope: Scope, shard_map: ShardMap) -> exp.Select:
+def keep_own_rows(select: exp.Select, scope: Scope, shard_map: ShardMap) -> exp.Select:
     """Return the SELECT without rows that the map has on another shard than the one that is asked.
 
     Raises:
         Refusal: no shard can compute that.
     """
-    used = next((used for used in _firm(scope) if "customer_id" in used.homes), None) or next(_firm(scope), None)
+    by_customer = next((used for used in _firm(scope) if "customer_id" in used.sharding_columns), None)
+    used = by_customer or next(_firm(scope), None)
     if used is None:
         return select
     if shard_map.sql_shard("`x`") is None:
@@ -102,10 +103,10 @@ def _condition(used: Used, scope: Scope, column: str) -> str:
     """Return the condition on a table's rows; those that are joined with them are where they are."""
     for each in _firm(scope):
         if column in each.columns and each.table in ("customers", "orders", "customer_analytics"):
-            return f"{AT_HOME}(`{each.alias}`.`{column}`)"
+            return f"{OWN_ROW}(`{each.alias}`.`{column}`)"
     if column == "customer_id":
-        return _BY_ORDER.format(item=f"`{used.alias}`", joined="", mark=f"{AT_HOME}(`orders`.`customer_id`)")
-    mark = f"{AT_HOME}(`customers`.`{column}`)"
-    if "customer_id" in used.homes:
+        return _BY_ORDER.format(item=f"`{used.alias}`", joined="", mark=f"{OWN_ROW}(`orders`.`customer_id`)")
+    mark = f"{OWN_ROW}(`customers`.`{column}`)"
+    if "customer_id" in used.sharding_columns:
         return f"`{used.alias}`.`customer_id` IN (SELECT `customers`.`customer_id` FROM `customers` WHERE {mark})"
     return _BY_ORDER.format(item=f"`{used.alias}`", joined=" JOIN `customers` USING (`customer_id`)", mark=mark)

@@ -1,4 +1,4 @@
-"""What a way from clients to the servers is: what it promises, and to whom."""
+"""The route by which clients come to the servers: directly, by a proxy or by a router in the application."""
 
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ class Session(Protocol):
         """Give the connection up."""
 
 
-class Way(Protocol):
+class ClientRoute(Protocol):
     """How the clients of one application come to the servers; they share it."""
 
     def session(self, client: int, *, writes: bool) -> Session:
@@ -44,8 +44,8 @@ class Way(Protocol):
         """End what the sessions shared."""
 
 
-class WayModule(Protocol):
-    """What a module of drills.traffic.ways offers; see that package's docstring."""
+class ClientRouteModule(Protocol):
+    """What a module of drills.traffic.client_routes offers; see that package's docstring."""
 
     WHAT: str
     # Whether every read by it sees what its client was told is written.
@@ -54,5 +54,5 @@ class WayModule(Protocol):
     def lacks(self, topology: Topology) -> str:
         """Return what an instance would need for it and has not, '' where nothing is missing."""
 
-    def open_way(self, servers: Servers) -> Way:
-        """Return the way to these servers, nothing connected yet."""
+    def open_route(self, servers: Servers) -> ClientRoute:
+        """Return the route to these servers, nothing connected yet."""

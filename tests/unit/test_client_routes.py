@@ -1,10 +1,10 @@
-"""The ways from clients to the servers: found by their files, chosen, and refused where they lead nowhere."""
+"""The routes from clients to the servers: found by their files, chosen, and refused where they lead nowhere."""
 
 from collections.abc import Callable
 
 import pytest
 from fronts import settings_of
-from wavetank.drills.traffic.choosing import all_ways, choose_way
+from wavetank.drills.traffic.choosing import all_routes, choose_route
 from wavetank.errors import UsageError
 from wavetank.topology.instance import HOME
 from wavetank.topology.model import Topology
@@ -15,10 +15,12 @@ ROUTERS = read_proxies({MYSQL_ROUTER: {"router1": settings_of(MYSQL_ROUTER)}}, 1
 APART = {"db1": {"server_id": 1}, "db2": {"server_id": 2}}
 
 
-def test_every_file_in_ways_is_a_way() -> None:
-    files = {path.stem for path in (HOME / "scripts" / "wavetank" / "drills" / "traffic" / "ways").glob("*.py")}
-    assert all_ways().keys() == files - {"__init__"} == {"direct", "proxysql", "routing"}
-    assert all(way.__doc__ and way.WHAT for way in all_ways().values())
+def test_every_file_in_client_routes_is_a_route() -> None:
+    files = {
+        path.stem for path in (HOME / "scripts" / "wavetank" / "drills" / "traffic" / "client_routes").glob("*.py")
+    }
+    assert all_routes().keys() == files - {"__init__"} == {"direct", "proxysql", "routing"}
+    assert all(way.__doc__ and way.WHAT for way in all_routes().values())
 
 
 @pytest.mark.parametrize(
@@ -34,12 +36,12 @@ def test_every_file_in_ways_is_a_way() -> None:
 def test_the_usual_way_is_through_the_proxysql_that_there_is(
     make_topology: Callable[..., Topology], proxies: tuple[object], asked: str, way: str
 ) -> None:
-    assert choose_way(asked, make_topology(proxies=proxies)) == way
+    assert choose_route(asked, make_topology(proxies=proxies)) == way
 
 
 def test_an_unknown_way_is_refused_with_those_that_there_are(make_topology: Callable[..., Topology]) -> None:
     with pytest.raises(UsageError, match=r"via=sea is no way to the servers; there are: direct, proxysql, routing"):
-        choose_way("sea", make_topology())
+        choose_route("sea", make_topology())
 
 
 @pytest.mark.parametrize("proxies", [(), ROUTERS])
@@ -49,9 +51,9 @@ def test_there_is_no_way_through_a_proxysql_that_is_not_there(
     with pytest.raises(
         UsageError, match=r"via=proxysql needs a ProxySQL .*, which sea has not; it has: direct, routing"
     ):
-        choose_way("proxysql", make_topology(proxies=proxies))
+        choose_route("proxysql", make_topology(proxies=proxies))
 
 
 def test_the_library_routes_over_servers_that_share_their_data_only(make_topology: Callable[..., Topology]) -> None:
     with pytest.raises(UsageError, match=r"via=routing needs servers that replicate one another.*it has: direct$"):
-        choose_way("routing", make_topology(APART))
+        choose_route("routing", make_topology(APART))

@@ -22,7 +22,7 @@ from mutmut.stats import status_by_exit_code
 from wavetank.files import write_if_changed
 
 HOME = Path(__file__).resolve().parents[2]
-SHOPS = HOME / ".wavetank" / "mutants"
+WORKSPACES = HOME / ".wavetank" / "mutants"
 # What tests read beside the package.
 FILES = ("Makefile", "README.md", "ansible.cfg", "benchmarks", "compose", "configs", "docs", "inventories", "playbooks")
 # What `make mutants` is asked for by, in the environment.
@@ -59,7 +59,7 @@ class Judged:
         """Return those of the module's mutants that count; made once for each text of it, since that takes time."""
         text = self.text
         rules = (Path(__file__).with_name("mutating.py").read_text(), (HOME / "pyproject.toml").read_text())
-        known = SHOPS / "listed" / hashlib.sha256("|".join([self.module, text, *rules]).encode()).hexdigest()
+        known = WORKSPACES / "listed" / hashlib.sha256("|".join([self.module, text, *rules]).encode()).hexdigest()
         if not known.exists():
             known.parent.mkdir(parents=True, exist_ok=True)
             listed = [dataclasses.astuple(each) for each in mutants_of(self.source, text)]
@@ -67,13 +67,13 @@ class Judged:
         return [Mutant(*each) for each in json.loads(known.read_text())]
 
     @property
-    def home(self) -> Path:
+    def workspace(self) -> Path:
         """Return where mutmut works on it: one place for all that the same tests judge, since starting is slow."""
-        return SHOPS / "+".join(name.removesuffix(".py").removeprefix("test_") for name in self.tests)
+        return WORKSPACES / "+".join(name.removesuffix(".py").removeprefix("test_") for name in self.tests)
 
     @property
     def _results(self) -> Path:
-        return self.home / "mutants" / f"{self.source}.meta"
+        return self.workspace / "mutants" / f"{self.source}.meta"
 
     def results(self) -> dict[str, str]:
         """Return mutmut's word for what came of each mutant that was judged, by the mutant's name."""
@@ -103,24 +103,24 @@ def prepare(together: Sequence[Judged]) -> None:
 
     What has not changed is not touched, so that mutmut does not make its mutants anew.
     """
-    home = together[0].home
+    workspace = together[0].workspace
     mutated = {each.source: each.text for each in together}
     wanted = {Path("src", file.relative_to(HOME / "scripts")): file for file in (HOME / "scripts").rglob("*.py")}
     for path, file in wanted.items():
-        write_if_changed(home / path, mutated.get(path) or file.read_bytes())
-    for gone in {file.relative_to(home) for file in (home / "src").rglob("*.py")} - wanted.keys():
-        (home / gone).unlink()
-        (home / "mutants" / gone).unlink(missing_ok=True)
+        write_if_changed(workspace / path, mutated.get(path) or file.read_bytes())
+    for gone in {file.relative_to(workspace) for file in (workspace / "src").rglob("*.py")} - wanted.keys():
+        (workspace / gone).unlink()
+        (workspace / "mutants" / gone).unlink(missing_ok=True)
     for name in (*FILES, "tests"):
-        link = home / name
+        link = workspace / name
         if not link.is_symlink():
             link.symlink_to(HOME / name)
-    shutil.rmtree(home / "mutants" / "tests", ignore_errors=True)
+    shutil.rmtree(workspace / "mutants" / "tests", ignore_errors=True)
     # Which test comes to which function is asked anew: tests change.
-    (home / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
-    if write_if_changed(home / "pyproject.toml", _settings(together)):
+    (workspace / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
+    if write_if_changed(workspace / "pyproject.toml", _settings(together)):
         # Other modules, or other rules: what was made before is not what would be made now.
-        shutil.rmtree(home / "mutants", ignore_errors=True)
+        shutil.rmtree(workspace / "mutants", ignore_errors=True)
 
 
 def _settings(together: Sequence[Judged]) -> str:
@@ -137,15 +137,15 @@ def _settings(together: Sequence[Judged]) -> str:
 
 
 @contextlib.contextmanager
-def running(home: Path, names: Collection[str], jobs: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(workspace: Path, names: Collection[str], jobs: int) -> Iterator[subprocess.Popen[bytes]]:
     """Have mutmut judge these mutants meanwhile; it ends when the block does."""
     command = [*APART, str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(jobs), *names]
     # What this run is asked for is not meant for the tests, of which some ask the environment for a sample, too.
     kept = {name: value for name, value in os.environ.items() if name not in ASKED}
     environment = {**kept, "HYPOTHESIS_PROFILE": "mutants"}
-    with (home / "mutmut.log").open("wb") as log:
+    with (workspace / "mutmut.log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command, cwd=workspace, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
         yield process
@@ -155,11 +155,11 @@ def running(home: Path, names: Collection[str], jobs: int) -> Iterator[subproces
         process.wait()
 
 
-def last_words(home: Path) -> str:
+def log_tail(workspace: Path) -> str:
     """Return the end of what mutmut said."""
-    return "\n".join((home / "mutmut.log").read_text().splitlines()[-15:])
+    return "\n".join((workspace / "mutmut.log").read_text().splitlines()[-15:])
 
 
-def begin_anew() -> None:
-    """Forget all results."""
-    shutil.rmtree(SHOPS, ignore_errors=True)
+def delete_all() -> None:
+    """Delete all workspaces, and so all results."""
+    shutil.rmtree(WORKSPACES, ignore_errors=True)

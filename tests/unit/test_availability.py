@@ -1,10 +1,16 @@
 """How clients were served, of one small history that can be added up by hand."""
 
+from wavetank.drills.traffic.availability import (
+    Availability,
+    OngoingOutage,
+    availability_failures,
+    availability_of,
+    ongoing_outages,
+)
 from wavetank.drills.traffic.load import Load
 from wavetank.drills.traffic.log import READ, WRITE, Operation
 from wavetank.drills.traffic.outages import Outage, Series, longest
 from wavetank.drills.traffic.promises import Promises, Thresholds
-from wavetank.drills.traffic.served import Open, Served, served, unserved, waited_in_vain
 from wavetank.drills.traffic.verdict import EXAMPLES, _count
 
 # Two clients from second 10 to second 20; the storm begins at 14 and is mended at 16.
@@ -30,8 +36,8 @@ HISTORY = [
 ]  # fmt: skip
 
 
-def judged(*more: Operation) -> Served:
-    return served([*HISTORY, *more], LOAD, STORM_S, MENDED_S)
+def judged(*more: Operation) -> Availability:
+    return availability_of([*HISTORY, *more], LOAD, STORM_S, MENDED_S)
 
 
 def test_all_together_wait_as_long_as_nobody_is_served() -> None:
@@ -45,19 +51,24 @@ def test_all_together_wait_as_long_as_nobody_is_served() -> None:
 def test_the_client_that_never_comes_back_is_out_to_the_end() -> None:
     found = judged()
     assert found.worst_client == Outage(7.0, 13.0, unfinished=True)
-    assert found.unfinished == (Open(WRITE, 2, 7.0),)
-    assert unserved(HISTORY, LOAD) == [Open(WRITE, 2, 7.0)]
+    assert found.unfinished == (OngoingOutage(WRITE, 2, 7.0),)
+    assert ongoing_outages(HISTORY, LOAD) == [OngoingOutage(WRITE, 2, 7.0)]
 
 
 def test_a_client_of_whom_nothing_is_known_was_never_served() -> None:
     only_one = [each for each in HISTORY if each.client == 1]
-    assert served(only_one, LOAD, STORM_S, MENDED_S).unfinished == (Open(WRITE, 2, 10.0), Open(READ, 2, 10.0))
+    assert availability_of(only_one, LOAD, STORM_S, MENDED_S).unfinished == (
+        OngoingOutage(WRITE, 2, 10.0),
+        OngoingOutage(READ, 2, 10.0),
+    )
 
 
 def test_a_reader_that_is_out_is_told_apart_from_writers() -> None:
-    found = served([each for each in HISTORY if each.kind == WRITE or each.client == 1], LOAD, STORM_S, MENDED_S)
+    found = availability_of(
+        [each for each in HISTORY if each.kind == WRITE or each.client == 1], LOAD, STORM_S, MENDED_S
+    )
     assert found.worst_reader == Outage(10.0, 10.0, unfinished=True)
-    assert Open(READ, 2, 10.0) in found.unfinished
+    assert OngoingOutage(READ, 2, 10.0) in found.unfinished
 
 
 def test_before_the_storm_only_what_was_acknowledged_counts() -> None:
@@ -83,8 +94,8 @@ def test_without_any_time_after_the_storm_nobody_waited() -> None:
 # --- what is said of it
 
 
-def said(found: Served, *, may_stay_out: bool = False, rto_s: float | None = None) -> list[str]:
-    return list(waited_in_vain(found, Promises(may_stay_out=may_stay_out), Thresholds(rto_s=rto_s)))
+def said(found: Availability, *, may_stay_out: bool = False, rto_s: float | None = None) -> list[str]:
+    return list(availability_failures(found, Promises(may_stay_out=may_stay_out), Thresholds(rto_s=rto_s)))
 
 
 def test_who_was_not_served_any_more_is_named() -> None:
@@ -93,7 +104,7 @@ def test_who_was_not_served_any_more_is_named() -> None:
     ]
     assert said(judged(), may_stay_out=True) == []
     both = [each for each in HISTORY if each.done_s < STORM_S or each.error]
-    assert said(served(both, LOAD, STORM_S, MENDED_S)) == [
+    assert said(availability_of(both, LOAD, STORM_S, MENDED_S)) == [
         "no write was acknowledged after the storm",
         "the writes of clients 1, 2 were not served any more when the traffic ended, for 7.000 s at least",
         "the reads of clients 1, 2 were not served any more when the traffic ended, for 6.500 s at least",
@@ -102,7 +113,7 @@ def test_who_was_not_served_any_more_is_named() -> None:
 
 def test_a_demand_is_broken_by_more_and_by_what_has_not_ended() -> None:
     back = [*HISTORY, write(2, 19.6), write(2, 20.0)]
-    found = served(back, LOAD, STORM_S, MENDED_S)
+    found = availability_of(back, LOAD, STORM_S, MENDED_S)
     assert found.worst_client == Outage(6.6, 13.0)
     assert said(found, rto_s=6.6) == []
     assert said(found, rto_s=6.5) == [

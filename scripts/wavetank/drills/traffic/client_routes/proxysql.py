@@ -1,7 +1,7 @@
 """Clients know the ports of the ProxySQL in front, and nothing else; where one fails they come back to the next."""
 
-from wavetank.drills.traffic.way import Session, Way
-from wavetank.drills.traffic.ways.direct import SearchingSession
+from wavetank.drills.traffic.client_route import ClientRoute, Session
+from wavetank.drills.traffic.client_routes.direct import SearchingSession
 from wavetank.servers.node import Servers
 from wavetank.topology.model import Topology
 from wavetank.topology.proxies import proxysqls
@@ -15,8 +15,8 @@ def lacks(topology: Topology) -> str:
     return "" if proxysqls(topology.proxies) else "a ProxySQL in front of the servers"
 
 
-def open_way(servers: Servers) -> Way:
-    """Return the way that ends at the proxies."""
+def open_route(servers: Servers) -> ClientRoute:
+    """Return the route that ends at the proxies."""
     return _Proxied(servers)
 
 

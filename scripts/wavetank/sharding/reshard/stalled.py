@@ -1,4 +1,4 @@
-"""A resharding that stands still: it is under way, and no process is at work on it."""
+"""A stalled resharding: it is under way, and no process is at work on it."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ from wavetank.sharding.reshard.ledger import Ledger, at_work
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What stands still, and which command goes on with it."""
+class Stalled:
+    """A stalled resharding: what is the matter, and which command goes on with it."""
 
     what: str
     step: str
 
 
-def ask_standing(servers: Servers) -> Standing | None:
-    """Return what stands still, None where nothing does.
+def find_stalled(servers: Servers) -> Stalled | None:
+    """Return the stalled resharding, None where there is none.
 
     Raises:
         UnreachableError: a shard's source does not answer.
@@ -34,14 +34,14 @@ def ask_standing(servers: Servers) -> Standing | None:
     title = f"the resharding {resharding.title} ({resharding.phase})" if resharding else "a resharding"
     to = len(resharding.after) if resharding else len((newest.pending or newest.map).shards)
     if decision:
-        return Standing(
-            f"{title} stands still, its cut-over to map {decision.version} is decided, and map {newest.version} the "
+        return Stalled(
+            f"{title} is stalled, its cut-over to map {decision.version} is decided, and map {newest.version} the "
             "newest",
             f"make reshard TO={len(decision.shards)} publishes it",
         )
     if gate > newest.version:
-        return Standing(
-            f"{title} stands still, and customers who move cannot write: their gate waits for map {gate}",
+        return Stalled(
+            f"{title} is stalled, and customers who move cannot write: their gate waits for map {gate}",
             f"make reshard TO={to} goes on, make topology-up lets them write until then",
         )
-    return Standing(f"{title} stands still", f"make reshard TO={to} goes on, make reshard-abort takes it back")
+    return Stalled(f"{title} is stalled", f"make reshard TO={to} goes on, make reshard-abort takes it back")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from wavetank.drills.traffic.way import PATIENCE_S, Session, Way
+from wavetank.drills.traffic.client_route import PATIENCE_S, ClientRoute, Session
 from wavetank.errors import UnreachableError
 from wavetank.servers.accounts import APP_ACCOUNT
 from wavetank.servers.node import Server, Servers, StatementError, answer_on
@@ -22,8 +22,8 @@ def lacks(_: Topology) -> str:
     return ""
 
 
-def open_way(servers: Servers) -> Way:
-    """Return the way that every application has."""
+def open_route(servers: Servers) -> ClientRoute:
+    """Return the route that every application has."""
     return _Direct(servers)
 
 
@@ -47,7 +47,7 @@ class SearchingSession:
     """A connection to one of several doors, which is kept until it fails."""
 
     def __init__(self, doors: Sequence[Server], *, must_be_open: bool, leaves_at_refusal: bool = True) -> None:
-        """Know the doors, in the order in which they are tried.
+        """Take the servers, in the order in which they are tried.
 
         Args:
             doors: servers, or what leads to them.

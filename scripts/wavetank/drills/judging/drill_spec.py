@@ -16,7 +16,7 @@ CONFLICTS: Kind = "conflicts"
 
 
 @dataclass(frozen=True)
-class Declared:
+class DrillSpec:
     """One drill.
 
     Attributes:

@@ -23,7 +23,7 @@ FINISH_TIMEOUT_S = 10.0
 RECOVER = "wavetank shard recover ends it"
 
 
-class TwoPhases:
+class TwoPhaseCommit:
     """The end of a transaction across shards; `step` is told of every one that has been taken."""
 
     def __init__(

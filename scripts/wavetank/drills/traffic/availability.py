@@ -1,4 +1,4 @@
-"""How long clients were not served, and how quickly they were, from their log. Pure: asks nobody."""
+"""Availability: how long clients were not served, and how quickly they were, from their log. Pure: asks nobody."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ Kind = Literal["write", "read"]
 
 
 @dataclass(frozen=True)
-class Open:
+class OngoingOutage:
     """An outage of one client that the traffic's end has not seen the end of: at least `seconds` long."""
 
     kind: Kind
@@ -24,7 +24,7 @@ class Open:
 
 
 @dataclass(frozen=True)
-class Served:
+class Availability:
     """How clients were served.
 
     Attributes:
@@ -47,7 +47,7 @@ class Served:
     worst_reader: Outage
     acknowledged: int
     acknowledged_after: int
-    unfinished: tuple[Open, ...] = ()
+    unfinished: tuple[OngoingOutage, ...] = ()
     before: Mapping[str, float] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
     latency_ms: Mapping[Kind, Mapping[str, Latency | None]] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Served:
         return asdict(self)
 
 
-def served(operations: Sequence[Operation], load: Load, storm_s: float, mended_s: float) -> Served:
+def availability_of(operations: Sequence[Operation], load: Load, storm_s: float, mended_s: float) -> Availability:
     """Return how clients were served.
 
     Args:
@@ -70,7 +70,7 @@ def served(operations: Sequence[Operation], load: Load, storm_s: float, mended_s
     acknowledged = [each for each in operations if each.kind == WRITE and each.acknowledged]
     spans = Spans(storm_s, mended_s)
     writing, reading = (_Waiting(operations, kind, load, storm_s) for kind in (WRITE, READ))
-    return Served(
+    return Availability(
         writes=writing.of_all,
         reads=reading.of_all,
         worst_client=writing.of_one,
@@ -91,7 +91,7 @@ def served(operations: Sequence[Operation], load: Load, storm_s: float, mended_s
     )
 
 
-def unserved(operations: Sequence[Operation], load: Load) -> list[Open]:
+def ongoing_outages(operations: Sequence[Operation], load: Load) -> list[OngoingOutage]:
     """Return the outages of single clients that have not ended."""
     return [each for kind in (WRITE, READ) for each in _Waiting(operations, kind, load, load.ended_s).unfinished]
 
@@ -117,7 +117,7 @@ class _Waiting:
         # As long as one of them is served, it is not over for all.
         self.of_all = longest(together, load, storm_s, unfinished=all(out.values()))
         self.unfinished = [
-            Open(kind, client, round(load.ended_s - max(series[client].acknowledged, default=load.began_s), 3))
+            OngoingOutage(kind, client, round(load.ended_s - max(series[client].acknowledged, default=load.began_s), 3))
             for client in clients
             if out[client]
         ]
@@ -135,7 +135,7 @@ def _ended(operations: Sequence[Operation], kind: Kind, *, acknowledged: bool) -
             yield Answered(each.done_s - each.took_s, each.done_s)
 
 
-def waited_in_vain(verdict: Served, promises: Promises, thresholds: Thresholds) -> Iterator[str]:
+def availability_failures(verdict: Availability, promises: Promises, thresholds: Thresholds) -> Iterator[str]:
     """Yield how clients must not have been served, a sentence each."""
     if not verdict.acknowledged_after:
         yield "no write was acknowledged after the storm"

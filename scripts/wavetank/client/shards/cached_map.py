@@ -15,14 +15,14 @@ NEWER_MAP_S = 10.0
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where a key's rows are, and the gate through which one comes to them."""
 
     shard: int
     gate: Gate
 
 
-class KnownMap:
+class CachedMap:
     """May be shared by threads."""
 
     def __init__(self, ask: Ask, instance: str, version: int = 0) -> None:
@@ -44,7 +44,7 @@ class KnownMap:
         return self._current
 
     def wait_for(self, version: int) -> None:
-        """Know `version` or later.
+        """Wait until `version` or later has been read.
 
         Raises:
             OutdatedMapError: the catalogue has not had it in time.
@@ -76,6 +76,6 @@ class KnownMap:
             return found
 
 
-def place_of(published: PublishedMap, key: Any) -> Place:  # noqa: ANN401
+def placement_of(published: PublishedMap, key: Any) -> Placement:  # noqa: ANN401
     """Return where a key's rows are under a version of the map."""
-    return Place(published.map.shard_of(key), published.gate_of(key))
+    return Placement(published.map.shard_of(key), published.gate_of(key))

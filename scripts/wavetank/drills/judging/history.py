@@ -1,4 +1,4 @@
-"""The three files that are kept of a drill: written, and read back with nothing taken for granted."""
+"""The history of a drill, as Jepsen calls it, in three files: written, and read back with nothing taken for granted."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from wavetank.drills.judging.declared import VERSION, Declared
+from wavetank.drills.judging.drill_spec import VERSION, DrillSpec
 from wavetank.drills.judging.records import HELD, OPERATIONS
 from wavetank.errors import UsageError
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Kept:
+class DrillHistory:
     """A drill's history.
 
     Attributes:
@@ -26,11 +26,11 @@ class Kept:
         held: what the servers held in the end; None where nobody could say.
     """
 
-    declared: Declared
+    declared: DrillSpec
     operations: Sequence[Any]
     held: Sequence[Any] | None
 
-    def counted(self) -> "Kept":
+    def counted(self) -> "DrillHistory":
         """Return the same, with what was declared saying how many lines there are."""
         held = None if self.held is None else len(self.held)
         return replace(self, declared=replace(self.declared, operations=len(self.operations), held=held))
@@ -58,7 +58,7 @@ def _lines(records: Iterable[object]) -> Iterator[str]:
         yield msgspec.json.encode(record).decode() + "\n"
 
 
-def read_kept(directory: Path) -> Kept:
+def read_history(directory: Path) -> DrillHistory:
     """Return the history in a report's directory.
 
     Raises:
@@ -72,12 +72,12 @@ def read_kept(directory: Path) -> Kept:
     if version != VERSION:
         raise UsageError(f"{directory} is of version {version}; this wavetank judges version {VERSION}")
     try:
-        declared = msgspec.json.decode(text, type=Declared)
+        declared = msgspec.json.decode(text, type=DrillSpec)
     except msgspec.MsgspecError as error:
         raise UsageError(f"{directory / DECLARED_FILE} is not what a drill declares of itself: {error}") from None
     operations = list(_records(directory, OPERATIONS_FILE, OPERATIONS[declared.kind]))
     held = list(_records(directory, HELD_FILE, HELD[declared.kind]))
-    return Kept(declared, operations, None if declared.held is None and not held else held)
+    return DrillHistory(declared, operations, None if declared.held is None and not held else held)
 
 
 def _text(directory: Path, name: str) -> str:
