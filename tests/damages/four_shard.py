@@ -49,7 +49,7 @@ def order(number: int, of: int) -> str:
     return f"INSERT INTO shop_2.orders VALUES ({number}, {of}, '2025-05-05', 'paid', 1.00)"
 
 
-def brought_home(number: int) -> Damage:
+def rehomed(number: int) -> Damage:
     """Do what the finding says."""
 
     def do(servers: Servers) -> None:
@@ -117,7 +117,7 @@ CASES = {
     "a gate that everybody can pass": Case("shard_gates", "s3", sql("s3", "UPDATE sharding.gates SET least = 0")),
     "a customer on the wrong shard": Case(
         "shard_placement", "s2", sql("s2", customer(MISPLACED_CUSTOMER), order(99_000_000, MISPLACED_CUSTOMER)),
-        undo=brought_home(MISPLACED_CUSTOMER),
+        undo=rehomed(MISPLACED_CUSTOMER),
     ),
     "a customer on two shards": Case(
         # Its orders are on two shards as well, which is not said twice.
@@ -127,10 +127,10 @@ CASES = {
             *writing.inserts("orders", [each for each, _ in orders_of(FIRST)], "shop_2"),
             *writing.inserts("order_items", [item for _, items in orders_of(FIRST) for item in items], "shop_2"),
         ),
-        undo=brought_home(FIRST),
+        undo=rehomed(FIRST),
     ),
     "an order away from its customer": Case(
-        "shard_relations", "s2", sql("s2", order(99_000_001, FIRST)), undo=brought_home(FIRST),
+        "shard_relations", "s2", sql("s2", order(99_000_001, FIRST)), undo=rehomed(FIRST),
     ),
     "items without their order": Case(
         "shard_relations", "s2", sql("s2", "INSERT INTO shop_2.order_items VALUES (99000063, 1, 1, 1, 1.00)"),

@@ -141,7 +141,7 @@ def test_a_storm_that_is_ended_leaves_nothing_that_up_does_not_mend(
     elif storm != "disk-full":
         assert sign.left(servers) == []
     else:
-        # The data are at home; its server stays down, as every server that a drill has stopped.
+        # The data are back in place; its server stays down, as every server that a drill has stopped.
         assert small_disks(servers) == []
     up(topology.instance)
     with Servers(Instance(topology.instance).topology()) as after:

@@ -1,4 +1,4 @@
-"""A small disk under a server's data: whoever moves them and is ended half-way, one more restore brings all home.
+"""A small disk under a server's data: whoever moves them and is ended half-way, one more restore brings all back.
 
 Real file systems and mounts, no servers: their data are a few files here.
 """
@@ -55,8 +55,8 @@ def contents(place: Disk) -> dict[str, bytes]:
     }
 
 
-def expect_home(place: Disk, content: dict[str, bytes]) -> None:
-    """Fail unless the data are at home, the server's, and nothing else is there."""
+def expect_moved_back(place: Disk, content: dict[str, bytes]) -> None:
+    """Fail unless the data are back in place, the server's, and nothing else is there."""
     assert [each.name for each in place.volume.iterdir()] == ["data"]
     assert not place.data.is_mount()
     assert not place.moved
@@ -86,7 +86,7 @@ def test_what_is_full_is_the_small_disk_and_nothing_else(place: Disk) -> None:
     place.free()
     (place.data / "more").write_bytes(bytes(100_000))
     place.restore()
-    expect_home(place, {**after, "more": bytes(100_000)})
+    expect_moved_back(place, {**after, "more": bytes(100_000)})
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_ended_at_any_change_one_more_restore_brings_all_home(
         place.restore()
     killed_at(0)
     place.restore()
-    expect_home(place, before)
+    expect_moved_back(place, before)
 
 
 def test_thirty_changes_are_all_of_them(place: Disk, killed_at: Callable[[int], None]) -> None:
@@ -143,4 +143,4 @@ def test_a_disk_that_is_not_mounted_any_more_after_a_restart_of_the_machine_is_f
     with pytest.raises(UsageError, match="no small disk to be filled"):
         place.fill()
     place.restore()
-    expect_home(place, before)
+    expect_moved_back(place, before)

@@ -126,7 +126,7 @@ class Disk:
             (self.data / "ballast").unlink(missing_ok=True)
 
     def restore(self) -> None:
-        """Stop the server and bring its data home from the small disk; run again, it finishes what was interrupted.
+        """Stop the server and move its data back from the small disk; run again, it finishes what was interrupted.
 
         Raises:
             UsageError: this machine does not let us; nothing is lost then.
@@ -135,7 +135,7 @@ class Disk:
         if self._image.exists() or self._whole.exists():
             containers.stop(self.container, STOP_TIMEOUT_S)
         if self._image.exists() and not self._whole.exists():
-            self._copy_home()
+            self._copy_back()
         if self._whole.exists():
             self._unmount()
             self._image.unlink(missing_ok=True)
@@ -151,7 +151,7 @@ class Disk:
         containers.stop(self.container, 0)
         self._unmount()
 
-    def _copy_home(self) -> None:
+    def _copy_back(self) -> None:
         self.data.mkdir(exist_ok=True)
         if not self.data.is_mount():
             if any(self.data.iterdir()):

@@ -194,10 +194,10 @@ class Servers:
         """Take the topology and how many seconds an answer may take; no connection is opened yet."""
         self.topology = topology
         self.instance = Instance(topology.instance)
-        doors = {node.name: node.port for node in topology.nodes}
+        endpoints = {node.name: node.port for node in topology.nodes}
         for proxy in topology.proxies:
-            doors |= {proxy.name: proxy.port, proxy.side: proxy.side_port}
-        self._servers = {name: Server(name, port, self.instance, read_timeout_s) for name, port in doors.items()}
+            endpoints |= {proxy.name: proxy.port, proxy.side: proxy.side_port}
+        self._servers = {name: Server(name, port, self.instance, read_timeout_s) for name, port in endpoints.items()}
 
     def __getitem__(self, name: str) -> Server:
         """Return the server of the node called `name`, or what a proxy's port of that name leads to."""

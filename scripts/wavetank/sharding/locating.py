@@ -95,9 +95,9 @@ def locate(servers: Servers, text: str) -> Located:
             next_shard = newest.pending.shard_of(key) if newest.pending else None
         except ShardingError:
             shard = None  # a directory that does not know it
-    home = topology.shard(shard).source if shard else None
+    node = topology.shard(shard).source if shard else None
     return Located(
         customer, newest.version, newest.map.kind, column, None if key is None else str(key), shard,
-        next_shard if next_shard != shard else None, found_on, home.name if home else "", home.port if home else None,
+        next_shard if next_shard != shard else None, found_on, node.name if node else "", node.port if node else None,
         {number: int(found[number]["orders"]) for number in found_on},
     )  # fmt: skip

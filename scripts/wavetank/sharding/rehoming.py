@@ -1,4 +1,4 @@
-"""Bring home a customer that lies on a wrong shard: what a check found and a person decided."""
+"""Move a customer that lies on a wrong shard to its own: what a check found and a person decided."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -68,29 +68,29 @@ def rehome(servers: Servers, text: str) -> Rehomed:
         raise ShardingError(
             f"customer {found.customer} is not in the directory: AssignCustomerToShard gives it a shard"
         )
-    home = servers.topology.shard(found.shard)
+    right = servers.topology.shard(found.shard)
     wrong = tuple(number for number in found.found_on if number != found.shard)
-    rows = sum(_bring(servers, found.customer, servers.topology.shard(number), home, found.version) for number in wrong)
-    return Rehomed(found.customer, home.number, wrong, rows)
+    rows = sum(_move(servers, found.customer, servers.topology.shard(number), right, found.version) for number in wrong)
+    return Rehomed(found.customer, right.number, wrong, rows)
 
 
-def _bring(servers: Servers, customer: int, wrong: Shard, home: Shard, version: int) -> int:
+def _move(servers: Servers, customer: int, wrong: Shard, right: Shard, version: int) -> int:
     """Bring one customer from one shard; return how many rows were new on the other."""
-    with _side(servers, wrong, version) as source, _side(servers, home, version) as target:
+    with _side(servers, wrong, version) as source, _side(servers, right, version) as target:
         orders = [row["order_id"] for row in source.rows("orders", customer, [])]
         new = sum(_copy(source, target, table, customer, orders) for table in _WHOSE)
         target.run("COMMIT")
-        _wait_for_replica(servers, home)
+        _wait_for_replica(servers, right)
         for table in reversed(_WHOSE):
             source.run(f"DELETE FROM {wrong.schema}.{table} WHERE {_condition(table, customer, orders)}")
         source.run("COMMIT")
     return new
 
 
-def _wait_for_replica(servers: Servers, home: Shard) -> None:
+def _wait_for_replica(servers: Servers, right: Shard) -> None:
     """Wait until a replica has what was copied: what is deleted on the wrong shard would die with the right one."""
-    source = servers[home.source.name]
-    replicas = [servers[node.name] for node in home.replicas]
+    source = servers[right.source.name]
+    replicas = [servers[node.name] for node in right.replicas]
     due = str(source.value("SELECT @@GLOBAL.gtid_executed"))
     wait_until(
         f"a replica of {source.name} to have what was copied",

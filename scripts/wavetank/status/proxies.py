@@ -115,8 +115,8 @@ def _backends(topology: Topology, proxy: Proxy, admin: Server) -> Iterator[Backe
 
 def _behind(main: Server, side: Server) -> Iterator[Backend]:
     """Yield who answers on each port of a Router now: it keeps no count that it would tell."""
-    for door, group in ((main, "writes"), (side, "reads")):
-        yield Backend(door.value(_WHO, account=APP_ACCOUNT), group)
+    for endpoint, group in ((main, "writes"), (side, "reads")):
+        yield Backend(endpoint.value(_WHO, account=APP_ACCOUNT), group)
 
 
 def _wanted(topology: Topology, proxy: Proxy) -> tuple[str, ...]:

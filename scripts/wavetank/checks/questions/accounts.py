@@ -9,7 +9,7 @@ from wavetank.topology.model import Node, Topology
 
 QUESTION = "Does every account need TLS and a password, and do ours work?"
 # Locked accounts admit nobody; auth_socket admits the operating system's user, and only locally.
-DOORS = """
+LOGINS = """
     SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) AS account, ssl_type, authentication_string = '' AS no_password
       FROM mysql.user WHERE account_locked = 'N' AND plugin <> 'auth_socket'
 """
@@ -21,21 +21,21 @@ def concerns(topology: Topology) -> Iterable[Node]:
 
 
 def examine(node: Node, servers: Servers) -> Iterator[Finding]:
-    """Look at every door, then go through those that are ours."""
+    """Look at every account that can log in, then log in as those that are ours."""
     server = servers[node.name]
-    for door in server.query(DOORS, account="admin"):
-        if not door["ssl_type"]:
+    for login in server.query(LOGINS, account="admin"):
+        if not login["ssl_type"]:
             yield Finding(
                 node.name,
                 "every account with REQUIRE SSL",
-                f"{door['account']} without",
+                f"{login['account']} without",
                 "ALTER USER … REQUIRE SSL, or drop it",
             )
-        if door["no_password"]:
+        if login["no_password"]:
             yield Finding(
                 node.name,
                 "no empty password",
-                f"one of {door['account']}",
+                f"one of {login['account']}",
                 "ALTER USER … IDENTIFIED BY, or drop it",
             )
     for account in ACCOUNTS:

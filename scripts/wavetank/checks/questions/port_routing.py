@@ -41,11 +41,11 @@ def examine(proxy: Proxy, servers: Servers) -> Iterator[Seen]:
         )
 
 
-def _answers(servers: Servers, door: str, often: int) -> dict[str, dict[str, object]]:
+def _answers(servers: Servers, endpoint: str, often: int) -> dict[str, dict[str, object]]:
     """Return what each server says of itself that is met behind a port."""
     met = {}
     for _ in range(often):
-        with contextlib.closing(servers[door].connect(APP_ACCOUNT)) as connection:
-            row = query_on(connection, _WHO, node=door)[0]
+        with contextlib.closing(servers[endpoint].connect(APP_ACCOUNT)) as connection:
+            row = query_on(connection, _WHO, node=endpoint)[0]
         met[str(row["name"])] = row
     return met

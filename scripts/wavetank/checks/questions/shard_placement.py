@@ -37,5 +37,5 @@ def examine(node: Node, servers: Servers) -> Iterator[Seen]:
             node.name,
             f"only customers of shard {shard.number}, by map {map_state.newest.version} ({map_state.newest.map.kind})",
             some + more,
-            f"wavetank shard rehome {wrong.examples[0][0]} brings it home with its orders",
+            f"wavetank shard rehome {wrong.examples[0][0]} moves it there with its orders",
         )

@@ -209,11 +209,11 @@ def through_proxies(shards: "Shards", name: str) -> ProxiedShards:
     """
     instance = Instance(name)
     topology = instance.topology()
-    doors = [Server(proxy.name, proxy.port, instance) for proxy in proxysqls(topology.proxies)]
+    endpoints = [Server(proxy.name, proxy.port, instance) for proxy in proxysqls(topology.proxies)]
 
     def opener(number: int) -> Connection:
-        door = doors[threading.get_ident() % len(doors)]
+        endpoint = endpoints[threading.get_ident() % len(endpoints)]
         # Asked anew: a shard may have been added since.
-        return door.connect(APP_ACCOUNT, PATIENCE_S, database=instance.topology().shard(number).schema)
+        return endpoint.connect(APP_ACCOUNT, PATIENCE_S, database=instance.topology().shard(number).schema)
 
     return ProxiedShards(shards, name, opener)

@@ -44,17 +44,17 @@ class _Direct:
 
 
 class SearchingSession:
-    """A connection to one of several doors, which is kept until it fails."""
+    """A connection to one of several endpoints, which is kept until it fails."""
 
-    def __init__(self, doors: Sequence[Server], *, must_be_open: bool, leaves_at_refusal: bool = True) -> None:
+    def __init__(self, endpoints: Sequence[Server], *, must_be_open: bool, leaves_at_refusal: bool = True) -> None:
         """Take the servers, in the order in which they are tried.
 
         Args:
-            doors: servers, or what leads to them.
+            endpoints: servers, or what leads to them.
             must_be_open: whether only a server that takes writes will do.
             leaves_at_refusal: whether one that refuses a statement is given up.
         """
-        self._doors = list(doors)
+        self._endpoints = list(endpoints)
         self._must_be_open = must_be_open
         self._leaves_at_refusal = leaves_at_refusal
         self._connection: Connection | None = None
@@ -75,11 +75,11 @@ class SearchingSession:
             raise
 
     def find(self) -> bool:
-        """Connect to the first door that will do; whose turn it was comes last the next time."""
-        for door in list(self._doors):
-            self._doors.append(self._doors.pop(0))
+        """Connect to the first endpoint that will do; whose turn it was comes last the next time."""
+        for endpoint in list(self._endpoints):
+            self._endpoints.append(self._endpoints.pop(0))
             try:
-                self._connection, self.asks = door.connect(APP_ACCOUNT, PATIENCE_S), door.name
+                self._connection, self.asks = endpoint.connect(APP_ACCOUNT, PATIENCE_S), endpoint.name
                 if not self._must_be_open or self.run(_TAKES_WRITES)[0][0]["yes"]:
                     return True
             except (UnreachableError, StatementError):

@@ -22,13 +22,13 @@ def open_route(servers: Servers) -> ClientRoute:
 
 class _Proxied:
     def __init__(self, servers: Servers) -> None:
-        self._doors = [servers[proxy.name] for proxy in proxysqls(servers.topology.proxies)]
+        self._endpoints = [servers[proxy.name] for proxy in proxysqls(servers.topology.proxies)]
 
     def session(self, client: int, *, writes: bool) -> Session:  # noqa: ARG002 - a proxy tells them apart itself
-        turn = client % len(self._doors)
+        turn = client % len(self._endpoints)
         # Of a proxy a refusal says nothing: it is the server behind it that takes no writes.
-        doors = [*self._doors[turn:], *self._doors[:turn]]
-        return SearchingSession(doors, must_be_open=False, leaves_at_refusal=False)
+        endpoints = [*self._endpoints[turn:], *self._endpoints[:turn]]
+        return SearchingSession(endpoints, must_be_open=False, leaves_at_refusal=False)
 
     def close(self) -> None:
         """Share nothing."""
