@@ -2,12 +2,15 @@
 
 import os
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pymysql
 import pytest
+from mysql.connector import utils
 from tls_server import SSL_CAPABILITY, PretendedTlsServer, serving
 from wavetank.checks.questions import proxy_reachable
 from wavetank.client.splitting import of_instance
@@ -50,6 +53,16 @@ def login(server: PretendedTlsServer, instance: Instance = SEA, host: str = "127
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_server_of_the_instances_ca_is_let_in(sea: PretendedTlsServer, host: str) -> None:
     open_connection(login(sea, host=host)).close()
+    assert sea.logins == 1
+
+
+def test_a_connection_starts_no_process(sea: PretendedTlsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("a process was started to open a connection")
+
+    utils.get_platform.cache_clear()
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    open_connection(login(sea)).close()
     assert sea.logins == 1
 
 

@@ -7,14 +7,17 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import docker
-import docker.errors
-from docker.models.containers import Container
+from typing import TYPE_CHECKING, Any, Literal
 
 from wavetank.errors import UsageError
 from wavetank.waiting import wait_until
+
+# Imported where it is used first: it takes a tenth of a second, and who asks healthy servers does not need the engine.
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import docker
+    from docker.models.containers import Container
 
 ENGINE_TIMEOUT_S = 60
 # How long a registry may take to say whether it has an image; the download itself has no bound.
@@ -46,15 +49,23 @@ class NetworkPlace:
 
 
 @functools.cache
-def _client(timeout_s: int = ENGINE_TIMEOUT_S) -> docker.DockerClient:
+def _client(timeout_s: int = ENGINE_TIMEOUT_S) -> "docker.DockerClient":
+    import docker
+
     return docker.from_env(timeout=timeout_s)
+
+
+def _errors() -> "ModuleType":
+    import docker.errors
+
+    return docker.errors
 
 
 def engine_answers() -> bool:
     """Return whether a Docker engine answers where DOCKER_HOST, or the default socket, says."""
     try:
         return bool(_client().ping())
-    except (docker.errors.DockerException, OSError):
+    except (_errors().DockerException, OSError):
         _client.cache_clear()
         return False
 
@@ -87,7 +98,7 @@ def half_made(project: str) -> list[str]:
     return [each.name for each in found if each.status == "created" and _HALF_MADE.fullmatch(each.name)]
 
 
-def _log(container: Container, lines: int | Literal["all"] = "all") -> list[str]:
+def _log(container: "Container", lines: int | Literal["all"] = "all") -> list[str]:
     output = container.logs(tail=lines)
     return b"".join([output] if isinstance(output, bytes) else output).decode(errors="replace").splitlines()
 
@@ -96,7 +107,7 @@ def is_running(name: str) -> bool:
     """Return whether the container is there and its server runs; a paused one does not."""
     try:
         return str(_client().containers.get(name).status) == "running"
-    except docker.errors.NotFound:
+    except _errors().NotFound:
         return False
 
 
@@ -104,7 +115,7 @@ def has_crashed(name: str) -> bool:
     """Return whether the container's process was ended by a signal, which a shell calls 128 and its number."""
     try:
         state: Mapping[str, Any] = _client().containers.get(name).attrs["State"]
-    except docker.errors.NotFound:
+    except _errors().NotFound:
         return False
     return state["Status"] == "exited" and int(state["ExitCode"]) > SIGNALLED
 
@@ -113,7 +124,7 @@ def log_since(name: str, since_s: float) -> str:
     """Return what a container has logged since a time of the epoch, '' where there is no such container."""
     try:
         output = _client().containers.get(name).logs(since=since_s)
-    except docker.errors.NotFound:
+    except _errors().NotFound:
         return ""
     return b"".join([output] if isinstance(output, bytes) else output).decode(errors="replace")
 
@@ -122,7 +133,7 @@ def last_words(name: str, lines: int = 200) -> str:
     """Return the last error line in a container's log, else its last line."""
     try:
         log = _log(_client().containers.get(name), lines)
-    except docker.errors.NotFound:
+    except _errors().NotFound:
         return "there is no such container"
     errors = [line for line in log if "[ERROR]" in line]
     return (errors or log or ["nothing"])[-1]
@@ -140,7 +151,7 @@ def start(name: str) -> None:
 
 def stop(name: str, timeout_s: int) -> None:
     """Ask a container's server to end, kill it where it has not after `timeout_s` seconds; a stopped one stays so."""
-    with contextlib.suppress(docker.errors.NotFound):
+    with contextlib.suppress(_errors().NotFound):
         _client().containers.get(name).stop(timeout=timeout_s)
 
 
@@ -161,7 +172,7 @@ def pause(name: str) -> None:
     wait_until(f"{name} to freeze", lambda: _frozen(container), timeout_s=FREEZE_S, interval_s=0.05)
 
 
-def _frozen(container: Container) -> bool:
+def _frozen(container: "Container") -> bool:
     """Freeze a container; return False where it has to be asked again.
 
     On cgroup v1 runc can lose to a process that is just being started in the container, as a health check is. It then
@@ -169,7 +180,7 @@ def _frozen(container: Container) -> bool:
     """
     try:
         container.pause()
-    except docker.errors.APIError as error:
+    except _errors().APIError as error:
         if "unable to freeze" not in str(error):
             raise
         return False
@@ -190,7 +201,7 @@ def network_place(name: str) -> NetworkPlace | None:
     """Return where a container is on its first network, None where it does not run."""
     try:
         found: Mapping[str, Any] = _client().containers.get(name).attrs
-    except docker.errors.NotFound:
+    except _errors().NotFound:
         return None
     network = next(iter(found["NetworkSettings"]["Networks"].values()))
     return NetworkPlace(network["IPAddress"], int(found["State"]["Pid"])) if found["State"]["Pid"] else None
@@ -212,7 +223,7 @@ def image_id(name: str) -> str | None:
     """Return the id of a local image, None where there is none of that name."""
     try:
         return str(_client().images.get(name).id)
-    except docker.errors.ImageNotFound:
+    except _errors().ImageNotFound:
         return None
 
 
@@ -220,7 +231,7 @@ def registry_has(image: str) -> str | None:
     """Ask the image's registry for it; return None if it is there, else the reason why it cannot be had."""
     try:
         _client(REGISTRY_TIMEOUT_S).api.inspect_distribution(image)  # type: ignore[no-untyped-call]
-    except (docker.errors.DockerException, OSError) as error:
+    except (_errors().DockerException, OSError) as error:
         return _first_line(error)
     return None
 
@@ -233,7 +244,7 @@ def pull(image: str) -> None:
     """
     try:
         _client().images.pull(image)
-    except docker.errors.DockerException as error:
+    except _errors().DockerException as error:
         raise UsageError(f"the image {image} cannot be had: {_first_line(error)}") from error
 
 
@@ -264,8 +275,10 @@ _ENTRYPOINT = "/usr/local/bin/wavetank-entrypoint"
 
 
 @contextlib.contextmanager
-def _helper(image: str, command: str, mounts: Mapping[Path, str]) -> Iterator[Container]:
+def _helper(image: str, command: str, mounts: Mapping[Path, str]) -> Iterator["Container"]:
     """Run our entrypoint's `command` in a passing container without a network; it is gone afterwards."""
+    import docker.types
+
     container = _client().containers.run(
         image,
         name=f"wavetank-{command}-{secrets.token_hex(4)}",

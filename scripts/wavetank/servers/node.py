@@ -1,6 +1,7 @@
 """MySQL servers: connections and statements. The only importer of mysql.connector in the core."""
 
 import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -237,6 +238,21 @@ class _TrustingConnection(MySQLConnection):
         opened = _TrustingSocket(self.server_host, self.server_port)
         opened.set_connection_timeout(self._connection_timeout)
         return opened
+
+    def _add_default_conn_attrs(self) -> None:
+        """Tell the server who connects, as performance_schema.session_connect_attrs shows it.
+
+        The driver would tell it the release of our system, too, and starts lsb_release to find out: for the first
+        connections of a process that takes longer than all they ask.
+        """
+        self._conn_attrs.update(
+            {
+                "_pid": str(os.getpid()),
+                "_client_name": "mysql-connector-python",
+                "_client_version": mysql.connector.__version__,
+                "program_name": "wavetank",
+            }
+        )
 
 
 def open_connection(login: Login, read_timeout_s: int = READ_TIMEOUT_S) -> MySQLConnectionAbstract:
