@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from commands import wavetank
 from sharding.rows import RENAME, names
-from wavetank.client.shards import Bounds, OutcomeUnknownError, Shards, TransactionLostError, UnfinishedError, across
+from wavetank.client.shards import (
+    Bounds,
+    OutcomeUnknownError,
+    Shards,
+    TransactionLostError,
+    UnfinishedError,
+    two_phase_commit,
+)
 from wavetank.client.shards.routes import Routes
 from wavetank.machine import containers
 from wavetank.servers.node import Servers
@@ -151,7 +158,7 @@ def test_a_branch_outlives_its_server(
     watched: Watched, servers: Servers, pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The shard dies between the decision and its commit: the client says so, and recovery ends it."""
-    monkeypatch.setattr(across, "FINISH_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(two_phase_commit, "FINISH_TIMEOUT_S", 0.5)
 
     def strike(step: str) -> None:
         if step == "decided":

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sharding.mover import Mover, wait_for_lock
 from sharding.rows import INSERT, NAME, RENAME, add, names, new_key
-from wavetank.client.shards import OutdatedMapError, Shards, known
+from wavetank.client.shards import OutdatedMapError, Shards, cached_map
 from wavetank.drills.traffic.proxied import ProxiedShards
 from wavetank.servers.node import Server, Servers, StatementError, query_on
 
@@ -84,7 +84,7 @@ def test_a_refused_client_goes_on_when_the_map_is_there(
 def test_a_map_that_never_comes_is_waited_for_within_a_bound(
     shards: Shards, servers: Servers, mover: Mover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known, "NEWER_MAP_S", 0.3)
+    monkeypatch.setattr(cached_map, "NEWER_MAP_S", 0.3)
     moving = new_key(shards, 2)
     mover.prepare()
     mover.cut()
