@@ -12,6 +12,7 @@ from wavetank.change import repoint as repointing
 from wavetank.errors import UsageError
 from wavetank.machine import containers
 from wavetank.servers.node import Servers
+from wavetank.servers.replication import wait_for_transactions
 from wavetank.topology.instance import Instance
 from writer import Writer
 
@@ -127,6 +128,8 @@ def test_a_source_that_lacks_what_the_replica_has_is_refused(instance: str, monk
     with connected(instance) as servers:
         servers["db4"].execute("STOP REPLICA")
         servers["db1"].execute("CREATE SCHEMA IF NOT EXISTS later")
+        later = servers["db1"].value("SELECT @@GLOBAL.gtid_executed")
+        wait_for_transactions(servers["db3"], later, "the replica to have it", timeout_s=20, hint="make status")
         with pytest.raises(UsageError, match="waited 1 s for db4 to have all that db3 has"):
             repointing.repoint(servers, ["db3"], "db4")
         assert sources(instance)["db3"] == ["db2"]
