@@ -32,7 +32,6 @@ class ActionModule(WavetankAction):
             "topology": topology.to_json(),
             "mysql_image": topology.given.get("mysql_image", ""),
             "lacks_something": lacks_something(topology),
-            "sharded": bool(topology.shards),
             "passive": [node.name for node in topology.nodes if node.passive],
             "proxysqls": [proxy.name for proxy in proxysqls(topology.proxies)],
         }
