@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from pretended_clock import Clock
 from replicating import PretendedFleet
 from wavetank.change import role_transition
 from wavetank.change.failover import collecting, detection, dry_run, run
@@ -111,7 +112,8 @@ def make_topology() -> MakeTopology:
 
 @pytest.fixture
 def make_fleet(make_topology: MakeTopology, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PretendedFleet]:
-    """Return what makes a fleet: db1 with the replicas db2 and db3, where nothing else is said; waits are short."""
+    """Return what makes a fleet: db1 with the replicas db2 and db3, where nothing else is said; waits take no time."""
+    Clock.instead(monkeypatch)
     monkeypatch.setattr(detection, "AGREE_S", 0.05)
     monkeypatch.setattr(collecting, "APPLY_S", 3.0)
     monkeypatch.setattr(collecting, "SEND_S", 0.05)
