@@ -5,6 +5,8 @@ import os
 import sys
 import time
 
+# A step runs in a process that is forked from this one: what most of them need is imported once, here.
+import docker  # noqa: F401
 from ansible.context import CLIARGS
 from ansible.plugins.callback import CallbackBase
 

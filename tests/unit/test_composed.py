@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from unit.conftest import Engine, MakeTopology
+from wavetank.files import write_if_changed
 from wavetank.machine import containers, disk, network
 from wavetank.provision import composed, missing
 from wavetank.provision.engine import Engine as EngineState
@@ -107,3 +108,18 @@ def test_an_engine_or_an_image_that_is_missing_is_brought_about_first(
     # Without the official image there is the one from Debian's packages, whose node image is another one.
     expected = lack in ("engine", "node")
     assert missing.lacks_something(make_topology()) == expected
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_whoever_was_composed_before_asks_only_whether_the_engine_answers(
+    answers: bool,  # noqa: FBT001
+    make_topology: MakeTopology,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not engine.states
+    monkeypatch.setattr(missing, "look_at_engine", lambda: pytest.fail("compose was asked for its version"))
+    monkeypatch.setattr(containers, "engine_answers", lambda: answers)
+    topology = make_topology()
+    write_if_changed(Instance(topology.instance).composed, "{}")
+    assert missing.lacks_something(topology) is not answers

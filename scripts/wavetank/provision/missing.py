@@ -7,6 +7,7 @@ from wavetank.machine import containers
 from wavetank.provision.engine import look_at_engine
 from wavetank.provision.images import FROM_DEBIAN, base_here, node_image
 from wavetank.provision.proxy_images import proxy_image_names
+from wavetank.topology.instance import Instance
 from wavetank.topology.model import Topology
 
 
@@ -26,7 +27,9 @@ def images_of(topology: Topology) -> Images:
 
 def lacks_something(topology: Topology) -> bool:
     """Return whether the engine, its compose plugin or an image has to be brought about for a topology first."""
-    if not look_at_engine().ready:
+    # What has composed this instance before need not be asked for its version, which takes longer than all else here.
+    composed_before = Instance(topology.instance).composed.exists()
+    if not (containers.engine_answers() if composed_before else look_at_engine().ready):
         return True
     images = images_of(topology)
     return not all(map(containers.image_id, (images.node, *images.proxies.values())))

@@ -1,5 +1,6 @@
 """What the inventory says, written out: compose project, my.cnf, accounts, certificates, secrets."""
 
+import functools
 import hashlib
 import json
 import os
@@ -36,7 +37,9 @@ class Rendered:
     mode: int = READABLE
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
+    """Return what templates are read by; once, since it keeps what it has compiled."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([HOME / "configs", HOME / "compose"]),
         undefined=jinja2.StrictUndefined,
