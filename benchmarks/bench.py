@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long topology-up takes, as a multiple of the plain way, and what a running instance takes.
 
-Usage: make bench, or .venv/bin/python benchmarks/bench.py [--servers 3,8] [--runs N] [--json FILE]
+Usage: make bench, or .venv/bin/python benchmarks/bench.py [--servers 3,8,16] [--runs N] [--json FILE]
 """
 
 import argparse
@@ -39,9 +39,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--servers",
         type=_server_counts,
-        default=[3, 8],
-        metavar="3,8",
-        help="sizes to measure (default: 3,8)",
+        default=[3, 8, 16],
+        metavar="3,8,16",
+        help="sizes to measure (default: 3,8,16)",
     )
     return parser.parse_args()
 
@@ -81,7 +81,8 @@ def _measure_pair(servers: int, image: str, measured: Measured) -> None:
     measured.topology_up.setdefault(servers, []).append(commands.topology_up(servers)[0])
     if servers == RUNNING_SERVERS:
         measured.no_change.append(commands.no_change_up(servers))
-        measured.check.append(commands.check())
+        measured.check.append(commands.ask("check"))
+        measured.status.append(commands.ask("status"))
         measured.node_memory += commands.node_memory()
     commands.take_down(commands.INSTANCE)
     measured.plain.setdefault(servers, []).append(commands.plain(servers, image))

@@ -88,9 +88,9 @@ def no_change_up(servers: int) -> float:
     return seconds
 
 
-def check() -> float:
-    """Ask all checks of the instance and return the seconds that took."""
-    return timed([str(WAVETANK), "check", "--instance", INSTANCE.name], SHORT_TIMEOUT_S)[0]
+def ask(command: str) -> float:
+    """Run a command that only asks the instance, check or status, and return the seconds that took."""
+    return timed([str(WAVETANK), command, "--instance", INSTANCE.name], SHORT_TIMEOUT_S)[0]
 
 
 def node_memory() -> list[float]:
@@ -107,15 +107,14 @@ def base_image() -> str:
 
 
 def plain(servers: int, image: str) -> float:
-    """Bring servers up the plain way and return the seconds from `docker run` to its exit.
+    """Bring servers up the plain way and return the seconds that it took inside its container.
 
-    Its data lies in a volume, as the nodes' does. Its removal is not timed, as topology-down is not.
+    Neither its container's start is timed, nor its removal, as topology-down is not.
     """
-    command = ["docker", "run", f"--name={PLAIN_CONTAINER}", "--user=mysql", "--network=none"]
-    command += ["--volume=/var/lib/mysql", f"--volume={PLAIN_SCRIPT}:/plain.sh:ro"]
-    command += ["--entrypoint=/bin/sh", image, "/plain.sh", str(servers)]
+    command = ["docker", "run", f"--name={PLAIN_CONTAINER}", "--network=none", f"--volume={PLAIN_SCRIPT}:/plain.sh:ro"]
     try:
-        return timed(command, PLAIN_TIMEOUT_S)[0]
+        _, output = timed([*command, "--entrypoint=/bin/bash", image, "/plain.sh", str(servers)], PLAIN_TIMEOUT_S)
+        return float(output)
     finally:
         remove_plain()
 
