@@ -11,9 +11,9 @@ from replicating import Transactions, read, uuid_of, write
 from wavetank.change.failover.candidate_selection import (
     SILENCE_S,
     Choice,
-    Known,
     NoCandidateError,
-    Witness,
+    PriorKnowledge,
+    ReplicaState,
     choose,
     errant_transactions,
     weigh,
@@ -21,11 +21,11 @@ from wavetank.change.failover.candidate_selection import (
 from wavetank.topology.model import Node
 
 SOURCE = uuid_of("db1")
-FIRST = Known(began_with="")
+FIRST = PriorKnowledge(began_with="")
 
 
-def witness(name: str, received: str = "", executed: str = f"{SOURCE}:1-5", **facts: object) -> Witness:
-    usual = Witness(
+def replica(name: str, received: str = "", executed: str = f"{SOURCE}:1-5", **facts: object) -> ReplicaState:
+    usual = ReplicaState(
         Node(name, 1, 1), "CONNECTING", 9.0, "ON", 0, received, executed, host="db1", source_uuid=SOURCE
     )  # fmt: skip
     return dataclasses.replace(usual, **facts)
@@ -37,39 +37,39 @@ def own(name: str, numbers: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("witnesses", "chosen"),
+    ("replicas", "chosen"),
     [
-        ([witness("db2"), witness("db3")], "db2"),
-        ([witness("db2"), witness("db3", executed=f"{SOURCE}:1-6")], "db3"),
-        ([witness("db2"), witness("db3", received=f"{SOURCE}:4-9")], "db3"),
-        ([witness("db2", received=f"{SOURCE}:6-9"), witness("db3", executed=f"{SOURCE}:1-8")], "db2"),
-        ([witness("db2", executed=f"{SOURCE}:1-5", applier="OFF"), witness("db3")], "db3"),
-        ([witness("db2", received=f"{SOURCE}:1-5", delay_s=60), witness("db3")], "db3"),
+        ([replica("db2"), replica("db3")], "db2"),
+        ([replica("db2"), replica("db3", executed=f"{SOURCE}:1-6")], "db3"),
+        ([replica("db2"), replica("db3", received=f"{SOURCE}:4-9")], "db3"),
+        ([replica("db2", received=f"{SOURCE}:6-9"), replica("db3", executed=f"{SOURCE}:1-8")], "db2"),
+        ([replica("db2", executed=f"{SOURCE}:1-5", applier="OFF"), replica("db3")], "db3"),
+        ([replica("db2", received=f"{SOURCE}:1-5", delay_s=60), replica("db3")], "db3"),
         # Three errant transactions are no reason to be chosen, nor is one that lacks what another one has.
-        ([witness("db2", executed=own("db2", "1-3")), witness("db3")], "db3"),
-        ([witness("db2", executed=own("db2", "1-99")), witness("db3", executed=f"{SOURCE}:1-6")], "db3"),
-        ([witness("db2", executed=f"{SOURCE}:1-4,{uuid_of('db2')}:1-99"), witness("db3")], "db3"),
+        ([replica("db2", executed=own("db2", "1-3")), replica("db3")], "db3"),
+        ([replica("db2", executed=own("db2", "1-99")), replica("db3", executed=f"{SOURCE}:1-6")], "db3"),
+        ([replica("db2", executed=f"{SOURCE}:1-4,{uuid_of('db2')}:1-99"), replica("db3")], "db3"),
         # Who has errant transactions and everything else is still better than nobody.
-        ([witness("db2", executed=own("db2", "1-3")), witness("db3", executed=f"{SOURCE}:1-4", applier="OFF")], "db2"),
+        ([replica("db2", executed=own("db2", "1-3")), replica("db3", executed=f"{SOURCE}:1-4", applier="OFF")], "db2"),
     ],
 )
-def test_who_has_everything_is_chosen(witnesses: list[Witness], chosen: str) -> None:
-    assert choose(witnesses, FIRST).node.name == chosen
+def test_who_has_everything_is_chosen(replicas: list[ReplicaState], chosen: str) -> None:
+    assert choose(replicas, FIRST).node.name == chosen
 
 
 def test_where_none_is_fit_it_says_why_not_which() -> None:
     with pytest.raises(NoCandidateError, match=r"place: db2 does not apply, db3 is delayed by 60 s$"):
-        choose([witness("db2", applier="OFF"), witness("db3", delay_s=60)])
+        choose([replica("db2", applier="OFF"), replica("db3", delay_s=60)])
 
 
 def test_all_that_are_unfit_are_named_where_nobody_has_everything() -> None:
     late = {"received": f"{SOURCE}:6", "applier": "OFF", "applier_errors": 1}
     with pytest.raises(NoCandidateError, match=r"has\. db3 does not apply\. db4 does not apply\. FORCE=1 takes"):
-        choose([witness("db2"), witness("db3", **late), witness("db4", **late)], FIRST)
+        choose([replica("db2"), replica("db3", **late), replica("db4", **late)], FIRST)
 
 
 def test_who_wrote_nothing_itself_has_the_empty_set_of_errant_transactions() -> None:
-    assert [option.errant for option in weigh([witness("db2"), witness("db3")], FIRST)] == ["", ""]
+    assert [promotion.errant for promotion in weigh([replica("db2"), replica("db3")], FIRST)] == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_who_wrote_nothing_itself_has_the_empty_set_of_errant_transactions() -> 
     ],
 )
 def test_who_hears_from_the_source_says_so(receiver: str, silent_s: float, from_source: bool, hears: bool) -> None:  # noqa: FBT001
-    assert witness("db2", receiver=receiver, silent_s=silent_s, from_source=from_source).hears is hears
+    assert replica("db2", receiver=receiver, silent_s=silent_s, from_source=from_source).hears is hears
 
 
 def test_where_each_has_something_of_its_own_it_says_what_each_gives_up_and_takes_none() -> None:
-    both = [witness("db2", executed=own("db2", "1-3")), witness("db3", executed=own("db3", "7"))]
+    both = [replica("db2", executed=own("db2", "1-3")), replica("db3", executed=own("db3", "7"))]
     with pytest.raises(NoCandidateError) as refusal:
         choose(both, FIRST)
     assert str(refusal.value) == (
@@ -126,15 +126,15 @@ def test_where_each_has_something_of_its_own_it_says_what_each_gives_up_and_take
 def test_what_the_source_cannot_have_sent_is_errant(
     changes: dict[str, object], began_with: str | None, errant: dict[str, str]
 ) -> None:
-    assert errant_transactions([witness("db2", **changes), witness("db3")], began_with) == errant
+    assert errant_transactions([replica("db2", **changes), replica("db3")], began_with) == errant
 
 
 def test_where_nobody_knows_the_uuid_of_the_source_nothing_is_errant() -> None:
-    assert errant_transactions([witness("db2", executed=own("db2", "1-3"), source_uuid="")], "") == {}
+    assert errant_transactions([replica("db2", executed=own("db2", "1-3"), source_uuid="")], "") == {}
 
 
 def test_what_two_replicas_have_came_from_their_source() -> None:
-    both = [witness(name, executed=own("db4", "1-3")) for name in ("db2", "db3")]
+    both = [replica(name, executed=own("db4", "1-3")) for name in ("db2", "db3")]
     assert errant_transactions(both, "") == {}
     # Of a relay and the one behind it, the second has it from the first.
     assert errant_transactions([both[0], dataclasses.replace(both[1], direct=False)], "") == {
@@ -158,18 +158,18 @@ def test_what_two_replicas_have_came_from_their_source() -> None:
 def test_what_one_lacks_is_fetched_from_who_can_give_it(
     other: dict[str, object], donors: tuple[tuple[str, str], ...], given_up: str
 ) -> None:
-    option, _ = weigh([witness("db2"), witness("db3", **other)], FIRST)
-    assert (option.donors, option.given_up) == (donors, given_up)
+    promotion, _ = weigh([replica("db2"), replica("db3", **other)], FIRST)
+    assert (promotion.donors, promotion.given_up) == (donors, given_up)
 
 
 def test_who_does_not_answer_any_more_still_has_what_it_was_seen_to_have() -> None:
     known = dataclasses.replace(FIRST, seen={"db3": f"{SOURCE}:1-6"})
     with pytest.raises(NoCandidateError, match=rf"db2 would give up 1 transaction \({SOURCE}:6\), which db3 has"):
-        choose([witness("db2")], known)
+        choose([replica("db2")], known)
     # One that was restarted has lost what it had only received.
     with pytest.raises(NoCandidateError, match=rf"db2 would give up 1 transaction \({SOURCE}:6\), which db3 has"):
-        choose([witness("db2"), witness("db3")], known)
-    assert choose([witness("db2", executed=f"{SOURCE}:1-6")], known).node.name == "db2"
+        choose([replica("db2"), replica("db3")], known)
+    assert choose([replica("db2", executed=f"{SOURCE}:1-6")], known).node.name == "db2"
 
 
 @pytest.mark.parametrize(
@@ -177,25 +177,25 @@ def test_who_does_not_answer_any_more_still_has_what_it_was_seen_to_have() -> No
     [((), 1, False), (("db3",), 0, False), (("db3",), 1, True), (("db3",), 2, False), (("db3", "db4"), 2, True)],
 )
 def test_who_is_absent_may_have_acknowledged(absent: tuple[str, ...], acknowledgements: int, refused: bool) -> None:  # noqa: FBT001
-    known = Known(absent=absent, acknowledgements=acknowledgements, replicas=3)
+    known = PriorKnowledge(absent=absent, acknowledgements=acknowledgements, replicas=3)
     if refused:
         with pytest.raises(NoCandidateError, match=r"^db3 does not answer.*may be nowhere else. make topology-up"):
-            choose([witness("db2")], known)
-        assert choose([witness("db2")], known, force=True).node.name == "db2"
+            choose([replica("db2")], known)
+        assert choose([replica("db2")], known, force=True).node.name == "db2"
     else:
-        assert choose([witness("db2")], known).node.name == "db2"
+        assert choose([replica("db2")], known).node.name == "db2"
 
 
 def test_who_is_absent_and_who_was_restarted_are_doubtful_together() -> None:
-    known = Known(absent=("db3",), restarted=("db4",), acknowledgements=2, replicas=3)
+    known = PriorKnowledge(absent=("db3",), restarted=("db4",), acknowledgements=2, replicas=3)
     with pytest.raises(NoCandidateError, match=r"^db3 does not answer, db4 was started again"):
-        choose([witness("db2")], known)
+        choose([replica("db2")], known)
 
 
 def test_who_was_chosen_stays_chosen_while_nothing_speaks_against_it() -> None:
     known = dataclasses.replace(FIRST, chosen="db3")
-    assert choose([witness("db2"), witness("db3")], known).node.name == "db3"
-    assert choose([witness("db2"), witness("db3", applier="OFF")], known).node.name == "db2"
+    assert choose([replica("db2"), replica("db3")], known).node.name == "db3"
+    assert choose([replica("db2"), replica("db3", applier="OFF")], known).node.name == "db2"
 
 
 # --- against all subsets
@@ -208,9 +208,9 @@ def subsets(items: Sequence[tuple[str, int]]) -> Iterable[Transactions]:
     return map(set, itertools.chain.from_iterable(itertools.combinations(items, n) for n in range(len(items) + 1)))
 
 
-def judged(witnesses: list[Witness]) -> Choice | None:
+def judged(replicas: list[ReplicaState]) -> Choice | None:
     try:
-        return choose(witnesses, FIRST)
+        return choose(replicas, FIRST)
     except NoCandidateError:
         return None
 
@@ -220,7 +220,7 @@ def test_of_two_healthy_replicas_with_all_subsets_none_gives_up_what_the_source_
     for mine, theirs in itertools.product(
         list(subsets([*OF_SOURCE, ERRANT[0]])), list(subsets([*OF_SOURCE, ERRANT[1]]))
     ):
-        choice = judged([witness("db2", executed=write(mine)), witness("db3", executed=write(theirs))])
+        choice = judged([replica("db2", executed=write(mine)), replica("db3", executed=write(theirs))])
         sent = (mine | theirs) & set(OF_SOURCE)
         complete = [own for own in (mine, theirs) if sent <= own]
         if choice is None:
@@ -237,7 +237,7 @@ def test_of_two_healthy_replicas_with_all_subsets_none_gives_up_what_the_source_
 
 
 @st.composite
-def replicas(draw: st.DrawFn) -> list[Witness]:
+def replicas(draw: st.DrawFn) -> list[ReplicaState]:
     """Draw replicas that have executed and received anything, in any state."""
     count = draw(st.integers(1, 3))
     found = []
@@ -249,7 +249,7 @@ def replicas(draw: st.DrawFn) -> list[Witness]:
         purged = draw(st.sets(st.sampled_from(sorted(executed)))) if executed and draw(st.booleans()) else set()
         state = draw(st.sampled_from([("ON", 0, 0)] * 3 + [("OFF", 0, 0), ("OFF", 0, 1), ("ON", 60, 0)]))
         found.append(
-            witness(
+            replica(
                 name, write(received), write(executed), purged=write(purged),
                 applier=state[0], delay_s=state[1], applier_errors=state[2],
             )
@@ -257,56 +257,56 @@ def replicas(draw: st.DrawFn) -> list[Witness]:
     return found
 
 
-def has(one: Witness) -> Transactions:
+def has(one: ReplicaState) -> Transactions:
     return read(one.executed) | read(one.received)
 
 
-def can_give(donor: Witness, candidate: Witness) -> Transactions:
+def can_give(donor: ReplicaState, candidate: ReplicaState) -> Transactions:
     """Return what a candidate can have from another replica, said once more in plain sets."""
     if has(donor) - set(OF_SOURCE) or not read(donor.purged) <= has(candidate):
         return set()
     return read(donor.executed) if donor.applier_errors else has(donor)
 
 
-def in_reach(candidate: Witness, witnesses: list[Witness]) -> Transactions:
-    return has(candidate).union(*(can_give(other, candidate) for other in witnesses if other is not candidate))
+def in_reach(candidate: ReplicaState, replicas: list[ReplicaState]) -> Transactions:
+    return has(candidate).union(*(can_give(other, candidate) for other in replicas if other is not candidate))
 
 
 @given(replicas(), st.booleans())
-def test_the_choice_is_complete_or_refused(witnesses: list[Witness], force: bool) -> None:  # noqa: FBT001
-    sent = set.union(*map(has, witnesses)) & set(OF_SOURCE)
-    everything = set.union(*map(has, witnesses))
-    fit = [each for each in witnesses if each.applier == "ON" and not each.delay_s]
+def test_the_choice_is_complete_or_refused(replicas: list[ReplicaState], force: bool) -> None:  # noqa: FBT001
+    sent = set.union(*map(has, replicas)) & set(OF_SOURCE)
+    everything = set.union(*map(has, replicas))
+    fit = [each for each in replicas if each.applier == "ON" and not each.delay_s]
 
-    def lost_with(each: Witness) -> Transactions:
+    def lost_with(each: ReplicaState) -> Transactions:
         wanted = everything if has(each) - set(OF_SOURCE) else sent
-        return wanted - in_reach(each, witnesses)
+        return wanted - in_reach(each, replicas)
 
     if not fit or (not force and all(lost_with(each) for each in fit)):
         with pytest.raises(NoCandidateError) as refusal:
-            choose(witnesses, FIRST, force=force)
+            choose(replicas, FIRST, force=force)
         missing = {name for each in fit for name, _ in lost_with(each)}
         assert all(name in str(refusal.value) for name in missing)
         return
-    choice = choose(witnesses, FIRST, force=force)
-    chosen = choice.option.witness
+    choice = choose(replicas, FIRST, force=force)
+    chosen = choice.promotion.replica
     assert chosen in fit
     lost = lost_with(chosen)
     assert len(lost) == min(len(lost_with(each)) for each in fit)
     assert force or not lost
     assert read(choice.target) == (has(chosen) | (everything if has(chosen) - set(OF_SOURCE) else sent)) - lost
-    assert read(choice.option.given_up) == lost
-    for name, gtids in choice.option.donors:
-        (donor,) = (each for each in witnesses if each.name == name)
+    assert read(choice.promotion.given_up) == lost
+    for name, gtids in choice.promotion.donors:
+        (donor,) = (each for each in replicas if each.name == name)
         assert read(gtids) <= can_give(donor, chosen) - has(chosen)
 
 
 @given(replicas(), st.randoms(use_true_random=False))
-def test_the_order_of_the_witnesses_changes_nothing_but_a_tie(witnesses: list[Witness], random: object) -> None:
-    shuffled = list(witnesses)
+def test_the_order_of_the_replicas_changes_nothing_but_a_tie(replicas: list[ReplicaState], random: object) -> None:
+    shuffled = list(replicas)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, other = judged(witnesses), judged(shuffled)
+    one, other = judged(replicas), judged(shuffled)
     assert (one is None) == (other is None)
     if one and other:
-        assert bool(one.option.errant) == bool(other.option.errant)
-        assert len(read(one.option.lacks)) == len(read(other.option.lacks))
+        assert bool(one.promotion.errant) == bool(other.promotion.errant)
+        assert len(read(one.promotion.lacks)) == len(read(other.promotion.lacks))

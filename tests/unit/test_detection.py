@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from replicating import PretendedChannel, PretendedFleet, replicas_of_db1
 from wavetank.change.failover import detection
-from wavetank.change.failover.candidate_selection import SILENCE_S, Witness
-from wavetank.change.failover.detection import STALE_S, Analysis, ask_witnesses
+from wavetank.change.failover.candidate_selection import SILENCE_S, ReplicaState
+from wavetank.change.failover.detection import STALE_S, Analysis, ask_replicas
 from wavetank.change.failover.run import fail_over
 from wavetank.errors import UsageError
 from wavetank.servers.node import silent_ones
@@ -30,7 +30,7 @@ def test_everybody_is_asked_at_once(make_fleet: MakeFleet) -> None:
 
     fleet.harm = wait_for_the_others
     assert silent_ones(fleet, replicas) == []  # type: ignore[arg-type]
-    assert len(list(ask_witnesses(fleet, fleet.topology.node("db1")))) == len(replicas)  # type: ignore[arg-type]
+    assert len(list(ask_replicas(fleet, fleet.topology.node("db1")))) == len(replicas)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("receives", "fetches_from"), [(True, "db4"), (False, "")])
@@ -39,8 +39,8 @@ def test_whom_a_server_replicates_from_is_not_whom_it_fetches_from(
 ) -> None:
     fleet = make_fleet(replicas_of_db1(3))
     fleet["db2"].channels = {"fetch": PretendedChannel("db4", receives=receives), "": PretendedChannel("db3")}
-    witness = next(ask_witnesses(fleet, fleet.topology.node("db1")))  # type: ignore[arg-type]
-    assert (witness.host, witness.fetches_from) == ("db3", fetches_from)
+    replica = next(ask_replicas(fleet, fleet.topology.node("db1")))  # type: ignore[arg-type]
+    assert (replica.host, replica.fetches_from) == ("db3", fetches_from)
 
 
 @pytest.mark.parametrize(("waited_s", "asked"), [(0.0, 1), (STALE_S, 1), (STALE_S + 0.1, 2)])
@@ -59,18 +59,18 @@ def test_who_heard_a_frozen_source_when_the_waiting_began_is_asked_again_after_i
         return analyses[-1]
 
     monkeypatch.setattr(detection, "answers", lambda _: False)
-    monkeypatch.setattr(detection, "ask_witnesses", ask)
+    monkeypatch.setattr(detection, "ask_replicas", ask)
     monkeypatch.setattr(detection, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     found = detection.analyse(fleet, source)  # type: ignore[arg-type]
-    assert (len(analyses), found.witnesses) == (asked, (f"analysis {asked}",))
+    assert (len(analyses), found.replicas) == (asked, (f"analysis {asked}",))
 
 
 def said_by_db2(silent_s: float) -> Analysis:
     """Return an analysis in which the source does not answer, and one replica heard from it so long ago."""
-    return Analysis(answers=False, witnesses=(Witness(Node("db2", 1, 1), "ON", silent_s, "ON", 0, "", ""),))
+    return Analysis(answers=False, replicas=(ReplicaState(Node("db2", 1, 1), "ON", silent_s, "ON", 0, "", ""),))
 
 
-NOBODY, HEARD, QUIET = Analysis(answers=False, witnesses=()), said_by_db2(0.1), said_by_db2(SILENCE_S + 1)
+NOBODY, HEARD, QUIET = Analysis(answers=False, replicas=()), said_by_db2(0.1), said_by_db2(SILENCE_S + 1)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ CATCH_UP_S = 10
 
 
 @dataclass(frozen=True)
-class Order:
-    """A change that can be done: from whom to whom, who does not answer, and how far the new one is behind.
+class PlannedSwitchover:
+    """A switchover that can be done: from whom to whom, who does not answer, and how far the new one is behind.
 
     Attributes:
         old: the source.
@@ -53,9 +53,9 @@ def switch_over(servers: Servers, to: str) -> Change:
         return finish(servers, begun) if begun else _switch(servers, check_switchover(servers, to))
 
 
-def _switch(servers: Servers, order: Order) -> Change:
-    to = order.to
-    old, timeline = order.old, Timeline()
+def _switch(servers: Servers, planned: PlannedSwitchover) -> Change:
+    to = planned.to
+    old, timeline = planned.old, Timeline()
     with _opened_again_unless_recorded(servers, old):
         close(servers[old.name])
         timeline.add(f"{old.name} closed")
@@ -65,8 +65,8 @@ def _switch(servers: Servers, order: Order) -> Change:
         begun = Failover(old.name, to, at=0.0)
         FailoverLog(servers.instance).begin(begun, executed)
         record_promotion(servers, to)
-    change = open_and_follow(servers, begun, timeline, absent=order.silent, held=executed)
-    return Change(change.old, change.new, change.steps, tuple(dict.fromkeys([*order.silent, *change.silent])))
+    change = open_and_follow(servers, begun, timeline, absent=planned.silent, held=executed)
+    return Change(change.old, change.new, change.steps, tuple(dict.fromkeys([*planned.silent, *change.silent])))
 
 
 def plan_switchover(servers: Servers, to: str) -> Plan:
@@ -75,15 +75,16 @@ def plan_switchover(servers: Servers, to: str) -> Plan:
         step = f"{to} was recorded as the source instead of {begun.old}: it would be opened"
         return Plan(begun.old, to, steps=(step,))
     try:
-        order = check_switchover(servers, to)
+        planned = check_switchover(servers, to)
     except (UsageError, UnreachableError) as refusal:
         return Plan(new=to, refused=str(refusal))
+    old = planned.old.name
     steps = (
-        f"{order.old.name} would be closed, and {to} would get the {order.behind} transactions that it lacks as yet",
-        f"{to} would become the source instead of {order.old.name}",
-        *(f"{name} does not answer and would follow with the next make topology-up" for name in order.silent),
+        f"{old} would be closed, and {to} would get the {planned.behind} transactions that it lacks as yet",
+        f"{to} would become the source instead of {old}",
+        *(f"{name} does not answer and would follow with the next make topology-up" for name in planned.silent),
     )
-    return Plan(order.old.name, to, steps=steps)
+    return Plan(old, to, steps=steps)
 
 
 def begun_by(servers: Servers, to: str) -> Failover | None:
@@ -92,7 +93,7 @@ def begun_by(servers: Servers, to: str) -> Failover | None:
     return next((each for each in begun if each.new == to), None)
 
 
-def check_switchover(servers: Servers, to: str) -> Order:
+def check_switchover(servers: Servers, to: str) -> PlannedSwitchover:
     """Return the change that would let `to` take its source's place; nothing is changed yet.
 
     Raises:
@@ -105,7 +106,7 @@ def check_switchover(servers: Servers, to: str) -> Order:
         raise UsageError(f"{', '.join(sorted(lost))} does not answer: make failover is for a source that is gone")
     behind = _refuse_unfit(servers[old.name], servers[to])
     refuse_prepared(servers[old.name])
-    return Order(old, to, silent, behind)
+    return PlannedSwitchover(old, to, silent, behind)
 
 
 def _refuse_unfit(source: Server, replica: Server) -> int:

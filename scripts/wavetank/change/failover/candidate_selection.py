@@ -14,7 +14,7 @@ SILENCE_S = 3.0
 
 
 @dataclass(frozen=True)
-class Witness:
+class ReplicaState:
     """What a server behind the source says of it, and what it has.
 
     Attributes:
@@ -80,7 +80,7 @@ class Witness:
 
 
 @dataclass(frozen=True)
-class Known:
+class PriorKnowledge:
     """What is known beside what those that answer say.
 
     Attributes:
@@ -104,11 +104,11 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Option:
-    """One candidate, and what its promotion would mean.
+class Promotion:
+    """What the promotion of one candidate would mean.
 
     Attributes:
-        witness: what it says.
+        replica: what it says and has.
         errant: the GTID set that it has and the source never sent.
         lacks: the GTID set that is to be had and that it has not received yet.
         donors: from whom it can get what of that, in this order.
@@ -116,7 +116,7 @@ class Option:
         holders: who has what of that.
     """
 
-    witness: Witness
+    replica: ReplicaState
     errant: str
     lacks: str
     donors: tuple[tuple[str, str], ...]
@@ -133,65 +133,65 @@ class Option:
 class Choice:
     """The candidate to promote, why it is the one, and whose errant transactions are left behind."""
 
-    option: Option
+    promotion: Promotion
     why: str
     left_behind: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def node(self) -> Node:
         """The server."""
-        return self.option.witness.node
+        return self.promotion.replica.node
 
     @property
     def target(self) -> str:
         """The GTID set that it must have executed before it is promoted."""
-        option = self.option
-        return subtract(union(option.witness.holdings, option.lacks), option.given_up)
+        promotion = self.promotion
+        return subtract(union(promotion.replica.holdings, promotion.lacks), promotion.given_up)
 
 
 class NoCandidateError(UsageError):
     """No replica can become the source without losing something, or at all."""
 
 
-def errant_transactions(witnesses: Sequence[Witness], began_with: str | None) -> dict[str, str]:
+def errant_transactions(replicas: Sequence[ReplicaState], began_with: str | None) -> dict[str, str]:
     """Return by server the transactions that it has and that the source cannot have sent it; none where all is well.
 
     A source has what it began with, and what it commits under its own UUID since. What a channel has received from it,
     and what two of its replicas have, came from it, too. All else was written on the replica itself. Where nobody
     knows what the source began with, or its UUID, nothing is called errant: it may be what an earlier source wrote.
     """
-    uuid = next((witness.source_uuid for witness in witnesses if witness.from_source and witness.source_uuid), "")
+    uuid = next((replica.source_uuid for replica in replicas if replica.from_source and replica.source_uuid), "")
     if began_with is None or not uuid:
         return {}
-    sent = (witness.received for witness in witnesses if witness.from_source)
-    direct = (witness.holdings for witness in witnesses if witness.direct)
+    sent = (replica.received for replica in replicas if replica.from_source)
+    direct = (replica.holdings for replica in replicas if replica.direct)
     shared = (common(one, other) for one, other in combinations(direct, 2))
     legitimate = union(began_with, *sent, *shared)
-    found = {each.name: without_server(subtract(each.holdings, legitimate), uuid) for each in witnesses}
+    found = {each.name: without_server(subtract(each.holdings, legitimate), uuid) for each in replicas}
     return {name: gtids for name, gtids in found.items() if gtids}
 
 
-def weigh(witnesses: Sequence[Witness], known: Known | None = None) -> list[Option]:
+def weigh(replicas: Sequence[ReplicaState], known: PriorKnowledge | None = None) -> list[Promotion]:
     """Return what the promotion of each replica of the source would mean, unfit ones included, in their order."""
-    known = known or Known()
-    errant = errant_transactions(witnesses, known.began_with)
+    known = known or PriorKnowledge()
+    errant = errant_transactions(replicas, known.began_with)
     # One that was restarted has lost what it had received and not applied: what it was seen to have still counts.
-    held = dict(known.seen) | {each.name: union(each.holdings, known.seen.get(each.name, "")) for each in witnesses}
+    held = dict(known.seen) | {each.name: union(each.holdings, known.seen.get(each.name, "")) for each in replicas}
     regular = union(*(subtract(gtids, errant.get(name, "")) for name, gtids in held.items()))
 
-    def weighed(witness: Witness) -> Option:
-        mine = errant.get(witness.name, "")
+    def weighed(replica: ReplicaState) -> Promotion:
+        mine = errant.get(replica.name, "")
         # Who has errant transactions itself is no better than another one that has others.
-        lacks = subtract(union(*held.values()) if mine else regular, witness.holdings)
-        donors = tuple(_donors(witness, lacks, [each for each in witnesses if each.name not in errant]))
+        lacks = subtract(union(*held.values()) if mine else regular, replica.holdings)
+        donors = tuple(_donors(replica, lacks, [each for each in replicas if each.name not in errant]))
         given_up = subtract(lacks, *(gtids for _, gtids in donors))
         holders = [(name, common(gtids, given_up)) for name, gtids in held.items()]
-        return Option(witness, mine, lacks, donors, given_up, tuple(each for each in holders if each[1]))
+        return Promotion(replica, mine, lacks, donors, given_up, tuple(each for each in holders if each[1]))
 
-    return [weighed(witness) for witness in witnesses if witness.direct]
+    return [weighed(replica) for replica in replicas if replica.direct]
 
 
-def _donors(candidate: Witness, lacks: str, others: Sequence[Witness]) -> Iterator[tuple[str, str]]:
+def _donors(candidate: ReplicaState, lacks: str, others: Sequence[ReplicaState]) -> Iterator[tuple[str, str]]:
     """Yield from whom a candidate can get what of the transactions that it lacks; who gives most comes first."""
     for other in sorted(others, key=lambda each: -count_transactions(common(each.gives, lacks))):
         part = common(other.gives, lacks)
@@ -201,7 +201,7 @@ def _donors(candidate: Witness, lacks: str, others: Sequence[Witness]) -> Iterat
             yield other.name, part
 
 
-def choose(witnesses: Sequence[Witness], known: Known | None = None, *, force: bool = False) -> Choice:
+def choose(replicas: Sequence[ReplicaState], known: PriorKnowledge | None = None, *, force: bool = False) -> Choice:
     """Return the replica to promote: one that is fit, and has or can get every transaction that is to be had.
 
     Of several: first one without errant transactions, then one that need not fetch any, then the inventory's first.
@@ -210,30 +210,35 @@ def choose(witnesses: Sequence[Witness], known: Known | None = None, *, force: b
     Raises:
         NoCandidateError: there is none; the message says what each choice would give up.
     """
-    known = known or Known()
-    options = weigh(witnesses, known)
-    fit = [option for option in options if not option.witness.unfit]
+    known = known or PriorKnowledge()
+    promotions = weigh(replicas, known)
+    fit = [promotion for promotion in promotions if not promotion.replica.unfit]
     if not fit:
-        reasons = ", ".join(f"{option.witness.name} {option.witness.unfit}" for option in options)
+        reasons = ", ".join(f"{promotion.replica.name} {promotion.replica.unfit}" for promotion in promotions)
         raise NoCandidateError(f"no replica can take its place: {reasons or 'none answers'}")
     _refuse_doubt(known, force=force)
-    best = min(fit, key=lambda option: _order(option, known))
+    best = min(fit, key=lambda promotion: _order(promotion, known))
     if best.given_up and not force:
-        costs = ". ".join(f"{each.witness.name} would give up {each.cost}" for each in fit)
-        unfit = "".join(f". {each.witness.name} {each.witness.unfit}" for each in options if each.witness.unfit)
+        costs = ". ".join(f"{each.replica.name} would give up {each.cost}" for each in fit)
+        unfit = "".join(f". {each.replica.name} {each.replica.unfit}" for each in promotions if each.replica.unfit)
         raise NoCandidateError(f"no replica has everything: {costs}{unfit}. FORCE=1 takes the one that gives up least")
-    errant = errant_transactions(witnesses, known.began_with)
-    left = {name: gtids for name, gtids in errant.items() if name != best.witness.name}
+    errant = errant_transactions(replicas, known.began_with)
+    left = {name: gtids for name, gtids in errant.items() if name != best.replica.name}
     return Choice(best, _why(best, fit), left)
 
 
-def _order(option: Option, known: Known) -> tuple[int, bool, bool, int]:
-    """Return what is less for the better option."""
-    chosen_before = option.witness.name == known.chosen
-    return count_transactions(option.given_up), not chosen_before, bool(option.errant), count_transactions(option.lacks)
+def _order(promotion: Promotion, known: PriorKnowledge) -> tuple[int, bool, bool, int]:
+    """Return what is less for the better promotion."""
+    chosen_before = promotion.replica.name == known.chosen
+    return (
+        count_transactions(promotion.given_up),
+        not chosen_before,
+        bool(promotion.errant),
+        count_transactions(promotion.lacks),
+    )
 
 
-def _refuse_doubt(known: Known, *, force: bool) -> None:
+def _refuse_doubt(known: PriorKnowledge, *, force: bool) -> None:
     """Refuse where something that a client was told is done may have been with those that cannot say so."""
     doubtful = len(known.absent) + len(known.restarted)
     if force or not known.acknowledgements or doubtful < known.acknowledgements:
@@ -247,9 +252,9 @@ def _refuse_doubt(known: Known, *, force: bool) -> None:
     )
 
 
-def _why(best: Option, fit: Sequence[Option]) -> str:
+def _why(best: Promotion, fit: Sequence[Promotion]) -> str:
     """Return what a person is told of a choice."""
-    name = best.witness.name
+    name = best.replica.name
     if best.given_up:
         return f"{name} gives up least: {best.cost}"
     if best.donors:

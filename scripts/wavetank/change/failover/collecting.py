@@ -9,8 +9,15 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from wavetank.change.failover.candidate_selection import Choice, Known, Witness, choose, errant_transactions, some
-from wavetank.change.failover.detection import FETCH, ask_witnesses
+from wavetank.change.failover.candidate_selection import (
+    Choice,
+    PriorKnowledge,
+    ReplicaState,
+    choose,
+    errant_transactions,
+    some,
+)
+from wavetank.change.failover.detection import FETCH, ask_replicas
 from wavetank.change.fencing import Fence
 from wavetank.errors import UnreachableError
 from wavetank.servers.gtid import is_subset, subtract, union
@@ -43,7 +50,7 @@ class Collector:
 
     servers: Servers
     source: Node
-    known: Known
+    known: PriorKnowledge
     excused: Collection[str]
     fenced: Fence
     force: bool
@@ -66,37 +73,37 @@ class Collector:
             interval_s=0.01,
             hint="the same command goes on",
         )
-        if alone := subtract(self._own, choice.option.witness.executed):
+        if alone := subtract(self._own, choice.promotion.replica.executed):
             self.note(f"{self.source.name} alone has {some(alone)}")
         return choice
 
     def _next_step(self) -> Iterator[Choice]:
         """Ask everybody, choose, and take one step; yield the choice where there is nothing left to do."""
-        witnesses = list(ask_witnesses(self.servers, self.source))
-        self.known = with_seen(self.known, witnesses)
+        replicas = list(ask_replicas(self.servers, self.source))
+        self.known = with_seen(self.known, replicas)
         if self.fenced is not Fence.GONE:
             # It may have got an acknowledgement from one that has died since.
-            self.known = replace(self.known, absent=absent_ones(self.servers, self.source, witnesses, self.excused))
-        choice = choose(witnesses, self.known, force=self.force)
+            self.known = replace(self.known, absent=absent_ones(self.servers, self.source, replicas, self.excused))
+        choice = choose(replicas, self.known, force=self.force)
         self.known = replace(self.known, chosen=choice.node.name)
-        if is_subset(choice.target, choice.option.witness.executed) and not self._may_receive(choice, witnesses):
+        if is_subset(choice.target, choice.promotion.replica.executed) and not self._may_receive(choice, replicas):
             yield choice
             return
         with contextlib.suppress(UnreachableError):
-            self._advance(choice, {each.name: each for each in witnesses})
+            self._advance(choice, {each.name: each for each in replicas})
 
-    def _may_receive(self, choice: Choice, witnesses: Sequence[Witness]) -> bool:
+    def _may_receive(self, choice: Choice, replicas: Sequence[ReplicaState]) -> bool:
         """Return whether the old source may still send something that the chosen one lacks."""
-        if not any(each.hears for each in witnesses) or time.monotonic() > self._sending_ends_s:
+        if not any(each.hears for each in replicas) or time.monotonic() > self._sending_ends_s:
             return False
         # The end of a process reaches its replicas a moment later, after all that was on its way.
-        return self.fenced is not Fence.CLOSED or not is_subset(self._own, choice.option.witness.executed)
+        return self.fenced is not Fence.CLOSED or not is_subset(self._own, choice.promotion.replica.executed)
 
-    def _advance(self, choice: Choice, witnesses: Mapping[str, Witness]) -> None:
+    def _advance(self, choice: Choice, replicas: Mapping[str, ReplicaState]) -> None:
         """Let the first donor apply what is wanted of it, then the chosen one fetch it; what it received it applies."""
-        chosen = choice.option.witness
-        for name, gtids in choice.option.donors[:1]:
-            donor = witnesses[name]
+        chosen = choice.promotion.replica
+        for name, gtids in choice.promotion.donors[:1]:
+            donor = replicas[name]
             if not is_subset(gtids, donor.executed):
                 if donor.delay_s or donor.applier != "ON":
                     set_delay(self.servers[name], 0)
@@ -106,26 +113,26 @@ class Collector:
                 self.note(f"{chosen.name} fetches {some(gtids)} from {name}")
 
 
-def with_seen(known: Known, witnesses: Sequence[Witness]) -> Known:
+def with_seen(known: PriorKnowledge, replicas: Sequence[ReplicaState]) -> PriorKnowledge:
     """Return what is known once these have been heard, should they not answer another time."""
-    errant = errant_transactions(witnesses, known.began_with)
-    seen = {each.name: subtract(each.holdings, errant.get(each.name, "")) for each in witnesses}
+    errant = errant_transactions(replicas, known.began_with)
+    seen = {each.name: subtract(each.holdings, errant.get(each.name, "")) for each in replicas}
     return replace(
         known, seen=dict(known.seen) | {name: union(gtids, known.seen.get(name, "")) for name, gtids in seen.items()}
     )
 
 
 def absent_ones(
-    servers: Servers, source: Node, witnesses: Sequence[Witness], excused: Collection[str]
+    servers: Servers, source: Node, replicas: Sequence[ReplicaState], excused: Collection[str]
 ) -> tuple[str, ...]:
     """Return the replicas of a source that do not answer, but for those that cannot have acknowledged anything."""
-    there = {each.name for each in witnesses} | set(excused)
+    there = {each.name for each in replicas} | set(excused)
     return tuple(node.name for node in servers.topology.replicas_of(source) if node.name not in there)
 
 
-def restarted_ones(witnesses: Sequence[Witness], excused: Collection[str]) -> tuple[str, ...]:
+def restarted_ones(replicas: Sequence[ReplicaState], excused: Collection[str]) -> tuple[str, ...]:
     """Return the replicas that may have lost what they acknowledged, but for those that were seen before."""
-    doubtful = (each for each in witnesses if each.direct and each.from_source and not each.heard)
+    doubtful = (each for each in replicas if each.direct and each.from_source and not each.heard)
     return tuple(each.name for each in doubtful if each.name not in excused)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from wavetank.change.failover.candidate_selection import SILENCE_S, Witness
+from wavetank.change.failover.candidate_selection import SILENCE_S, ReplicaState
 from wavetank.change.failover_log import Failover
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.servers.gtid import union
@@ -22,13 +22,13 @@ from wavetank.waiting import wait_until
 ANSWER_TIMEOUT_S = 2
 # What was said longer ago, in seconds, is asked anew before it is decided upon.
 STALE_S = 0.5
-# How long to wait for all witnesses to agree.
+# How long to wait for all replicas to agree.
 AGREE_S = 10.0
 # The channel by which a candidate gets what others have beside its source: its own is left alone.
 FETCH = "fetch"
 
 # A server that replicates from nobody has one row, too.
-_WITNESS = r"""
+_REPLICA_STATE = r"""
     SELECT me.*, c.CHANNEL_NAME AS channel, c.HOST AS host, r.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
            ac.DESIRED_DELAY AS delay_s,
            (SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_worker w
@@ -55,12 +55,12 @@ class Analysis:
     """orchestrator's replication analysis: whether the source answers, and what each replica says of it."""
 
     answers: bool
-    witnesses: tuple[Witness, ...]
+    replicas: tuple[ReplicaState, ...]
 
     @property
     def hearing(self) -> str:
         """The names of those that still hear from the source."""
-        return ", ".join(witness.name for witness in self.witnesses if witness.hears)
+        return ", ".join(replica.name for replica in self.replicas if replica.hears)
 
 
 def source_to_replace(servers: Servers, begun: Sequence[Failover], name: str) -> Node:
@@ -130,12 +130,12 @@ def agree(servers: Servers, source: Node, *, force: bool) -> Analysis:
             raise SourceAnswersError(
                 f"{source.name} answers: make switchover TO= moves the writes in order; FORCE=1 replaces it even so"
             )
-        return bool(analyses[0].witnesses) and (force or not analyses[0].hearing)
+        return bool(analyses[0].replicas) and (force or not analyses[0].hearing)
 
     with contextlib.suppress(WaitedInVain):
-        wait_until("the witnesses to agree", analyse_again, timeout_s=AGREE_S, interval_s=0.02)
+        wait_until("the replicas to agree", analyse_again, timeout_s=AGREE_S, interval_s=0.02)
     (seen,) = analyses
-    if not seen.witnesses:
+    if not seen.replicas:
         raise UsageError(f"no replica of {source.name} answers, so that none can take its place")
     if seen.hearing and not force:
         raise UsageError(
@@ -154,35 +154,35 @@ def analyse(servers: Servers, source: Node) -> Analysis:
     began_s = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         there = pool.submit(answers, servers[source.name])
-        witnesses = tuple(ask_witnesses(servers, source))
+        replicas = tuple(ask_replicas(servers, source))
         answered = there.result()
     if not answered and time.monotonic() - began_s > STALE_S:
-        witnesses = tuple(ask_witnesses(servers, source))
-    return Analysis(answered, witnesses)
+        replicas = tuple(ask_replicas(servers, source))
+    return Analysis(answered, replicas)
 
 
-def ask_witnesses(servers: Servers, source: Node) -> Iterator[Witness]:
+def ask_replicas(servers: Servers, source: Node) -> Iterator[ReplicaState]:
     """Yield what each server behind `source` that answers says of it and has, in the inventory's order."""
     behind = [node for node in servers.topology.tree(source) if node != source]
     direct = servers.topology.replicas_of(source)
 
-    def ask(node: Node) -> Witness | None:
+    def ask(node: Node) -> ReplicaState | None:
         try:
-            rows = servers[node.name].query(_WITNESS)
+            rows = servers[node.name].query(_REPLICA_STATE)
         except UnreachableError:
             return None
         return _read(node, rows, source, node in direct)
 
-    witnesses = zip(behind, side_by_side(ask, behind), strict=True)
-    found = {node.name: witness for node, witness in witnesses if witness}
+    answered = zip(behind, side_by_side(ask, behind), strict=True)
+    found = {node.name: replica for node, replica in answered if replica}
     yield from (found[node.name] for node in servers.topology.nodes if node.name in found)
 
 
-def _read(node: Node, rows: Sequence[Row], source: Node, direct: bool) -> Witness:  # noqa: FBT001 - an attribute
+def _read(node: Node, rows: Sequence[Row], source: Node, direct: bool) -> ReplicaState:  # noqa: FBT001 - an attribute
     # The channel to the source, else the one that is not for fetching.
     row = min(rows, key=lambda each: (each["host"] != source.name, each["channel"] == FETCH))
     fetching = (each["host"] for each in rows if each["channel"] == FETCH and each["receiver"] != "OFF")
-    return Witness(
+    return ReplicaState(
         node,
         receiver=row["receiver"] or "OFF",
         silent_s=float(row["silent_s"] or SILENCE_S),

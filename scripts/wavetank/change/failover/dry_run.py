@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from wavetank.change.change_plan import Candidate, Plan
-from wavetank.change.failover.candidate_selection import Choice, Known, Option, choose, weigh
+from wavetank.change.failover.candidate_selection import Choice, PriorKnowledge, Promotion, choose, weigh
 from wavetank.change.failover.collecting import executed_by
 from wavetank.change.failover.detection import ANSWER_TIMEOUT_S, Analysis, agree, analyse
-from wavetank.change.failover.run import find_case, what_is_known
+from wavetank.change.failover.run import failover_request, what_is_known
 from wavetank.change.failover_log import FailoverLog
 from wavetank.errors import UsageError
 from wavetank.servers.gtid import subtract, union
@@ -19,32 +19,32 @@ def plan_failover(servers: Servers, name: str = "", *, force: bool = False) -> P
     log = FailoverLog(servers.instance)
     with Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
         try:
-            case = find_case(impatient, log, name)
+            request = failover_request(impatient, log, name)
         except UsageError as refusal:
             return Plan(refused=str(refusal))
-        if case.done:
-            return Plan(case.done.old, case.done.new, steps=(f"{case.done.new} is the source already",))
-        if case.begun:
-            step = f"{case.begun.new} was recorded as the source instead of {case.begun.old}: it would be opened"
-            return Plan(case.begun.old, case.begun.new, steps=(step,))
+        if request.done:
+            return Plan(request.done.old, request.done.new, steps=(f"{request.done.new} is the source already",))
+        if request.begun:
+            step = f"{request.begun.new} was recorded as the source instead of {request.begun.old}: it would be opened"
+            return Plan(request.begun.old, request.begun.new, steps=(step,))
         try:
             if not force:
-                log.refuse_in_recovery_block(case.source)
-            found, refused = agree(impatient, case.source, force=force), ""
+                log.refuse_in_recovery_block(request.source)
+            found, refused = agree(impatient, request.source, force=force), ""
         except UsageError as refusal:
             # Who would win is worth knowing before it comes to that.
-            found, refused = analyse(impatient, case.source), str(refusal)
-        known = what_is_known(impatient, log, case.source, found)
-        plan = _weighed(case.source, found, known, force=force, refused=refused)
-        own = executed_by(impatient, case.source) if found.answers else ""
-    return _with_own(plan, case.source, found, own)
+            found, refused = analyse(impatient, request.source), str(refusal)
+        known = what_is_known(impatient, log, request.source, found)
+        plan = _weighed(request.source, found, known, force=force, refused=refused)
+        own = executed_by(impatient, request.source) if found.answers else ""
+    return _with_own(plan, request.source, found, own)
 
 
-def _weighed(source: Node, found: Analysis, known: Known, *, force: bool, refused: str) -> Plan:
-    options = weigh(found.witnesses, known)
-    candidates = tuple(map(candidate_of, options))
+def _weighed(source: Node, found: Analysis, known: PriorKnowledge, *, force: bool, refused: str) -> Plan:
+    promotions = weigh(found.replicas, known)
+    candidates = tuple(map(candidate_of, promotions))
     try:
-        choice = choose(found.witnesses, known, force=force)
+        choice = choose(found.replicas, known, force=force)
     except UsageError as refusal:
         return Plan(source.name, refused=refused or str(refusal), candidates=candidates)
     return Plan(
@@ -61,7 +61,7 @@ def _weighed(source: Node, found: Analysis, known: Known, *, force: bool, refuse
 def _lost(choice: Choice) -> dict[str, str]:
     """Return what is given up and what is left behind, by the server that has it."""
     lost: dict[str, str] = {}
-    for name, gtids in (*choice.option.holders, *choice.left_behind.items()):
+    for name, gtids in (*choice.promotion.holders, *choice.left_behind.items()):
         lost[name] = union(lost.get(name, ""), gtids)
     return lost
 
@@ -70,7 +70,7 @@ def _steps(source: Node, choice: Choice, *, answers: bool) -> Sequence[str]:
     name = choice.node.name
     return [
         f"{source.name} would be {'closed' if answers else 'fenced'}",
-        *(f"{name} would fetch {gtids} from {donor}" for donor, gtids in choice.option.donors),
+        *(f"{name} would fetch {gtids} from {donor}" for donor, gtids in choice.promotion.donors),
         f"{name} would become the source instead of {source.name}",
     ]
 
@@ -82,7 +82,7 @@ def _with_own(plan: Plan, source: Node, found: Analysis, own: str) -> Plan:
     if not found.answers:
         unknown = f"{source.name} does not answer: what it has and never sent, nobody knows"
         return Plan(**{**vars(plan), "unknown": unknown})
-    alone = subtract(own, *(witness.holdings for witness in found.witnesses))
+    alone = subtract(own, *(replica.holdings for replica in found.replicas))
     if not alone:
         return plan
     if found.hearing:
@@ -91,15 +91,15 @@ def _with_own(plan: Plan, source: Node, found: Analysis, own: str) -> Plan:
     return Plan(**{**vars(plan), "lost": (*plan.lost, (source.name, alone))})
 
 
-def candidate_of(option: Option) -> Candidate:
-    """Return what --dry-run says of an option."""
-    witness = option.witness
+def candidate_of(promotion: Promotion) -> Candidate:
+    """Return what --dry-run says of a promotion."""
+    replica = promotion.replica
     return Candidate(
-        witness.name,
-        witness.unfit,
-        witness.executed.replace("\n", ""),
-        subtract(witness.received, witness.executed),
-        option.errant,
-        option.donors,
-        option.given_up,
+        replica.name,
+        replica.unfit,
+        replica.executed.replace("\n", ""),
+        subtract(replica.received, replica.executed),
+        promotion.errant,
+        promotion.donors,
+        promotion.given_up,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from time import time
 
 from wavetank.change.change_lock import only_change
-from wavetank.change.failover.candidate_selection import Choice, Known, choose, some
+from wavetank.change.failover.candidate_selection import Choice, PriorKnowledge, choose, some
 from wavetank.change.failover.collecting import Collector, absent_ones, restarted_ones, with_seen
 from wavetank.change.failover.detection import (
     ANSWER_TIMEOUT_S,
@@ -26,7 +26,7 @@ from wavetank.topology.model import Node
 
 
 @dataclass(frozen=True)
-class Case:
+class FailoverRequest:
     """What is to be done: a source to replace, or, where there is a record of it, a failover to finish, or nothing."""
 
     source: Node
@@ -50,14 +50,14 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
     timeline = Timeline()
     with only_change(servers), Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
         log = FailoverLog(servers.instance)
-        case = find_case(impatient, log, name)
-        if case.done:
-            timeline.add(f"{case.done.new} has taken the place of {case.done.old} before")
-            return Change(case.done.old, case.done.new, tuple(timeline.steps), done_before=True)
-        if case.begun:
-            return finish(servers, case.begun)
-        analysis = detect(impatient, log, case.source, force=force)
-        return _replace(servers, impatient, log, case.source, analysis, force=force, timeline=timeline)
+        request = failover_request(impatient, log, name)
+        if request.done:
+            timeline.add(f"{request.done.new} has taken the place of {request.done.old} before")
+            return Change(request.done.old, request.done.new, tuple(timeline.steps), done_before=True)
+        if request.begun:
+            return finish(servers, request.begun)
+        analysis = detect(impatient, log, request.source, force=force)
+        return _replace(servers, impatient, log, request.source, analysis, force=force, timeline=timeline)
 
 
 def _replace(  # noqa: PLR0913 - what is known of a failover by then
@@ -72,13 +72,13 @@ def _replace(  # noqa: PLR0913 - what is known of a failover by then
 ) -> Change:
     """Replace a source of which it is agreed that it is to be replaced."""
     known = what_is_known(impatient, log, source, analysis)
-    choice = choose(analysis.witnesses, known, force=force)
-    names = ", ".join(witness.name for witness in analysis.witnesses if witness.direct)
+    choice = choose(analysis.replicas, known, force=force)
+    names = ", ".join(replica.name for replica in analysis.replicas if replica.direct)
     gone = f"{source.name} is gone, say {names}"
     timeline.add(f"asked to replace {source.name} by one of {names}" if force else gone)
     timeline.add(choice.why)
     log.give_up(source.name, known.seen)
-    others = [witness.name for witness in analysis.witnesses if witness.direct and witness.name != choice.node.name]
+    others = [replica.name for replica in analysis.replicas if replica.direct and replica.name != choice.node.name]
     with greeting(servers, [choice.node.name, *others]):
         fenced = fence(servers, source, answers=analysis.answers)
         timeline.add(f"{source.name} fenced")
@@ -92,16 +92,16 @@ def _replace(  # noqa: PLR0913 - what is known of a failover by then
     )
 
 
-def find_case(servers: Servers, log: FailoverLog, name: str) -> Case:
+def failover_request(servers: Servers, log: FailoverLog, name: str) -> FailoverRequest:
     """Return what is to be done, for the source that `name` means; see source_to_replace() for what it raises."""
     if name and (done := log.finished(servers.topology, servers.topology.node(name).name)):
-        return Case(servers.topology.node(done.new), done=done)
+        return FailoverRequest(servers.topology.node(done.new), done=done)
     begun = log.unfinished(servers.topology)
     source = source_to_replace(servers, begun, name)
     refuse_without_replica(servers, source)
     record = next((failover for failover in begun if failover.new == source.name), None)
     # A new source that has died itself is replaced as any other.
-    return Case(source, record if record and answers(servers[source.name]) else None)
+    return FailoverRequest(source, record if record and answers(servers[source.name]) else None)
 
 
 def detect(servers: Servers, log: FailoverLog, source: Node, *, force: bool) -> Analysis:
@@ -111,18 +111,18 @@ def detect(servers: Servers, log: FailoverLog, source: Node, *, force: bool) -> 
     return agree(servers, source, force=force)
 
 
-def what_is_known(servers: Servers, log: FailoverLog, source: Node, analysis: Analysis) -> Known:
+def what_is_known(servers: Servers, log: FailoverLog, source: Node, analysis: Analysis) -> PriorKnowledge:
     """Return what is known of a source beside what was found."""
     seen, excused = log.seen(source), log.excused(source)
-    known = Known(
+    known = PriorKnowledge(
         began_with=log.began_with(servers.topology, source),
         seen=seen,
-        absent=absent_ones(servers, source, analysis.witnesses, excused),
-        restarted=restarted_ones(analysis.witnesses, {*seen, *excused}),
+        absent=absent_ones(servers, source, analysis.replicas, excused),
+        restarted=restarted_ones(analysis.replicas, {*seen, *excused}),
         acknowledgements=servers.topology.semi_sync,
         replicas=len(servers.topology.replicas_of(source)),
     )
-    return with_seen(known, analysis.witnesses)
+    return with_seen(known, analysis.replicas)
 
 
 def _note_collected(choice: Choice, timeline: Timeline) -> None:

@@ -4,7 +4,7 @@ import time
 from functools import partial
 
 from wavetank.change.failover.candidate_selection import choose
-from wavetank.change.failover.detection import ask_witnesses
+from wavetank.change.failover.detection import ask_replicas
 from wavetank.change.timeline import Step, Timeline
 from wavetank.drills.drill import Drill, Options, Say, let_traffic_run
 from wavetank.drills.outage import DETECT_S, OutageDrill
@@ -148,7 +148,7 @@ def unlike_a_late_replica(name: str, worst_s: float, after_s: list[float], chose
 def candidate(servers: Servers) -> str:
     """Return the replica that a failover would take now, '' where it would take none."""
     try:
-        return choose(list(ask_witnesses(servers, servers.topology.sources[0]))).node.name
+        return choose(list(ask_replicas(servers, servers.topology.sources[0]))).node.name
     except UsageError:
         return ""
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from wavetank.change.failover.detection import ask_witnesses
+from wavetank.change.failover.detection import ask_replicas
 from wavetank.change.timeline import Step, Timeline
 from wavetank.drills.drill import Drill, Options, Say
 from wavetank.drills.outage import DETECT_S, OutageDrill, failover_of, replace_source
@@ -57,7 +57,7 @@ def replace_unheard_source(servers: Servers) -> tuple[Step, ...]:
     timeline = Timeline()
 
     def unheard() -> bool:
-        return not any(witness.hears for witness in ask_witnesses(servers, source))
+        return not any(replica.hears for replica in ask_replicas(servers, source))
 
     wait_until(f"the replicas to hear nothing from {source.name}", unheard, timeout_s=DETECT_S, interval_s=0.05)
     timeline.add(f"no replica hears from {source.name}")
