@@ -9,7 +9,7 @@ from wavetank.drills.traffic.availability import (
 )
 from wavetank.drills.traffic.load import Load
 from wavetank.drills.traffic.log import READ, WRITE, Operation
-from wavetank.drills.traffic.outages import Outage, Series, longest
+from wavetank.drills.traffic.outages import Outage, Series, gaps, longest
 from wavetank.drills.traffic.promises import Promises, Thresholds
 from wavetank.drills.traffic.verdict import EXAMPLES, _count
 
@@ -77,6 +77,39 @@ def test_before_the_storm_only_what_was_acknowledged_counts() -> None:
     assert judged(write(1, 12.2, "1290"), write(1, STORM_S)).before == {"writes_per_s": 1.8, "reads_per_s": 2.0}
 
 
+def test_a_rate_is_of_the_time_before_the_storm_however_short() -> None:
+    early = [write(1, 10.25), read(1, 10.25), read(2, 10.3), read(1, 12.5)]
+    assert availability_of(early, LOAD, 10.5, 11.0).before == {"writes_per_s": 2.0, "reads_per_s": 4.0}
+    assert availability_of(early, LOAD, 17.0, 18.0).before == {"writes_per_s": 0.1, "reads_per_s": 0.4}
+
+
+def test_an_outage_is_known_to_the_millisecond() -> None:
+    back = availability_of([write(1, 13.00004)], Load(10.0, 20.0, 1, 1.0, 1.0), STORM_S, MENDED_S)
+    assert back.unfinished[0] == OngoingOutage(WRITE, 1, 7.0)
+
+
+def test_how_quick_it_was_and_what_was_not_served_is_counted_by_kind_and_time() -> None:
+    """A client writes once a second and reads twice: what was due while another one was under way waited for it."""
+    load = Load(10.0, 20.0, 2, 2.0, 4.0)
+    slow_write = Operation(WRITE, 1, 900, 12.0, 14.5, "db1")
+    slow_read = Operation(READ, 1, 1, 17.0, 18.2, "db2")
+    refused_write = Operation(WRITE, 2, 901, 14.0, 16.5, "db1", "2013")
+    refused_read = Operation(READ, 2, 1, 16.0, 17.2, "db2", "2013")
+    found = availability_of([slow_write, slow_read, refused_write, refused_read], load, STORM_S, MENDED_S)
+    served = {
+        kind: {span: latency and (latency.count, latency.max) for span, latency in spans.items()}
+        for kind, spans in found.latency_ms.items()
+    }
+    assert served == {
+        WRITE: {"before": (2, 2500.0), "during": None, "after": None},
+        READ: {"before": None, "during": None, "after": (2, 1200.0)},
+    }
+    assert found.not_served == {
+        WRITE: {"before": 0, "during": 2, "after": 0},
+        READ: {"before": 0, "during": 0, "after": 2},
+    }
+
+
 def test_errors_are_counted_by_kind_and_reason() -> None:
     found = judged(read(1, 15.0, "2013"))
     assert found.errors == {"write: 1290": 2, "write: 2013": 2, "read: 2013": 1}
@@ -89,6 +122,7 @@ def test_a_write_that_is_acknowledged_as_the_storm_begins_is_after_it() -> None:
 def test_without_any_time_after_the_storm_nobody_waited() -> None:
     ended = Load(0.0, 5.0, 1, 1.0, 1.0)
     assert longest(Series([5.0], []), ended, 9.0, unfinished=False) == Outage(0.0, 5.0)
+    assert list(gaps(Series([5.0], []), ended, 9.0, unfinished=False)) == []
 
 
 # --- what is said of it

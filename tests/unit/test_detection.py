@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
-from replicating import PretendedChannel, PretendedFleet, replicas_of_db1
+from replicating import PretendedChannel, PretendedFleet, committed, replicas_of_db1, write
 from wavetank.change.failover import detection
 from wavetank.change.failover.candidate_selection import SILENCE_S, ReplicaState
 from wavetank.change.failover.detection import STALE_S, Analysis, ask_replicas
@@ -41,6 +41,15 @@ def test_whom_a_server_replicates_from_is_not_whom_it_fetches_from(
     fleet["db2"].channels = {"fetch": PretendedChannel("db4", receives=receives), "": PretendedChannel("db3")}
     replica = next(ask_replicas(fleet, fleet.topology.node("db1")))  # type: ignore[arg-type]
     assert (replica.host, replica.fetches_from) == ("db3", fetches_from)
+
+
+def test_a_server_that_replicates_from_nobody_says_what_it_has(make_fleet: MakeFleet) -> None:
+    fleet = make_fleet()
+    fleet["db2"].channels = {}
+    fleet["db2"].executed, fleet["db2"].purged = committed("db1", 1, 2), committed("db1", 1)
+    state = next(ask_replicas(fleet, fleet.topology.node("db1")))  # type: ignore[arg-type]
+    assert (state.host, state.source_uuid, state.receiver, state.applier) == ("", "", "OFF", "")
+    assert (state.executed, state.purged) == (write(committed("db1", 1, 2)), write(committed("db1", 1)))
 
 
 @pytest.mark.parametrize(("waited_s", "asked"), [(0.0, 1), (STALE_S, 1), (STALE_S + 0.1, 2)])

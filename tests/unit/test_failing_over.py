@@ -11,7 +11,7 @@ from wavetank.change.change_lock import only_change
 from wavetank.change.failover.candidate_selection import NoCandidateError
 from wavetank.change.failover.detection import SourceAnswersError
 from wavetank.change.failover.dry_run import plan_failover
-from wavetank.change.failover.run import fail_over
+from wavetank.change.failover.run import fail_over, failover_request
 from wavetank.change.failover_log import FailoverLog
 from wavetank.change.finishing import finish_all
 from wavetank.change.role_transition import Change
@@ -73,6 +73,8 @@ def test_the_same_command_again_does_not_replace_the_new_source(make_fleet: Call
     fleet = make_fleet()
     fail_over(fleet, "db1", force=True)
     assert plan_failover(fleet, "db1", force=True).steps == ("db2 is the source already",)
+    asked = failover_request(fleet, FailoverLog(fleet.instance), "db1")  # type: ignore[arg-type]
+    assert (asked.source.name, asked.begun, asked.done and asked.done.old) == ("db2", None, "db1")
     again = fail_over(fleet, "db1", force=True)
     assert (again.old, again.new, again.done_before) == ("db1", "db2", True)
     assert [step.what for step in again.steps] == ["db2 has taken the place of db1 before"]

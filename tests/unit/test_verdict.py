@@ -4,7 +4,7 @@ import pytest
 from wavetank.drills.traffic.load import Load
 from wavetank.drills.traffic.log import READ, WRITE, Operation
 from wavetank.drills.traffic.promises import Promises, Thresholds
-from wavetank.drills.traffic.verdict import Verdict, failures, judge
+from wavetank.drills.traffic.verdict import Verdict, failures, judge, stale_reads
 
 STORM_S = 10.0
 # Ten writes of one client, one a second: five before the storm, then two seconds of nothing.
@@ -75,6 +75,13 @@ def test_many_lost_writes_are_counted() -> None:
     verdict = judged(held=[1, 2])
     assert verdict.lost == (3, 4, 5, 6, 7, 8, 9, 10)
     assert complaints(verdict) == ["8 writes (3, 4, 5, 6, 7, ...) acknowledged and lost"]
+    assert complaints(judged(held=HELD[2:])) == ["2 writes (1, 2) acknowledged and lost"]
+
+
+@pytest.mark.parametrize(("most", "red"), [(0, True), (1, True), (2, False), (3, False)])
+def test_a_threshold_for_what_is_lost(most: int, red: bool) -> None:  # noqa: FBT001
+    found = failures(judged(held=HELD[2:]), Promises(may_lose=True, may_stay_out=True), Thresholds(lost=most))
+    assert found == [f"2 writes (1, 2) acknowledged and lost, where at most {most} was demanded"] * red
 
 
 def test_a_failed_write_is_not_lost_whether_it_is_there_or_not() -> None:
@@ -111,6 +118,22 @@ def test_a_read_that_saw_less_than_its_session_wrote_is_stale(seen: int, stale: 
 
 def test_a_stale_read_is_as_old_as_what_it_should_have_seen() -> None:
     assert judged(read(3, 10.0)).oldest_stale_s == 2.0
+    assert judged(read(3, 10.00004)).oldest_stale_s == 2.0
+    stale = read(3, 10.0)
+    assert [each.read for each in stale_reads([*WRITES, stale], set())] == [stale]
+
+
+def test_what_is_acknowledged_in_the_very_moment_need_not_be_seen() -> None:
+    assert judged(read(4, 9.5)).stale_reads == 0
+    # The fourth was elsewhere, and a while ago: this server has forgotten nothing.
+    elsewhere = [write(4, 8.0), write(5, 9.5, server="db3"), read(3, 9.5)]
+    (stale,) = stale_reads(elsewhere, set())
+    assert (stale.behind_s, stale.forgotten) == (1.5, False)
+
+
+def test_a_read_is_stale_by_the_first_that_was_acknowledged_of_what_it_did_not_see() -> None:
+    (stale,) = stale_reads([write(5, 9.0), write(6, 8.0), read(4, 8.5)], set())
+    assert stale.behind_s == 0.5
 
 
 def test_what_others_wrote_and_what_failed_makes_no_read_stale() -> None:
@@ -174,7 +197,7 @@ def test_readers_are_held_to_it_as_well() -> None:
     assert "the reads of client 1 were not served any more" in failures(verdict, Promises(), Thresholds())[0]
 
 
-@pytest.mark.parametrize(("end_s", "unfinished"), [(16.9, False), (17.1, True)])
+@pytest.mark.parametrize(("end_s", "unfinished"), [(16.9, False), (17.0, False), (17.1, True)])
 def test_a_second_without_a_word_is_an_outage(end_s: float, unfinished: bool) -> None:  # noqa: FBT001
     found = [each.kind for each in judged(load=Load(5.0, end_s, 1, 1, 1)).unfinished]
     assert (WRITE in found) == unfinished
@@ -231,6 +254,8 @@ def test_a_server_that_does_not_show_what_it_acknowledged_has_forgotten_it() -> 
     here = Operation(READ, 1, 7, 14.5, 14.51, "db2")
     elsewhere = Operation(READ, 1, 7, 14.5, 14.51, "db3")
     assert (judged(here).forgotten, judged(elsewhere).forgotten) == (1, 0)
+    again = Operation(READ, 1, 7, 14.6, 14.61, "db2")
+    assert complaints(judged(here, again))[0].startswith("2 reads did not see what the server")
     assert complaints(judged(here)) == ["1 read did not see what the server that answered had acknowledged itself"]
     assert complaints(judged(elsewhere), Promises(own_writes=True)) == [
         "1 read did not see what their client had been told is written, at most 0.500 s old"
