@@ -7,7 +7,7 @@ from wavetank.change.rebuild import check_rebuild
 from wavetank.provision.action import WavetankAction
 from wavetank.provision.missing import lacks_something
 from wavetank.provision.planning import plan
-from wavetank.provision.port_allocation import reserve
+from wavetank.provision.port_reservations import reserve
 from wavetank.topology.instance import OPTIONS
 from wavetank.topology.proxies import KINDS, proxysqls
 

@@ -20,7 +20,7 @@ from wavetank.drills.traffic.promises import Thresholds
 from wavetank.drills.traffic.table import held_ids
 from wavetank.errors import UsageError
 from wavetank.machine import containers
-from wavetank.provision.planning import FIRST_PORT
+from wavetank.provision.port_allocation import FIRST_PORT
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance
 from wavetank.topology.inventory import declared_topology

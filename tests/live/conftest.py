@@ -7,7 +7,7 @@ import pytest
 from commands import own
 from fronts import fronts_of
 from wavetank.checks.asking import all_checks
-from wavetank.provision.planning import FIRST_PORT
+from wavetank.provision.port_allocation import FIRST_PORT
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance, topology_names
 from wavetank.topology.inventory import declared_topology

@@ -12,7 +12,7 @@ from wavetank.change import role_transition
 from wavetank.change.failover import collecting, detection, dry_run, run
 from wavetank.machine import containers
 from wavetank.machine.containers import ContainerState
-from wavetank.provision import planning, rendering
+from wavetank.provision import port_allocation, rendering
 from wavetank.topology import instance
 from wavetank.topology.instance import Instance
 from wavetank.topology.memory_sizing import MIB, buffer_pool_bytes
@@ -77,7 +77,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every port of this machine be free, whatever runs on it."""
-    monkeypatch.setattr(planning, "_is_free", lambda _port: True)
+    monkeypatch.setattr(port_allocation, "is_free", lambda _port: True)
 
 
 @pytest.fixture

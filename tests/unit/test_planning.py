@@ -10,8 +10,9 @@ import psutil
 import pytest
 import yaml
 from wavetank.errors import UsageError
-from wavetank.provision import planning
-from wavetank.provision.planning import FIRST_PORT, IDLE_SERVER_MEMORY, PORT_STEP, plan, preflight
+from wavetank.provision import port_allocation
+from wavetank.provision.planning import IDLE_SERVER_MEMORY, plan, preflight
+from wavetank.provision.port_allocation import FIRST_PORT, PORT_STEP
 from wavetank.topology.instance import HOME, INVENTORIES, OPTIONS, Instance, instance_names, topology_names
 from wavetank.topology.memory_sizing import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
 from wavetank.topology.model import Topology
@@ -25,7 +26,7 @@ MakeTopology = Callable[..., Topology]
 Record = Callable[[Topology], Topology]
 
 # The fixture free_ports pretends; one test asks real sockets.
-is_really_free = planning._is_free  # noqa: SLF001
+is_really_free = port_allocation.is_free
 
 THREE: Hosts = {
     "db1": {"server_id": 1},
@@ -242,14 +243,14 @@ def test_ports_beside_the_block_do_not_matter(engine: "Engine") -> None:
 
 def test_ports_that_a_process_holds_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = {FIRST_PORT + 1, FIRST_PORT + PORT_STEP}
-    monkeypatch.setattr(planning, "_is_free", lambda port: port not in taken)
+    monkeypatch.setattr(port_allocation, "is_free", lambda port: port not in taken)
     assert ports(plan("master-slave", "sea", THREE, {}))[0] == FIRST_PORT + 2 * PORT_STEP
 
 
 def test_a_running_instance_keeps_its_ports(record: Record, engine: "Engine", monkeypatch: pytest.MonkeyPatch) -> None:
     before = record(plan("master-slave", "sea", THREE, {}))
     engine.run("wavetank-sea-db1", FIRST_PORT)
-    monkeypatch.setattr(planning, "_is_free", lambda _port: False)
+    monkeypatch.setattr(port_allocation, "is_free", lambda _port: False)
     assert ports(plan("master-slave", "sea", THREE, {})) == ports(before)
 
 
@@ -258,12 +259,12 @@ def test_an_instance_that_never_started_gives_way(
 ) -> None:
     record(plan("master-slave", "sea", THREE, {}))
     assert not engine.states
-    monkeypatch.setattr(planning, "_is_free", lambda port: port >= FIRST_PORT + PORT_STEP)
+    monkeypatch.setattr(port_allocation, "is_free", lambda port: port >= FIRST_PORT + PORT_STEP)
     assert ports(plan("master-slave", "sea", THREE, {}))[0] == FIRST_PORT + PORT_STEP
 
 
 def test_a_machine_without_a_free_block_is_told_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "_is_free", lambda _port: False)
+    monkeypatch.setattr(port_allocation, "is_free", lambda _port: False)
     assert refused() == "no 3 free ports in a row from 13310 to 32000: name a BASE_PORT="
 
 
@@ -326,7 +327,7 @@ def test_a_topology_that_fits_is_let_through(make_topology: MakeTopology) -> Non
 def test_a_port_in_use_says_by_which_process(
     make_topology: MakeTopology, loopback: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "_is_free", is_really_free)
+    monkeypatch.setattr(port_allocation, "is_free", is_really_free)
     with pytest.raises(UsageError) as refusal:
         preflight(make_topology({"db1": {"server_id": 1}}, base_port=loopback))
     assert str(refusal.value) == (
@@ -339,7 +340,7 @@ def test_a_port_in_use_says_by_which_container(
     make_topology: MakeTopology, engine: "Engine", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.run("shop-web-1", 13311)
-    monkeypatch.setattr(planning, "_is_free", lambda port: port != 13311)
+    monkeypatch.setattr(port_allocation, "is_free", lambda port: port != 13311)
     with pytest.raises(UsageError, match=r"^port 13311, for db2 of sea, is in use by container shop-web-1: name"):
         preflight(make_topology())
 
@@ -351,7 +352,7 @@ def test_a_port_whose_holder_cannot_be_seen_is_refused_too(
         raise psutil.AccessDenied
 
     monkeypatch.setattr(psutil, "net_connections", denied)
-    monkeypatch.setattr(planning, "_is_free", lambda _port: False)
+    monkeypatch.setattr(port_allocation, "is_free", lambda _port: False)
     with pytest.raises(UsageError, match="port 13310, for db1 of sea, is in use by another process"):
         preflight(make_topology())
 
@@ -361,7 +362,7 @@ def test_the_ports_of_servers_that_run_are_theirs(
 ) -> None:
     for number in (1, 2, 3):
         engine.run(f"wavetank-sea-db{number}", 13309 + number, home=str(HOME))
-    monkeypatch.setattr(planning, "_is_free", lambda _port: False)
+    monkeypatch.setattr(port_allocation, "is_free", lambda _port: False)
     preflight(make_topology())
 
 
@@ -370,7 +371,7 @@ def test_a_stopped_server_must_find_its_port_free(
 ) -> None:
     for number, status in ((1, "running"), (2, "exited"), (3, "running")):
         engine.run(f"wavetank-sea-db{number}", 13309 + number, status=status, home=str(HOME))
-    monkeypatch.setattr(planning, "_is_free", lambda _port: False)
+    monkeypatch.setattr(port_allocation, "is_free", lambda _port: False)
     with pytest.raises(UsageError, match="port 13311, for db2 of sea"):
         preflight(make_topology())
 

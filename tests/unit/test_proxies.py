@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from fronts import fronts_of, settings_of
 from wavetank.errors import UsageError
-from wavetank.provision.planning import FIRST_PORT, plan
+from wavetank.provision.planning import plan
+from wavetank.provision.port_allocation import FIRST_PORT
 from wavetank.provision.rendering import render_compose, render_instance, render_proxy
 from wavetank.proxysql.configuration import (
     HOSTGROUPS,

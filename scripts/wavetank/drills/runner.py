@@ -20,7 +20,7 @@ from wavetank.drills.second_faults import demand_possible
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.files import write_if_changed
 from wavetank.machine import containers
-from wavetank.provision.planning import FIRST_PORT
+from wavetank.provision.port_allocation import FIRST_PORT
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance, topology_names
 from wavetank.topology.inventory import declared_topology

@@ -1,7 +1,6 @@
 """From the inventory and what a person asked for to a topology, or to one line that says why not."""
 
 import dataclasses
-import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -9,19 +8,16 @@ import psutil
 
 from wavetank.errors import UsageError
 from wavetank.machine import containers
-from wavetank.provision.port_allocation import kept_ports
+from wavetank.provision.port_allocation import FIRST_PORT, LAST_PORT, first_port, kept_ports, refuse_taken_ports
 from wavetank.sharding.maps.factory import DEFAULT_KIND, make_map
 from wavetank.topology.instance import HOME, OPTIONS, Instance, find_instance, instance_names
 from wavetank.topology.memory_sizing import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
-from wavetank.topology.model import MOST_SHARDS, Member, Node, Sizing, Topology
+from wavetank.topology.model import MOST_SHARDS, Node, Sizing, Topology
 from wavetank.topology.naming import check_node_name
 from wavetank.topology.parsing import read_nodes
 from wavetank.topology.proxies import PORTS_EACH, Groups, read_proxies, routers, with_proxies
 from wavetank.topology.scaling import with_active, with_replicas, with_shards, with_sources
 
-FIRST_PORT = 13310
-PORT_STEP = 20
-LAST_PORT = 32000
 DEFAULT_NODE_MEMORY = "512m"
 # What a server really takes, measured idle; its limit is a bound, not a need.
 IDLE_SERVER_MEMORY = 350 * MIB
@@ -74,7 +70,8 @@ def plan(  # noqa: PLR0913 - all that makes an instance
     if "proxies" in given:
         proxies = with_proxies(proxies, _count("proxies", given["proxies"], MOST_PROXIES))
     fronts = sum(len(group) for group in proxies.values())
-    port = _base_port(given.get("base_port"), before, len(hosts) + PORTS_EACH * fronts, instance, reserve)
+    asked_port = None if given.get("base_port") in (None, "") else _count("base_port", given["base_port"], LAST_PORT)
+    port = first_port(asked_port, before, len(hosts) + PORTS_EACH * fronts, instance, reserve)
     memory = _node_memory(str(given.get("node_memory", DEFAULT_NODE_MEMORY)))
     nodes = read_nodes(hosts, port)
     if (active := str(given.get("active", ALL_ACTIVE))) != ALL_ACTIVE:
@@ -126,7 +123,7 @@ def preflight(topology: Topology) -> None:
                 f"an instance {topology.instance!r} of the clone in {state.home} exists: name another INSTANCE="
             )
     running = {state.name for state in ours if state.status in ("running", "paused")}
-    _refuse_taken_ports(topology, [each for each in topology.members if topology.container(each) not in running])
+    refuse_taken_ports(topology, [each for each in topology.members if topology.container(each) not in running])
     new = [node for node in topology.nodes if topology.container(node) not in running]
     needed = len(new) * IDLE_SERVER_MEMORY
     available = psutil.virtual_memory().available
@@ -141,73 +138,6 @@ def with_images(topology: Topology, image: str, of_proxies: Mapping[str, str]) -
     """Return the topology on `image`, with its proxies on the images that `of_proxies` has by their kinds."""
     proxies = tuple(dataclasses.replace(proxy, image=of_proxies[proxy.kind]) for proxy in topology.proxies)
     return dataclasses.replace(topology, image=image, proxies=proxies)
-
-
-def _base_port(
-    asked: Any,  # noqa: ANN401
-    before: Topology | None,
-    count: int,
-    instance: Instance,
-    reserve: Callable[[range], bool],
-) -> int:
-    """Return the first port of the instance: as asked, as before, else the first free block."""
-    if asked not in (None, ""):
-        port = _count("base_port", asked, LAST_PORT)
-        if port < 1024:  # noqa: PLR2004 - the privileged ports
-            raise UsageError(f"base_port={asked} is privileged: take one from 1024 to {LAST_PORT}")
-        return port
-    if before and not _never_started(before):
-        return before.nodes[0].port
-    # Of stopped instances; what runs, ours or not, holds its ports itself. There may be no engine to ask yet.
-    others = (Instance(name).topology() for name in instance_names() if name != instance.name)
-    claimed = {port for other in others for each in other.members for port in each.ports}
-    starts = list(range(FIRST_PORT, LAST_PORT, PORT_STEP))
-    for start in [before.nodes[0].port, *starts] if before else starts:
-        block = range(start, start + count)
-        if not claimed.intersection(block) and all(_is_free(port) for port in block) and reserve(block):
-            return start
-    raise UsageError(f"no {count} free ports in a row from {FIRST_PORT} to {LAST_PORT}: name a BASE_PORT=")
-
-
-def _never_started(topology: Topology) -> bool:
-    """Return whether an up was ended before the first container; its ports may be somebody else's by now."""
-    return containers.engine_answers() and not containers.containers(topology.project)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _refuse_taken_ports(topology: Topology, members: Iterable[Member]) -> None:
-    holders = {
-        port: f"container {state.name}"
-        for state in containers.containers()
-        if state.status == "running"
-        for _, port in state.publishes
-    }
-    for port, name in ((port, each.name) for each in members for port in each.ports):
-        if not _is_free(port):
-            holder = holders.get(port) or _process_on(port)
-            raise UsageError(
-                f"port {port}, for {name} of {topology.instance}, is in use by {holder}: name another BASE_PORT="
-            )
-
-
-def _process_on(port: int) -> str:
-    try:
-        for connection in psutil.net_connections("tcp"):
-            address = connection.laddr
-            if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    except psutil.Error:
-        pass
-    return "another process"
 
 
 def _refuse_lost_nodes(before: Topology | None, now: Topology) -> None:

@@ -1,62 +1,103 @@
-"""Who has which ports: an instance that grows keeps those it had, and two ups at once do not take the same."""
+"""Which ports an instance has: a free block for a new one; one that grows keeps those it had."""
 
 import dataclasses
-import fcntl
-import json
-import os
-import tempfile
-from collections.abc import Mapping
-from itertools import count
-from pathlib import Path
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count as counted
 
 import psutil
 
-from wavetank.topology.model import Topology
+from wavetank.errors import UsageError
+from wavetank.machine import containers
+from wavetank.topology.instance import Instance, instance_names
+from wavetank.topology.model import Member, Topology
 
-# Of all clones of this user: from its plan to its containers an up does not hold its ports itself.
-RESERVED = Path(tempfile.gettempdir()) / f"wavetank-ports-{os.getuid()}.json"
+FIRST_PORT = 13310
+PORT_STEP = 20
+LAST_PORT = 32000
 
 
-def reserve(block: range, holder: int) -> bool:
-    """Reserve ports for as long as the process `holder` runs, instead of what it had reserved before.
+def first_port(
+    asked: int | None,
+    before: Topology | None,
+    count: int,
+    instance: Instance,
+    reserve: Callable[[range], bool],
+) -> int:
+    """Return the first port of an instance: as asked, as before, else the first of a block that is free.
 
-    Returns:
-        False where another process that runs has reserved one of them.
+    Args:
+        asked: the port that a person asked for, None for any.
+        before: the instance as it was, None where it is new.
+        count: how many ports it has.
+        instance: the instance.
+        reserve: told of the ports that would be taken for a new instance; says whether they can be.
+
+    Raises:
+        UsageError: it may not be had, or no block is free.
     """
-    with RESERVED.open("a+") as file:
-        # One after the other, whoever asks; closing the file lets the next one in.
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        others = [each for each in _read(file.read()) if each["holder"] != holder and _runs(each)]
-        if any(block.start < each["stop"] and each["start"] < block.stop for each in others):
+    if asked is not None:
+        if asked < 1024:  # noqa: PLR2004 - the privileged ports
+            raise UsageError(f"base_port={asked} is privileged: take one from 1024 to {LAST_PORT}")
+        return asked
+    if before and not _never_started(before):
+        return before.nodes[0].port
+    # Of stopped instances; what runs, ours or not, holds its ports itself. There may be no engine to ask yet.
+    others = (Instance(name).topology() for name in instance_names() if name != instance.name)
+    claimed = {port for other in others for each in other.members for port in each.ports}
+    starts = list(range(FIRST_PORT, LAST_PORT, PORT_STEP))
+    for start in [before.nodes[0].port, *starts] if before else starts:
+        block = range(start, start + count)
+        if not claimed.intersection(block) and all(is_free(port) for port in block) and reserve(block):
+            return start
+    raise UsageError(f"no {count} free ports in a row from {FIRST_PORT} to {LAST_PORT}: name a BASE_PORT=")
+
+
+def _never_started(topology: Topology) -> bool:
+    """Return whether an up was ended before the first container; its ports may be somebody else's by now."""
+    return containers.engine_answers() and not containers.containers(topology.project)
+
+
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
             return False
-        mine = {
-            "holder": holder,
-            "since": psutil.Process(holder).create_time(),
-            "start": block.start,
-            "stop": block.stop,
-        }
-        file.truncate(0)
-        json.dump([*others, mine], file)
     return True
 
 
-def _read(text: str) -> list[dict[str, float]]:
-    """Return what is reserved; of a file that was not written to its end, nothing."""
-    try:
-        found: list[dict[str, float]] = json.loads(text)
-    except json.JSONDecodeError:
-        return []
-    return found or []
+def refuse_taken_ports(topology: Topology, members: Iterable[Member]) -> None:
+    """Refuse a port of these members that is in use, and say by whom.
+
+    Raises:
+        UsageError: one is.
+    """
+    holders = {
+        port: f"container {state.name}"
+        for state in containers.containers()
+        if state.status == "running"
+        for _, port in state.publishes
+    }
+    for port, name in ((port, each.name) for each in members for port in each.ports):
+        if not is_free(port):
+            holder = holders.get(port) or _process_on(port)
+            raise UsageError(
+                f"port {port}, for {name} of {topology.instance}, is in use by {holder}: name another BASE_PORT="
+            )
 
 
-def _runs(reservation: Mapping[str, float]) -> bool:
-    """Return whether the process that reserved it is still there, and not another one with its number."""
+def _process_on(port: int) -> str:
     try:
-        # The clock may have been set a little since.
-        return abs(psutil.Process(int(reservation["holder"])).create_time() - reservation["since"]) < 1.0
-    except psutil.NoSuchProcess:
-        return False
+        for connection in psutil.net_connections("tcp"):
+            address = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return "another process"
 
 
 def kept_ports(topology: Topology, before: Topology | None) -> Topology:
@@ -68,7 +109,7 @@ def kept_ports(topology: Topology, before: Topology | None) -> Topology:
     if not before or before.nodes[0].port != topology.nodes[0].port:
         return topology
     had = {member.name: member.ports for member in before.members}
-    free = count(max(port for ports in had.values() for port in ports) + 1)
+    free = counted(max(port for ports in had.values() for port in ports) + 1)
     now = {each.name: had.get(each.name) or tuple(next(free) for _ in each.ports) for each in topology.members}
     return with_ports(topology, now)
 

@@ -7,7 +7,7 @@ from itertools import product
 from wavetank.drills.runner import all_drills, find_drill
 from wavetank.drills.traffic.choosing import all_routes
 from wavetank.errors import UsageError
-from wavetank.provision.planning import FIRST_PORT
+from wavetank.provision.port_allocation import FIRST_PORT
 from wavetank.provision.proxy_images import why_no_proxysql
 from wavetank.topology.inventory import declared_topology
 from wavetank.topology.proxies import PROXYSQL
