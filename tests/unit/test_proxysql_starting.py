@@ -45,7 +45,7 @@ def starting(
 
     def wait(engine: Engine) -> tuple[int, int]:
         monkeypatch.setattr(containers, "_client", lambda: SimpleNamespace(containers=engine))
-        monkeypatch.setattr(containers, "last_words", lambda _name: "its last words")
+        monkeypatch.setattr(containers, "last_error", lambda _name: "its last words")
         answers = {
             proxy.side: SimpleNamespace(greets=lambda: True),
             proxy.name: SimpleNamespace(greets=lambda: engine.running),

@@ -129,7 +129,7 @@ def log_since(name: str, since_s: float) -> str:
     return b"".join([output] if isinstance(output, bytes) else output).decode(errors="replace")
 
 
-def last_words(name: str, lines: int = 200) -> str:
+def last_error(name: str, lines: int = 200) -> str:
     """Return the last error line in a container's log, else its last line."""
     try:
         log = _log(_client().containers.get(name), lines)
@@ -258,7 +258,7 @@ def seed_image(base: str, tag: str, entrypoint: Path, seed: Path) -> None:
     """
     with _helper(base, "seed", {entrypoint: _ENTRYPOINT, seed: "/etc/wavetank/seed"}) as container:
         if container.wait(timeout=ENGINE_TIMEOUT_S * 3)["StatusCode"] != 0:
-            raise UsageError(f"{base} could not make a data directory: {last_words(container.name or '')}")
+            raise UsageError(f"{base} could not make a data directory: {last_error(container.name or '')}")
         repository, _, version = tag.partition(":")
         container.commit(repository=repository, tag=version, conf={"Labels": {"wavetank.base": base}})
 
@@ -310,4 +310,4 @@ def refuse_if_dead(name: str, container: str) -> bool:
     """
     if is_running(container):
         return False
-    raise UsageError(f"{name} is not running: {last_words(container)}")
+    raise UsageError(f"{name} is not running: {last_error(container)}")

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wavetank.drills.judging import of_clients, of_conflicts, of_customers
+from wavetank.drills.judging import conflict_judge, outage_judge, reshard_judge
 from wavetank.drills.judging.drill_spec import CLIENTS, CONFLICTS, CUSTOMERS, DrillSpec
 from wavetank.drills.judging.history import HELD_FILE, OPERATIONS_FILE, DrillHistory
 from wavetank.drills.judging.judge_result import JudgeResult
 
 _JUDGES: dict[str, Callable[[DrillHistory], JudgeResult]] = {
-    CLIENTS: of_clients.judge,
-    CUSTOMERS: of_customers.judge,
-    CONFLICTS: of_conflicts.judge,
+    CLIENTS: outage_judge.judge,
+    CUSTOMERS: reshard_judge.judge,
+    CONFLICTS: conflict_judge.judge,
 }
 
 
