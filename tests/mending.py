@@ -8,7 +8,9 @@ from wavetank.change.drift import find_drift, wait_for_replication, wait_for_ser
 from wavetank.change.finishing import finish_all
 from wavetank.checks.asking import ask_all
 from wavetank.machine import containers
-from wavetank.proxysql.configuration import VARIABLES, needs, state_routes, wait_for_proxysql
+from wavetank.proxysql.deviations import needs, state_routes
+from wavetank.proxysql.expected_rows import VARIABLES
+from wavetank.proxysql.runtime_state import wait_for_proxysql
 from wavetank.proxysql.settling import wait_for_proxies
 from wavetank.servers.node import Servers
 from wavetank.servers.replication import PASSWORD_NAME

@@ -4,7 +4,8 @@ import dataclasses
 
 from wavetank.machine.containers import is_running
 from wavetank.provision.action import WavetankAction
-from wavetank.proxysql.configuration import Needs, needs, wait_for_proxysql
+from wavetank.proxysql.deviations import Needs, needs
+from wavetank.proxysql.runtime_state import wait_for_proxysql
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance
 

@@ -1,7 +1,7 @@
 """State all routes of a ProxySQL by user and schema; they take effect with the next load."""
 
 from wavetank.provision.action import WavetankAction
-from wavetank.proxysql.configuration import state_routes
+from wavetank.proxysql.deviations import state_routes
 from wavetank.servers.node import Servers
 from wavetank.topology.instance import Instance
 

@@ -12,7 +12,7 @@ from wavetank.errors import UsageError
 from wavetank.provision.planning import plan
 from wavetank.provision.port_allocation import FIRST_PORT
 from wavetank.provision.rendering import render_compose, render_instance, render_proxy
-from wavetank.proxysql.configuration import (
+from wavetank.proxysql.expected_rows import (
     HOSTGROUPS,
     ROUTES,
     RULES,

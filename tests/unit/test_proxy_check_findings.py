@@ -15,7 +15,8 @@ from wavetank.checks.questions import (
     read_spread,
     statement_routing,
 )
-from wavetank.proxysql.configuration import SERVERS, USERS, Deviation
+from wavetank.proxysql.deviations import Deviation
+from wavetank.proxysql.expected_rows import SERVERS, USERS
 from wavetank.proxysql.routing_proof import Routed
 from wavetank.proxysql.statement_corpus import Statement
 from wavetank.topology.model import Topology

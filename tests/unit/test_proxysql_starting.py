@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from wavetank.errors import UsageError
 from wavetank.machine import containers
-from wavetank.proxysql.configuration import STARTS_AGAIN, wait_for_proxysql
+from wavetank.proxysql.runtime_state import STARTS_AGAIN, wait_for_proxysql
 from wavetank.topology.model import Topology
 from wavetank.topology.proxies import PROXYSQL, Proxy
 

@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
-from wavetank.client.splitting.picking import Picker
 from wavetank.client.splitting.settings import Endpoint
+from wavetank.client.splitting.weighted_round_robin import Picker
 
 
 def endpoints(*weights: int) -> list[Endpoint]:

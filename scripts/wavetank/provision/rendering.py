@@ -15,7 +15,7 @@ from wavetank.errors import UsageError
 from wavetank.files import PRIVATE, READABLE, ensure_secret, remove_leftovers, write_if_changed
 from wavetank.machine import containers
 from wavetank.provision.certificates import ensure_tls
-from wavetank.proxysql.configuration import expected_rows
+from wavetank.proxysql.expected_rows import expected_rows
 from wavetank.servers.accounts import ACCOUNTS, APP_ACCOUNT
 from wavetank.servers.replication import CA, PORT
 from wavetank.topology.instance import HOME, STATE, Instance

@@ -4,7 +4,7 @@ import contextlib
 
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.machine import containers
-from wavetank.proxysql.configuration import monitor_errors, server_states
+from wavetank.proxysql.runtime_state import monitor_errors, server_states
 from wavetank.servers.accounts import APP_ACCOUNT
 from wavetank.servers.node import Servers, StatementError
 from wavetank.threads import side_by_side

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from wavetank.errors import UnreachableError, UsageError
-from wavetank.proxysql.configuration import SERVERS, server_rows
+from wavetank.proxysql.expected_rows import SERVERS, server_rows
 from wavetank.servers.node import Connection, Servers, StatementError, query_on
 from wavetank.topology.hostgroups import pairs_of
 from wavetank.topology.proxies import ADMIN, Proxy, proxysqls

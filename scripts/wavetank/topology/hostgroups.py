@@ -1,6 +1,6 @@
 """The pairs of hostgroups of a ProxySQL and their numbers: a pair for each source with its replicas, told by schemas.
 
-With which weight a server is in one is said by proxysql.configuration.
+With which weight a server is in one is said by proxysql.expected_rows.
 """
 
 from dataclasses import dataclass

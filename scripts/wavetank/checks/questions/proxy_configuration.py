@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding
-from wavetank.proxysql.configuration import USERS, deviations
+from wavetank.proxysql.deviations import deviations
+from wavetank.proxysql.expected_rows import USERS
 from wavetank.servers.node import Servers
 from wavetank.topology.model import Topology
 from wavetank.topology.proxies import Proxy, proxysqls

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from wavetank.checks.finding import Finding, NotAsked, Seen
-from wavetank.proxysql.configuration import monitor_errors, server_states
+from wavetank.proxysql.runtime_state import monitor_errors, server_states
 from wavetank.servers.node import Servers
 from wavetank.topology.hostgroups import meaning
 from wavetank.topology.model import Topology

@@ -9,10 +9,10 @@ from typing import Self
 from wavetank.client.splitting.driver import Answer, ConnectionGoneError, is_sound_after, run
 from wavetank.client.splitting.errors import NoServerError, PoolTimeoutError
 from wavetank.client.splitting.health_monitor import Health, HealthMonitor
-from wavetank.client.splitting.picking import Picker
 from wavetank.client.splitting.pools import Pool, PooledConnection, PoolFigures
 from wavetank.client.splitting.session import Session
 from wavetank.client.splitting.settings import Access, Account, Bounds, Endpoint, PoolSize
+from wavetank.client.splitting.weighted_round_robin import Picker
 from wavetank.errors import UnreachableError, UsageError
 from wavetank.servers.node import Connection, Login, Parameters, open_connection
 from wavetank.servers.statement_kinds import Kinds
