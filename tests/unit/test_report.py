@@ -234,14 +234,21 @@ def dead_db2(node: Node) -> Iterator[Finding]:
         yield Finding(node.name, "an answer", "none", "docker logs")
 
 
+def dead_db3(node: Node) -> Iterator[Finding]:
+    if node.name == "db3":
+        yield Finding(node.name, "an answer", "none", "docker logs")
+
+
 @pytest.fixture
 def ask(make_topology: Callable[..., Topology], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Report]:
     """Return a function that asks pretended checks of a topology of three."""
 
-    def run(*, only: list[str] | None = None, **examine: Callable[[Node], Iterator[Seen]]) -> Report:
+    def run(
+        *, only: list[str] | None = None, of: Topology | None = None, **examine: Callable[[Node], Iterator[Seen]]
+    ) -> Report:
         pretended = {"reachable": check(fine)} | {name: check(ask) for name, ask in examine.items()}
         monkeypatch.setattr(asking, "all_checks", lambda: pretended)
-        return ask_all(Servers(make_topology()), only)
+        return ask_all(Servers(of or make_topology()), only)
 
     return run
 
@@ -289,6 +296,56 @@ def test_a_server_that_takes_long_is_not_said_to_be_silent(ask: Callable[..., Re
     report = ask(only=["other"], other=is_slow)
     assert {answer.unanswered for answer in report.answers} == {""}
     assert {answer.findings[0].expected for answer in report.answers} == {"an answer in time"}
+
+
+def test_what_comes_of_a_question_is_told_with_the_check_and_the_server(ask: Callable[..., Report]) -> None:
+    def of_db2(examine: Callable[[Node], Iterator[Seen]]) -> Answer:
+        return next(each for each in ask(only=["other"], other=examine).answers if each.node == "db2")
+
+    assert of_db2(dies) == Answer("other", "db2", unanswered="db2 does not answer: gone")
+    assert of_db2(finds) == Answer("other", "db2", (Finding("db2", "x", "y", "z"),))
+    (finding,) = of_db2(is_refused).findings
+    assert (finding.node, finding.expected) == ("db2", "an answer")
+    assert finding.found.startswith("error 1142")
+    assert finding.next_step == "make topology-up INSTANCE=sea, which mends the accounts"
+    assert of_db2(is_slow) == Answer(
+        "other", "db2",
+        (Finding("db2", "an answer in time", "maximum statement execution time exceeded",
+                 "make check INSTANCE=sea again, when there is less to do"),),
+    )  # fmt: skip
+
+
+def test_a_next_step_names_the_instance_where_its_name_is_not_the_topologys(
+    ask: Callable[..., Report], make_topology: Callable[..., Topology]
+) -> None:
+    def mend(node: Node) -> Iterator[Finding]:
+        yield Finding(node.name, "x", "y", "make topology-up, or make failover")
+
+    for instance, step in (
+        ("master-slave", "make topology-up, or make failover"),
+        ("lake", "make topology-up INSTANCE=lake, or make failover"),
+    ):
+        report = ask(only=["other"], of=make_topology(instance=instance), other=mend)
+        assert {each.next_step for answer in report.answers for each in answer.findings} == {step}
+
+
+def test_a_question_is_asked_through_the_servers_that_are_given(
+    make_topology: Callable[..., Topology], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers, met = Servers(make_topology()), []
+    servers["db2"].given_up = "of an earlier round"
+
+    def examine(node: Node, through: Servers) -> Iterator[Finding]:
+        met.append((through, servers[node.name].given_up))
+        yield from ()
+
+    pretended = SimpleNamespace(QUESTION="?", concerns=lambda topology: topology.nodes, examine=examine)
+    monkeypatch.setattr(asking, "all_checks", lambda: {"reachable": check(dead_db3), "other": pretended})
+    report = ask_all(servers)
+    assert met == [(servers, "")] * 2
+    assert servers["db3"].given_up == "it did not a moment ago"
+    assert 0 <= report.seconds < 5
+    assert report.seconds == round(report.seconds, 3)
 
 
 def test_the_checks_of_the_project_are_found_by_themselves() -> None:

@@ -143,41 +143,30 @@ def chosen(name: str, topology: Topology) -> list[str] | None:
 
 def ask(name: str, node: Member, servers: Servers) -> Answer:
     """Ask one check of one node."""
-    check = all_checks()[name]
+    seen: list[Seen]
     try:
-        seen = list(dict.fromkeys(check.examine(node, servers)))
-        findings = (each for each in seen if isinstance(each, Finding))
-        left_out = tuple(each for each in seen if isinstance(each, NotAsked))
-        return Answer(name, node.name, tuple(_addressed(findings, servers.topology)), not_asked=left_out)
+        seen = list(dict.fromkeys(all_checks()[name].examine(node, servers)))
     except UnreachableError as error:
         return Answer(name, node.name, unanswered=str(error))
     except StatementError as error:
-        if error.errno == TOO_LATE:
-            return Answer(
-                name,
-                node.name,
-                (
-                    Finding(
-                        node.name, "an answer in time", str(error.msg), "make check again, when there is less to do"
-                    ),
-                ),
-            )
-        finding = Finding(node.name, "an answer", f"error {error}", "make topology-up, which mends the accounts")
-        return Answer(name, node.name, (finding,))
+        seen = [_refused(node, error)]
+    findings = tuple(_addressed(each, servers.topology) for each in seen if isinstance(each, Finding))
+    return Answer(name, node.name, findings, not_asked=tuple(each for each in seen if isinstance(each, NotAsked)))
 
 
-def _addressed(findings: Iterable[Finding], topology: Topology) -> Iterator[Finding]:
-    """Yield the findings with next steps that name the instance where its name is not the topology's."""
-    for finding in findings:
-        if topology.instance == topology.name:
-            yield finding
-        else:
-            step = re.sub(
-                r"make (topology-up|status|conflicts|resolve)",
-                rf"make \1 INSTANCE={topology.instance}",
-                finding.next_step,
-            )
-            yield replace(finding, next_step=step)
+def _refused(node: Member, error: StatementError) -> Finding:
+    """Return the finding that a server has not carried out a question's statement."""
+    if error.errno == TOO_LATE:
+        return Finding(node.name, "an answer in time", str(error.msg), "make check again, when there is less to do")
+    return Finding(node.name, "an answer", f"error {error}", "make topology-up, which mends the accounts")
+
+
+def _addressed(finding: Finding, topology: Topology) -> Finding:
+    """Return a finding with a next step that names the instance where its name is not the topology's."""
+    if topology.instance == topology.name:
+        return finding
+    commands = r"make (topology-up|status|check|conflicts|resolve)"
+    return replace(finding, next_step=re.sub(commands, rf"make \1 INSTANCE={topology.instance}", finding.next_step))
 
 
 def ask_all(servers: Servers, names: Iterable[str] | None = None) -> Report:

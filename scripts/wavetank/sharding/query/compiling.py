@@ -66,7 +66,7 @@ class _Over:
 
     @property
     def checks(self) -> tuple[str, ...]:
-        items = [exp.alias_(call.copy(), name, quoted=True) for name, call in self._sums.items()]
+        items = [exp.alias_(call.copy(), name) for name, call in self._sums.items()]
         if not items:
             return self.inner.checks
         check = exp.select(*items)
@@ -150,14 +150,14 @@ def _derived(select: exp.Select, schema: Schema) -> tuple[exp.Select, exp.Select
         for item in inner.expressions:
             if not (item.is_star or isinstance(item, exp.Alias | exp.Column)):
                 raise Refusal(f"{item.sql('mysql')} in a derived table needs a name")
-        named = [exp.alias_(each, each.name, quoted=True) if isinstance(each, exp.Column) and not each.is_star else each
+        named = [exp.alias_(each, each.name) if isinstance(each, exp.Column) and not each.is_star else each
                  for each in inner.expressions]  # fmt: skip
         inner.set("expressions", named)
         inner.pop()
     else:
         return select, None
     outer = select.copy()
-    outer.set("from_", exp.From(this=exp.Subquery(alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))))
+    outer.set("from_", exp.From(this=exp.Subquery(alias=exp.TableAlias(this=exp.to_identifier(alias)))))
     if outer.find(exp.Table) or any(node is not outer for node in outer.find_all(exp.Select)):
         raise Refusal("a subquery is not merged over shards beside a derived table or view")
     return inner, outer

@@ -65,7 +65,7 @@ class Groups:
         check = self.select.copy()
         for part in ("having", "order", "limit", "offset", "distinct"):
             check.set(part, None)
-        items = [exp.alias_(each.copy(), name, quoted=True) for name, each in self._declared.items()]
+        items = [exp.alias_(each.copy(), name) for name, each in self._declared.items()]
         check.set("expressions", items)
         return (text(check),)
 
@@ -85,22 +85,22 @@ class Groups:
 
     def _sent(self) -> exp.Select:
         sent = self.select.copy()
-        for part in ("having", "order", "limit", "offset", "distinct", "group"):
+        for part in ("having", "order", "limit", "offset", "distinct"):
             sent.set(part, None)
-        terms = [exp.alias_(term.copy(), _term(at), quoted=True) for at, term in enumerate(self._terms)]
-        others = [exp.alias_(each.copy(), name, quoted=True) for name, each in self._columns.items()]
-        sent.set("expressions", [*terms, *others] or [exp.alias_(exp.Literal.number(1), _term(0), quoted=True)])
+        terms = [exp.alias_(term.copy(), _term(at)) for at, term in enumerate(self._terms)]
+        others = [exp.alias_(each.copy(), name) for name, each in self._columns.items()]
+        sent.set("expressions", [*terms, *others])
         by = [*(_term(at) for at in range(len(terms))), *self._values]
         if by:
-            sent.set("group", exp.Group(expressions=[exp.column(name, quoted=True) for name in by]))
+            sent.set("group", exp.Group(expressions=[exp.column(name) for name in by]))
         return sent
 
     def _merge(self) -> exp.Select:
         merge = self.select.copy()
         for part in ("where", "joins"):
             merge.set(part, None)
-        merge.set("from_", exp.From(this=exp.to_table(PARTIALS, quoted=True)))
-        items = [exp.alias_(self._shown(item.this), item.alias, quoted=True) for item in self.select.expressions]
+        merge.set("from_", exp.From(this=exp.to_table(PARTIALS)))
+        items = [exp.alias_(self._shown(item.this), item.alias) for item in self.select.expressions]
         merge.set("expressions", items)
         if having := merge.args.get("having"):
             having.set("this", self._merged(having.this))
@@ -159,8 +159,9 @@ class Groups:
         count = self._send(exp.Count(this=call.this.copy()))
         if averages.use_of(call) is averages.Use.SHOWN:
             return averages.shown(_sum(total), _sum(count))
-        places = averages.digits(self._types[total]) if total in self._types else 0
-        return averages.unrounded(_sum(total), _sum(count), places or 9)
+        # What is merged is known before the types are, and is made anew when they are.
+        places = averages.digits(self._types[total]) if total in self._types else 9
+        return averages.unrounded(_sum(total), _sum(count), places)
 
     def _send(self, tree: exp.Expr, summed: exp.Expr | None = None) -> str:
         for name, sent in self._columns.items():
@@ -208,7 +209,7 @@ def call_name(call: exp.Expr) -> str:
 
 
 def _column(name: str) -> exp.Column:
-    return exp.column(name, table=PARTIALS, quoted=True)
+    return exp.column(name, table=PARTIALS)
 
 
 def _term(at: int) -> str:
