@@ -126,6 +126,12 @@ def told(check: Check, member: Member, fleet: Fleet) -> list[tuple[str, str, str
     return [(each.node, each.expected, each.found) for each in findings(check, member, fleet)]
 
 
+def left_out(check: Check, member: Member, fleet: Fleet) -> list[NotAsked]:
+    """Return what of its question a check did not ask of a member."""
+    servers: Any = fleet
+    return [each for each in check.examine(member, servers) if isinstance(each, NotAsked)]
+
+
 def channel(name: str = "", source: str = "db1", **differing: object) -> dict[str, Any]:
     """Return a channel as the server says it, one that is as it should be but for `differing`."""
     return {

@@ -5,7 +5,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from examined import Fleet, Made, findings, told
+from examined import Fleet, Made, findings, left_out, told
+from wavetank.checks.finding import NotAsked
 from wavetank.checks.questions import (
     shard_directory,
     shard_gates,
@@ -18,7 +19,8 @@ from wavetank.checks.questions import (
     shard_skew,
 )
 from wavetank.errors import UsageError
-from wavetank.sharding.map_state import MapState
+from wavetank.sharding.map_report import SKEW_CUSTOMERS
+from wavetank.sharding.map_state import MOVING, MapState, why_unsettled
 from wavetank.sharding.maps.factory import make_map
 from wavetank.topology.model import Shard, Topology
 
@@ -155,6 +157,8 @@ def test_a_shard_outside_the_map_or_without_one_has_no_gates_to_hold(
 ) -> None:
     know(shard_gates, known)
     assert told(shard_gates, shards.node(node), Fleet(shards, {})) == []
+    (why,) = left_out(shard_gates, shards.node(node), Fleet(shards, {}))
+    assert why == (NotAsked("shard 3 is not in the map", moot=True) if known else NotAsked(why_unsettled(None)))
 
 
 # --- the directory
@@ -268,6 +272,7 @@ def test_without_a_map_that_can_be_read_nothing_is_found(
 ) -> None:
     know(check, None)
     assert told(check, shards.node(node), Fleet(shards, {})) == []
+    assert left_out(check, shards.node(node), Fleet(shards, {})) == [NotAsked(why_unsettled(None))]
 
 
 @pytest.mark.parametrize(("check", "node"), [(shard_overlap, "s1"), (shard_relations, "s1"), (shard_skew, "s1")])
@@ -279,6 +284,7 @@ def test_while_rows_move_they_may_be_anywhere(
 ) -> None:
     know(check, map_state(under_way=True))
     assert told(check, shards.node(node), Fleet(shards, {})) == []
+    assert left_out(check, shards.node(node), Fleet(shards, {})) == [NotAsked(MOVING)]
 
 
 @pytest.mark.parametrize(
@@ -475,6 +481,9 @@ def test_a_shard_with_more_than_its_share_is_told(
     assert [(each.node, each.expected, each.found) for each in seen] == found
     assert all("SHARD_BY=hash" in each.next_step for each in seen)
     assert asked == [[1, 2, 3]]
+    # Of few customers it has no meaning, and so nothing is left unproven.
+    few = sum(counts[number] for number in numbers) < SKEW_CUSTOMERS
+    assert [each.moot for each in left_out(shard_skew, shards.node("s1"), fleet)] == [True] * few
 
 
 # --- tables, views and routines
