@@ -171,6 +171,26 @@ def test_what_is_computed_from_an_average_has_the_type_of_the_original(kind: str
     assert (f"{cast}) AS `a`" if cast else "+ 1 AS `a`") in merge
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        "IF(COUNT(*) > 1, AVG(total), 0)", "IF(COUNT(*) > 1, 0, AVG(total))", "COALESCE(AVG(total), 0)",
+        "CASE WHEN COUNT(*) > 1 THEN AVG(total) ELSE 0 END", "CASE WHEN COUNT(*) > 1 THEN 0 ELSE AVG(total) END",
+        "((AVG(total)))",
+    ],
+)  # fmt: skip
+def test_an_average_that_is_chosen_is_shown_as_it_is(around: str) -> None:
+    merge = draft_of(f"SELECT {around} AS a FROM orders", SHOP, GROUND).plan({"wt_p0": MONEY, "wt_p1": MONEY}).merge
+    assert "TRUNCATE" not in merge
+    assert re.search(r"\(SUM\(`wt_partials`.`wt_p\d`\) / SUM\(`wt_partials`.`wt_p\d`\)\)", merge)
+
+
+def test_parentheses_do_not_keep_an_average_from_being_computed_with() -> None:
+    assert (
+        "TRUNCATE" in draft_of("SELECT ((AVG(total))) + 1 AS a FROM orders", SHOP, GROUND).plan({"wt_p0": MONEY}).merge
+    )
+
+
 @pytest.mark.parametrize(("kind", "places"), [("decimal(32,0)", 9), ("decimal(40,6)", 18), ("bigint", 9)])
 def test_what_an_average_is_computed_with_has_the_digits_of_mysql(kind: str, places: int) -> None:
     draft = draft_of("SELECT AVG(total) + 1 AS a FROM orders", SHOP, GROUND)
@@ -193,6 +213,7 @@ def test_a_division_has_four_places_more_in_whole_words(kind: str, digits: int) 
         ("SELECT COUNT(*), GROUP_CONCAT(total) FROM orders", "GROUP_CONCAT is not merged"),
         ("SELECT SUM(total), json_objectagg(status, total) FROM orders", "JSON_OBJECTAGG is not merged"),
         ("SELECT st_collect(total) FROM orders", "no function of MySQL's own"),
+        ("SELECT MAX(AVG(total)) FROM orders", "MAX(AVG(orders.total)) aggregates an aggregate"),
         ("SELECT MAX(SUM(total)) FROM orders", "MAX(SUM(orders.total)) aggregates an aggregate"),
         ("SELECT COUNT(*) FROM orders GROUP BY status LIMIT 1 + 1", "cannot be passed on"),
         (

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from examined import Fleet, Made, findings, told
+from examined import Fleet, Made, findings, left_out, told
+from wavetank.checks.finding import NotAsked
 from wavetank.checks.questions import (
     hint_routing,
     port_routing,
@@ -321,8 +322,16 @@ def test_who_gets_no_reads_is_left_out_of_the_shares(
     for name in silent:
         fleet[name].given_up = "frozen"
     assert told(read_spread, SPLITTER, fleet) == []
+    reason = "cannot get reads: proxy_monitor or reachable reports why"
+    fleet = spread(monkeypatch, split, "db2", "db2", "db2", "db2", online=online)
+    for name in silent:
+        fleet[name].given_up = "frozen"
+    assert left_out(read_spread, SPLITTER, fleet) == [NotAsked(f"db3 {reason}")]
     nobody = spread(monkeypatch, split, online=["db1"])
     assert told(read_spread, SPLITTER, nobody) == []
+    assert left_out(read_spread, SPLITTER, nobody) == [NotAsked(f"db2, db3 {reason}")]
+    all_of_them = spread(monkeypatch, split, "db2", "db3", "db2", "db3", online=["db1", "db2", "db3"])
+    assert left_out(read_spread, SPLITTER, all_of_them) == []
 
 
 def test_each_shard_is_read_in_its_own_schema(sharded: Topology, monkeypatch: pytest.MonkeyPatch) -> None:

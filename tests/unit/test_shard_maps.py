@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wavetank.sharding.errors import KeyTypeError, ShardingError
 from wavetank.sharding.maps.factory import KINDS, document_of, make_map, read_map
 from wavetank.sharding.maps.hashed import RingMap
-from wavetank.sharding.maps.keys import COUNTRY, CUSTOMER, SIGN_UP, position_of, read_key
+from wavetank.sharding.maps.keys import COUNTRY, CUSTOMER, SIGN_UP, key_text, position_of, read_key, written
 from wavetank.sharding.maps.listed import DirectoryMap
 from wavetank.sharding.maps.ranged import REGIONS
 from wavetank.sharding.maps.shape import ShardMap, moved
@@ -230,9 +230,40 @@ def test_a_directory_on_its_own_knows_nobody() -> None:
     ],
 )
 def test_a_key_of_another_type_is_refused_by_name(kind: str, key: Any) -> None:  # noqa: ANN401
-    with pytest.raises(KeyTypeError, match=r"is no key of this map: \w+ is") as refusal:
+    what = {
+        "ring": "customer_id is a whole number from 0 to 18446744073709551615",
+        "directory": "customer_id is a whole number from 0 to 18446744073709551615",
+        "region": "country is two capital letters, like 'DE'",
+        "date": "created_at is a datetime of whole seconds without a zone",
+    }
+    with pytest.raises(KeyTypeError) as refusal:
         make_map(kind, (1, 2), lambda _customer, _stage: 1).shard_of(key)
-    assert "\n" not in str(refusal.value)
+    assert str(refusal.value) == f"{key!r} is no key of this map: {what[kind]}"
+
+
+@pytest.mark.parametrize("year", [1000, 2024, 9999])
+def test_a_datetime_is_hashed_as_mysql_writes_it(year: int) -> None:
+    moment = datetime(year, 1, 2, 3, 4, 5)
+    assert key_text(moment) == written(moment) == f"{year}-01-02 03:04:05"
+
+
+@pytest.mark.parametrize("shards", [(1,), (1, 2), (1, 2, 3)])
+def test_neighbouring_places_of_one_shard_are_one(shards: tuple[int, ...]) -> None:
+    ring = RingMap(shards, places=5)
+    places = sorted((position_of(f"{shard}-{place}"), shard) for shard in shards for place in range(ring.places))
+    runs = [list(run)[-1] for _, run in itertools.groupby(places, key=lambda each: each[1])]
+    assert ring.tokens() == runs
+    # The last token stands although the first one's shard may be the same: it ends the last range.
+    found = list(ring.ranges())
+    assert [(int(low), int(high)) for low, high, _ in found][-1][1] == 2**32 - 1
+    assert all(int(low) <= int(high) for low, high, _ in found)
+    assert sum(ring.shares().values()) == 1.0
+
+
+def test_a_ring_keeps_how_many_places_a_shard_has() -> None:
+    ring = RingMap((1, 2), places=5)
+    assert ring.add(3) == RingMap((1, 2, 3), places=5)
+    assert ring.remove(2) == RingMap((1,), places=5)
 
 
 @pytest.mark.parametrize(

@@ -61,12 +61,13 @@ def read_key(column: str, text: str) -> Key:
 
 def key_text(key: Key) -> str:
     """Return the key as MySQL writes it, which is what is hashed."""
-    return written(key) if isinstance(key, datetime) else str(key)
+    # Of a datetime of whole seconds, as all keys are, this is what written() returns.
+    return str(key)
 
 
 def written(moment: datetime) -> str:
     """Return a DATETIME as MySQL writes it."""
-    return moment.strftime(_TIME) if moment.year > 999 else f"{moment.year:04}{moment.strftime(_TIME[2:])}"  # noqa: PLR2004
+    return moment.isoformat(" ", "seconds")
 
 
 def read_moment(text: Any) -> datetime:  # noqa: ANN401 - what a document holds
