@@ -113,7 +113,7 @@ def as_declared(tree: exp.Expr, kind: ColumnType | None) -> exp.Expr:
         return tree
     if kind.base in ("int", "bigint"):
         return exp.cast(tree, "UNSIGNED" if "unsigned" in kind.name else "SIGNED", dialect="mysql")
-    return exp.cast(tree, kind.name, dialect="mysql") if kind.base == "decimal" else tree
+    return exp.cast(tree, kind.name) if kind.base == "decimal" else tree
 
 
 def _words(places: int) -> int:
