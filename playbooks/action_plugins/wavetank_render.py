@@ -2,7 +2,7 @@
 
 from wavetank.machine import containers
 from wavetank.provision.action import WavetankAction
-from wavetank.provision.composed import is_as_composed
+from wavetank.provision.composed import stopped_ones
 from wavetank.provision.missing import images_of
 from wavetank.provision.planning import preflight, with_images
 from wavetank.provision.rendering import proxy_file, render_instance
@@ -22,11 +22,13 @@ class ActionModule(WavetankAction):
         here = {state.name for state in containers.containers(topology.project)}
         differ = [topology.container(router) for router in routers(topology.proxies) if proxy_file(router) in changed]
         stale = [name for name in differ if name in here]
+        stopped = None if stale or "compose.yml" in changed else stopped_ones(topology)
         return {
             "changed": bool(changed),
             "files": changed,
             "new": not there,
             "stale": stale,
-            "as_composed": not stale and "compose.yml" not in changed and is_as_composed(topology),
+            "as_composed": stopped == [],
+            "stopped": stopped or [],
             "topology": topology.to_json(),
         }

@@ -31,11 +31,27 @@ def topology(make_topology: MakeTopology, engine: Engine, monkeypatch: pytest.Mo
 
 
 def test_compose_is_not_asked_where_all_is_as_it_made_it(topology: Topology) -> None:
-    assert composed.is_as_composed(topology)
+    assert composed.stopped_ones(topology) == []
 
 
-def _stop(engine: Engine, _: Topology, __: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stopped", [[1], [0, 1, 2]])
+def test_who_has_only_ended_is_started_without_compose(topology: Topology, engine: Engine, stopped: list[int]) -> None:
+    for at in stopped:
+        engine.states[at] = replace(engine.states[at], status="exited")
+    assert composed.stopped_ones(topology) == [topology.container(topology.nodes[at]) for at in stopped]
+
+
+def test_compose_is_asked_where_somebody_who_runs_is_disturbed_while_others_have_ended(
+    topology: Topology, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine.states[1] = replace(engine.states[1], status="exited")
+    running = [topology.container(node) for node in topology.nodes if node.name != "db2"]
+    monkeypatch.setattr(network, "disturbed", lambda names: names if names == running else [])
+    assert composed.stopped_ones(topology) is None
+
+
+def _stop_halfway(engine: Engine, _: Topology, __: pytest.MonkeyPatch) -> None:
+    engine.states[1] = replace(engine.states[1], status="restarting")
 
 
 def _freeze(engine: Engine, _: Topology, __: pytest.MonkeyPatch) -> None:
@@ -77,8 +93,8 @@ def _move_to_a_small_disk(_: Engine, topology: Topology, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     "happen",
     [
-        _stop, _freeze, _remove, _replace, _half_make, _change_the_project, _never_end_an_up, _build_the_image_anew,
-        _cut_one_off, _move_to_a_small_disk,
+        _stop_halfway, _freeze, _remove, _replace, _half_make, _change_the_project, _never_end_an_up,
+        _build_the_image_anew, _cut_one_off, _move_to_a_small_disk,
     ],
 )  # fmt: skip
 def test_compose_is_asked_whatever_happened(
@@ -88,7 +104,7 @@ def test_compose_is_asked_whatever_happened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     happen(engine, topology, monkeypatch)
-    assert not composed.is_as_composed(topology)
+    assert composed.stopped_ones(topology) is None
 
 
 # --- what has to be there first

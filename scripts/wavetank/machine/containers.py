@@ -4,12 +4,13 @@ import contextlib
 import functools
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wavetank.errors import UsageError
+from wavetank.threads import side_by_side
 from wavetank.waiting import wait_until
 
 # Imported where it is used first: it takes a tenth of a second, and who asks healthy servers does not need the engine.
@@ -147,6 +148,19 @@ def restart(name: str) -> None:
 def start(name: str) -> None:
     """Start a stopped container."""
     _client().containers.get(name).start()
+
+
+def start_all(names: Sequence[str]) -> bool:
+    """Start stopped containers side by side; return whether all could be: a network may be gone, or a port taken."""
+
+    def is_started(name: str) -> bool:
+        try:
+            start(name)
+        except _errors().APIError:
+            return False
+        return True
+
+    return all(side_by_side(is_started, names))
 
 
 def stop(name: str, timeout_s: int) -> None:

@@ -15,18 +15,23 @@ def note_composed(topology: Topology) -> None:
     write_if_changed(Instance(topology.instance).composed, _made(topology, containers.containers(topology.project)))
 
 
-def is_as_composed(topology: Topology) -> bool:
-    """Return whether each container is the one remembered, runs on its image as it is now, and is not disturbed.
+def stopped_ones(topology: Topology) -> list[str] | None:
+    """Return the containers that have ended, where all are as compose has made them; None where it has to be asked.
 
-    The project that compose made them of must be the one that is written there now.
+    Then each is the one remembered, on its image as it is now, and nothing disturbs those that run. The project that
+    compose made them of must be the one that is written there now.
     """
     instance = Instance(topology.instance)
-    states = containers.containers(topology.project)
-    if not instance.composed.exists() or instance.composed.read_text() != _made(topology, states):
-        return False
-    names = [topology.container(each) for each in topology.members]
-    running = {state.name for state in states if state.status == "running"}
-    return running == set(names) and not disk.moved(topology.project) and not network.disturbed(names)
+    states = {state.name: state for state in containers.containers(topology.project)}
+    if not instance.composed.exists() or instance.composed.read_text() != _made(topology, states.values()):
+        return None
+    by_status: dict[str, list[str]] = {}
+    for member in topology.members:
+        name = topology.container(member)
+        by_status.setdefault(states[name].status if name in states else "gone", []).append(name)
+    running, stopped = by_status.pop("running", []), by_status.pop("exited", [])
+    disturbed = by_status or len(states) > len(topology.members) or disk.moved(topology.project)
+    return None if disturbed or network.disturbed(running) else stopped
 
 
 def _made(topology: Topology, states: Iterable[ContainerState]) -> str:
