@@ -16,7 +16,7 @@ from wavetank.sharding.maps.factory import make_map
 from wavetank.sharding.query import averages
 from wavetank.sharding.query.compiling import draft_of, owned
 from wavetank.sharding.query.map_snapshot import MapSnapshot
-from wavetank.sharding.query.plan import PARTIALS, ColumnType, Plan, Way
+from wavetank.sharding.query.plan import PARTIALS, ColumnType, MergeStrategy, Plan
 from wavetank.sharding.query.reading import Refusal
 from wavetank.sharding.query.tables import Schema
 
@@ -105,7 +105,7 @@ def merged(sql: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Ask each shard what the plan sends, and one server to merge what they said."""
     plan = plan_of(sql)
     assert plan.shards == SHARDS
-    assert plan.way is Way.GROUPS
+    assert plan.strategy is MergeStrategy.GROUPS
     merging = server(())
     names = [item.alias for item in sqlglot.parse_one(plan.sent, read="mysql").expressions]
     merging.execute(f"CREATE TABLE {PARTIALS} ({', '.join(names)})")
@@ -151,10 +151,10 @@ def test_a_query_becomes_these_statements(expected: dict[str, Any]) -> None:
     draft = draft_of(expected["sql"], SHOP, MapSnapshot(1, make_map("ring", (1, 2, 3, 4)), moving=False))
     names = re.findall(r"AS `(wt_([a-z])\d+)`", " ".join([draft.probe, *draft.checks]))
     plan = draft.plan({name: KINDS[letter] for name, letter in names})
-    found = {"sql": expected["sql"], "way": plan.way.name, "probe": draft.probe, "checks": list(draft.checks)}
+    found = {"sql": expected["sql"], "way": plan.strategy.name, "probe": draft.probe, "checks": list(draft.checks)}
     found |= {"sent": plan.sent, "merge": plan.merge}
     assert {name: value for name, value in found.items() if value} == expected
-    assert plan.shards == draft.shards == ((1,) if plan.way is Way.ONE else (1, 2, 3, 4))
+    assert plan.shards == draft.shards == ((1,) if plan.strategy is MergeStrategy.ONE else (1, 2, 3, 4))
 
 
 @pytest.mark.parametrize(

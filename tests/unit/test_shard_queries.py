@@ -16,7 +16,7 @@ from wavetank.sharding.query.groups import Groups
 from wavetank.sharding.query.map_snapshot import MapSnapshot
 from wavetank.sharding.query.ordering import cut, merged
 from wavetank.sharding.query.partials import STATEMENT_CHARACTERS, inserts
-from wavetank.sharding.query.plan import ColumnType, Plan, Way
+from wavetank.sharding.query.plan import ColumnType, MergeStrategy, Plan
 from wavetank.sharding.query.printing import text_lines
 from wavetank.sharding.query.reading import Refusal
 from wavetank.sharding.query.scatter_gather import Answer
@@ -163,7 +163,7 @@ def test_a_collation_that_pads_is_refused() -> None:
 def test_groups_that_are_whole_on_their_shards_are_not_taken_apart() -> None:
     plan = draft("SELECT customer_id, AVG(total) FROM orders GROUP BY customer_id HAVING COUNT(*) > 3").plan({})
 
-    assert plan.way is Way.ROWS
+    assert plan.strategy is MergeStrategy.ROWS
     assert "AVG(`orders`.`total`)" in plan.sent
     assert "HAVING COUNT(*) > 3" in plan.sent
 
@@ -293,7 +293,7 @@ def test_sales_add_up_and_averages_do_not() -> None:
 
 def test_rows_are_aligned_and_those_after_the_first_still_come() -> None:
     rows = [(at, None, "x") for at in range(1000)]
-    answer = Answer(Plan(Way.ROWS, (1,), ""), ("n", "nothing", "text"), iter(rows), {})
+    answer = Answer(Plan(MergeStrategy.ROWS, (1,), ""), ("n", "nothing", "text"), iter(rows), {})
 
     lines = list(text_lines(answer))
 

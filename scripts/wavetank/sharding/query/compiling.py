@@ -1,4 +1,4 @@
-"""From a statement to what makes its plan: the one place that decides which way a query goes."""
+"""From a statement to what makes its plan: the one place that decides how its answers are merged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlglot import exp
 from wavetank.sharding.query.groups import Groups, aggregates, call_name, refuse_others
 from wavetank.sharding.query.map_snapshot import MapSnapshot, keep_own_rows
 from wavetank.sharding.query.names import expand_stars, write_out
-from wavetank.sharding.query.plan import Plan, Types, Way
+from wavetank.sharding.query.plan import MergeStrategy, Plan, Types
 from wavetank.sharding.query.pruning import shards_for
 from wavetank.sharding.query.reading import Refusal, read_select
 from wavetank.sharding.query.rows import Rows, text
@@ -46,7 +46,7 @@ class _One:
     checks: tuple[str, ...] = ()
 
     def plan(self, _: Types) -> Plan:
-        return Plan(Way.ONE, self.shards, self.statement)
+        return Plan(MergeStrategy.ONE, self.shards, self.statement)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Over:
         for name, call in self._sums.items():
             types[name].refuse_sum(call)
         inner = self.inner.plan({name: kind for name, kind in types.items() if name not in self._sums})
-        return Plan(Way.GROUPS, inner.shards, inner.sent, merge=text(self._merge))
+        return Plan(MergeStrategy.GROUPS, inner.shards, inner.sent, merge=text(self._merge))
 
     @property
     def _sums(self) -> dict[str, exp.Expr]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from wavetank.sharding.query import averages
-from wavetank.sharding.query.plan import PARTIALS, Plan, Types, Way
+from wavetank.sharding.query.plan import PARTIALS, MergeStrategy, Plan, Types
 from wavetank.sharding.query.reading import Refusal
 from wavetank.sharding.query.rows import bounds, text
 from wavetank.sharding.query.scope import own
@@ -81,7 +81,7 @@ class Groups:
                 kind.refuse_sum(self._summed[name])
         self._types = types
         self.merge = self._merge()
-        return Plan(Way.GROUPS, self.shards, text(self.sent), merge=text(self.merge))
+        return Plan(MergeStrategy.GROUPS, self.shards, text(self.sent), merge=text(self.merge))
 
     def _sent(self) -> exp.Select:
         sent = self.select.copy()

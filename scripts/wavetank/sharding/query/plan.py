@@ -13,8 +13,8 @@ from wavetank.sharding.query.reading import Refusal
 PARTIALS = "wt_partials"
 
 
-class Way(enum.Enum):
-    """Who merges."""
+class MergeStrategy(enum.Enum):
+    """How the answers of shards are merged, and who does it."""
 
     ONE = "nothing to merge: one shard has all of it"
     ROWS = "rows, as they come"
@@ -99,7 +99,7 @@ class Plan:
     rows. `merge` is asked of the server that holds the table of PARTIALS, where the way is GROUPS.
     """
 
-    way: Way
+    strategy: MergeStrategy
     shards: tuple[int, ...]
     sent: str
     keys: tuple[bool, ...] = ()
@@ -115,7 +115,7 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """Return the plan for machines."""
         return {
-            "way": self.way.name.lower(),
+            "way": self.strategy.name.lower(),
             "shards": list(self.shards),
             "sent": self.sent,
             "merge": self.merge or None,
@@ -130,7 +130,7 @@ class Plan:
         named = ", ".join(map(str, self.shards))
         yield f"to shard{'s' * (len(self.shards) > 1)} {named}:"
         yield f"  {self.sent}"
-        yield f"merged: {self.way.value}"
+        yield f"merged: {self.strategy.value}"
         if self.merge:
             yield f"  {self.merge}"
         if self.keys:
@@ -138,7 +138,7 @@ class Plan:
             yield f"  by {len(self.keys)} hidden key columns at the end: {order}"
         if self.offset:
             yield f"  without the first {self.offset} rows"
-        if self.limit is not None and self.way is Way.ROWS:
+        if self.limit is not None and self.strategy is MergeStrategy.ROWS:
             yield f"  at most {self.limit} rows"
         yield from (f"note: {note}" for note in self.notes)
 

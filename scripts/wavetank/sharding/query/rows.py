@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from wavetank.sharding.query.plan import Plan, Sort, Types, Way
+from wavetank.sharding.query.plan import MergeStrategy, Plan, Sort, Types
 from wavetank.sharding.query.reading import Refusal
 
 _ANY_ROWS = "LIMIT without ORDER BY: which rows is anybody's choice, as on one server"
@@ -54,7 +54,7 @@ class Rows:
             select.set("limit", exp.Limit(expression=exp.Literal.number(offset + limit)))
         down = tuple(bool(ordered.args.get("desc")) for ordered in self._order)
         notes = (_ANY_ROWS,) if limit is not None and not down else ()
-        return Plan(Way.ROWS, self.shards, text(select), down, limit, offset, notes=notes)
+        return Plan(MergeStrategy.ROWS, self.shards, text(select), down, limit, offset, notes=notes)
 
 
 def text(tree: exp.Expr) -> str:

@@ -14,7 +14,7 @@ from wavetank.sharding.query import ordering
 from wavetank.sharding.query.compiling import Draft, draft_of, owned
 from wavetank.sharding.query.connections import Line, Part, open_line, pick
 from wavetank.sharding.query.map_snapshot import MapSnapshot, ReadSnapshot, snapshot_reader
-from wavetank.sharding.query.plan import Plan, Types, Way
+from wavetank.sharding.query.plan import MergeStrategy, Plan, Types
 from wavetank.sharding.query.tables import Schema
 
 _COLUMNS = """
@@ -107,7 +107,7 @@ class Gatherer:
                 snapshot = self._read_snapshot()
                 own = owned(statement, self._schema(snapshot), snapshot)
                 lines = self._lines(snapshot.map.shards, snapshot, stack)
-                streams = self._asked(Plan(Way.ROWS, snapshot.map.shards, own), snapshot, lines)
+                streams = self._asked(Plan(MergeStrategy.ROWS, snapshot.map.shards, own), snapshot, lines)
                 if self._read_snapshot() == snapshot:
                     return {line.shard: list(stream.rows) for line, stream in zip(lines, streams, strict=True)}
         raise ShardingError(f"the shard map changed {ATTEMPTS} times while the query began: run it again")
@@ -179,7 +179,7 @@ class Gatherer:
 
     def _asked(self, plan: Plan, snapshot: MapSnapshot, lines: Sequence[Line]) -> list[Stream]:
         """Ask all at the same time; their first rows are there when this returns."""
-        raw = plan.way is Way.GROUPS
+        raw = plan.strategy is MergeStrategy.GROUPS
 
         def stream(line: Line) -> Stream:
             return line.stream(snapshot.statement(plan.sent, line.shard), raw=raw)
@@ -192,9 +192,9 @@ class Gatherer:
     def _merged(
         self, plan: Plan, streams: Sequence[Stream], merging: Line | None, types: Types
     ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
-        if plan.way is Way.ONE:
+        if plan.strategy is MergeStrategy.ONE:
             return streams[0].columns, streams[0].rows
-        if plan.way is Way.GROUPS and merging:
+        if plan.strategy is MergeStrategy.GROUPS and merging:
             merging.fill((row for stream in streams for row in stream.rows), types)
             final = merging.stream(plan.merge)
             return final.columns, self._and_dropped(final, merging)
