@@ -1,7 +1,9 @@
 """From what a person asked for, and what the instance remembers, to a topology or one line of refusal."""
 
+import dataclasses
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 import yaml
+from pretended_clock import Clock
 from wavetank.errors import UsageError
 from wavetank.provision import port_allocation
 from wavetank.provision.planning import IDLE_SERVER_MEMORY, plan, preflight
@@ -366,14 +369,38 @@ def test_the_ports_of_servers_that_run_are_theirs(
     preflight(make_topology())
 
 
+@pytest.mark.parametrize("then", ["running", "exited"])
+def test_what_the_engine_is_starting_or_ending_is_waited_for(
+    make_topology: MakeTopology, engine: "Engine", monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """A killed topology-up has asked it to; a container has its ports before it runs, and a moment after it has."""
+    for number, status in ((1, "running"), (2, "created" if then == "running" else "exited"), (3, "running")):
+        engine.run(f"wavetank-sea-db{number}", 13309 + number, status=status, home=str(HOME))
+    clock = Clock.instead(monkeypatch)
+    nap = clock.sleep
+
+    def go_on(seconds: float) -> None:
+        nap(seconds)
+        if len(clock.naps) == 3:
+            engine.states[1] = dataclasses.replace(engine.states[1], status=then)
+
+    monkeypatch.setattr(time, "sleep", go_on)
+    is_free_at_last = then == "exited"
+    monkeypatch.setattr(port_allocation, "is_free", lambda _port: is_free_at_last and len(clock.naps) >= 3)
+    preflight(make_topology())
+    assert clock.naps == [0.05] * 3
+
+
 def test_a_stopped_server_must_find_its_port_free(
     make_topology: MakeTopology, engine: "Engine", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock.instead(monkeypatch)
     for number, status in ((1, "running"), (2, "exited"), (3, "running")):
         engine.run(f"wavetank-sea-db{number}", 13309 + number, status=status, home=str(HOME))
     monkeypatch.setattr(port_allocation, "is_free", lambda _port: False)
     with pytest.raises(UsageError, match="port 13311, for db2 of sea"):
         preflight(make_topology())
+    assert len(clock.naps) == pytest.approx(port_allocation.SETTLING_S / 0.05, abs=1)
 
 
 def test_an_instance_of_another_clone_is_refused_with_its_place(make_topology: MakeTopology, engine: "Engine") -> None:

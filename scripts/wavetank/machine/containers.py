@@ -40,6 +40,11 @@ class ContainerState:
     home: str | None
     publishes: tuple[tuple[str, int], ...]
 
+    @property
+    def has_ports(self) -> bool:
+        """Whether it holds the ports that it publishes."""
+        return self.status in ("running", "paused")
+
 
 @dataclass(frozen=True)
 class NetworkPlace:

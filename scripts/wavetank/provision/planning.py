@@ -7,8 +7,14 @@ from typing import Any
 import psutil
 
 from wavetank.errors import UsageError
-from wavetank.machine import containers
-from wavetank.provision.port_allocation import FIRST_PORT, LAST_PORT, first_port, kept_ports, refuse_taken_ports
+from wavetank.provision.port_allocation import (
+    FIRST_PORT,
+    LAST_PORT,
+    first_port,
+    kept_ports,
+    refuse_taken_ports,
+    settled_containers,
+)
 from wavetank.sharding.maps.factory import DEFAULT_KIND, make_map
 from wavetank.topology.instance import HOME, OPTIONS, Instance, find_instance, instance_names
 from wavetank.topology.memory_sizing import LEAST_NODE_MEMORY, MIB, buffer_pool_bytes, parse_size
@@ -116,13 +122,13 @@ def preflight(topology: Topology) -> None:
     Raises:
         UsageError: a port is taken, memory is short, or the instance belongs to another clone.
     """
-    ours = containers.containers(topology.project)
+    ours = settled_containers(topology)
     for state in ours:
         if state.home not in (None, str(HOME)):
             raise UsageError(
                 f"an instance {topology.instance!r} of the clone in {state.home} exists: name another INSTANCE="
             )
-    running = {state.name for state in ours if state.status in ("running", "paused")}
+    running = {state.name for state in ours if state.has_ports}
     refuse_taken_ports(topology, [each for each in topology.members if topology.container(each) not in running])
     new = [node for node in topology.nodes if topology.container(node) not in running]
     needed = len(new) * IDLE_SERVER_MEMORY

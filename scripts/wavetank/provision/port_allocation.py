@@ -1,5 +1,6 @@
 """Which ports an instance has: a free block for a new one; one that grows keeps those it had."""
 
+import contextlib
 import dataclasses
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -7,14 +8,18 @@ from itertools import count as counted
 
 import psutil
 
-from wavetank.errors import UsageError
+from wavetank.errors import UsageError, WaitedInVain
 from wavetank.machine import containers
+from wavetank.machine.containers import ContainerState
 from wavetank.topology.instance import Instance, instance_names
 from wavetank.topology.model import Member, Topology
+from wavetank.waiting import wait_until
 
 FIRST_PORT = 13310
 PORT_STEP = 20
 LAST_PORT = 32000
+# How long the engine may take to start or to end a container, in seconds.
+SETTLING_S = 5.0
 
 
 def first_port(
@@ -67,6 +72,26 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def settled_containers(topology: Topology) -> list[ContainerState]:
+    """Return an instance's containers once the engine is neither starting nor ending one of them.
+
+    It does so for whoever asked it to, although that one may have been killed since, and it holds the ports of such a
+    container, which does not run yet, or any more.
+    """
+
+    def look() -> list[ContainerState] | None:
+        states = containers.containers(topology.project)
+        down = {state.name for state in states if not state.has_ports}
+        ports = (port for each in topology.members if topology.container(each) in down for port in each.ports)
+        return states if all(map(is_free, ports)) else None
+
+    with contextlib.suppress(WaitedInVain):
+        seen = wait_until("the engine", look, timeout_s=SETTLING_S, interval_s=0.05, good=lambda seen: seen is not None)
+        return seen or []
+    # Somebody else has a port: that is refused by its name.
+    return containers.containers(topology.project)
 
 
 def refuse_taken_ports(topology: Topology, members: Iterable[Member]) -> None:
