@@ -1,10 +1,12 @@
 """Whether compose has to be asked: not where its containers are the ones that it made, and run undisturbed."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from unit.conftest import Engine, MakeTopology
+from wavetank.errors import UsageError
 from wavetank.files import write_if_changed
 from wavetank.machine import containers, disk, network
 from wavetank.provision import composed, missing
@@ -105,6 +107,50 @@ def test_compose_is_asked_whatever_happened(
 ) -> None:
     happen(engine, topology, monkeypatch)
     assert composed.stopped_ones(topology) is None
+
+
+# --- asking it
+
+
+def composes(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, *, code: int = 0, said: str = "", makes: str = ""
+) -> None:
+    """Let compose end like this, and make one container."""
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert command[:2] == ["docker", "compose"]
+        assert command[-2:] == ["up", "--detach"]
+        if makes:
+            engine.run(makes, 13310)
+        return subprocess.CompletedProcess(command, code, "", said)
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+
+@pytest.mark.parametrize("makes", ["", "wavetank-sea-db9"])
+def test_compose_has_changed_what_is_another_than_before(
+    topology: Topology, engine: Engine, monkeypatch: pytest.MonkeyPatch, makes: str
+) -> None:
+    composes(engine, monkeypatch, makes=makes)
+    assert composed.compose_up(topology) is bool(makes)
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            "Container db1  Creating\nError response from daemon: no such image\n",
+            "Error response from daemon: no such image",
+        ),
+        ("", "it ended with 1"),
+    ],
+)
+def test_what_compose_does_not_do_is_refused_with_its_last_word(
+    topology: Topology, engine: Engine, monkeypatch: pytest.MonkeyPatch, said: str, line: str
+) -> None:
+    composes(engine, monkeypatch, code=1, said=said)
+    with pytest.raises(UsageError, match=f"^compose: {line}$"):
+        composed.compose_up(topology)
 
 
 # --- what has to be there first

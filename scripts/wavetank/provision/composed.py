@@ -1,13 +1,36 @@
-"""Whether an instance's containers still are what the last topology-up has made: then compose need not be asked."""
+"""Compose: it makes an instance's containers, and is not asked where they still are what it has made."""
 
 import json
+import subprocess
 from collections.abc import Iterable
 
+from wavetank.errors import UsageError
 from wavetank.files import write_if_changed
 from wavetank.machine import containers, disk, network
 from wavetank.machine.containers import ContainerState
 from wavetank.topology.instance import Instance
 from wavetank.topology.model import Topology
+
+# How long compose may take, in seconds: the images are there.
+COMPOSE_S = 300
+
+
+def compose_up(topology: Topology) -> bool:
+    """Let compose make and start what the instance's project says; return whether that changed a container.
+
+    Raises:
+        UsageError: it does not; what it says last.
+    """
+    before = set(containers.containers(topology.project))
+    file = Instance(topology.instance).compose_file
+    done = subprocess.run(
+        ["docker", "compose", "--ansi", "never", "--file", str(file), "up", "--detach"],  # noqa: S607 - the user's docker
+        capture_output=True, text=True, check=False, timeout=COMPOSE_S,
+    )  # fmt: skip
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise UsageError(f"compose: {said[-1] if said else f'it ended with {done.returncode}'}")
+    return set(containers.containers(topology.project)) != before
 
 
 def note_composed(topology: Topology) -> None:
