@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import re
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -448,6 +449,25 @@ def test_a_table_without_a_key_that_is_the_same_when_it_is_read_by_itself_has_no
     source, replica = (Holding(name, tables, keyed=False, most=30) for name in ("db1", "db2"))
     assert compared(source, replica) == []
     assert len(source.asked) == 3
+
+
+def test_nobody_is_asked_the_next_before_the_last_is_answered() -> None:
+    """One side has not answered in time, while the other one still works on the same."""
+    tables = {"t": BOATS[:30], "u": BOATS[30:]}
+    source, replica = (Holding(name, tables, keyed=False, most=30) for name in ("db1", "db2"))
+    under_way, slow = [], replica.answer
+
+    def answer_slowly(statement: str, patience_s: int | None) -> list[dict[str, Any]]:
+        under_way.append(statement)
+        time.sleep(0.05)
+        assert under_way == [statement], "it is asked two things at once"
+        try:
+            return slow(statement, patience_s)
+        finally:
+            under_way.remove(statement)
+
+    replica.answer = answer_slowly  # type: ignore[method-assign]
+    assert compared(source, replica) == []
 
 
 def test_a_table_of_which_a_row_takes_too_long_is_unfinished_and_the_next_one_is_compared() -> None:

@@ -10,7 +10,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -119,7 +119,10 @@ class Pair:
                 raise BehindError(f"{behind.name} did not come to have what {ahead.name} had within {CATCH_UP_S} s")
 
     def _both(self, ask: Callable[[Server], V]) -> tuple[V, V]:
-        one, other = self._pool.map(ask, (self.source, self.replica))
+        asked = [self._pool.submit(ask, server) for server in (self.source, self.replica)]
+        # Where one does not answer in time, the other one is not asked the next before it has ended this.
+        wait(asked)
+        one, other = (each.result() for each in asked)
         return one, other
 
 
