@@ -275,6 +275,17 @@ def test_without_a_map_that_can_be_read_nothing_is_found(
     assert left_out(check, shards.node(node), Fleet(shards, {})) == [NotAsked(why_unsettled(None))]
 
 
+def test_whose_origin_the_directory_has_forgotten_is_not_judged(shards: Topology, know: Know) -> None:
+    state = map_state(under_way=True)
+    state.newest.map = make_map("directory", (1, 2), lambda _customer, _stage: 1)
+    assert state.without_trace
+    know(shard_placement, state)
+    assert told(shard_placement, shards.node("s2"), Fleet(shards, {})) == []
+    assert left_out(shard_placement, shards.node("s2"), Fleet(shards, {})) == [
+        NotAsked(f"{MOVING}, and the directory does not know any more whence")
+    ]
+
+
 @pytest.mark.parametrize(("check", "node"), [(shard_overlap, "s1"), (shard_relations, "s1"), (shard_skew, "s1")])
 def test_while_rows_move_they_may_be_anywhere(
     shards: Topology,
