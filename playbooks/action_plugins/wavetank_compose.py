@@ -1,7 +1,7 @@
 """Let compose make the containers of an instance what its project says."""
 
 from wavetank.provision.action import WavetankAction
-from wavetank.provision.composed import compose_up
+from wavetank.provision.compose import compose_up
 
 
 class ActionModule(WavetankAction):

@@ -6,7 +6,7 @@ from wavetank.change.drift import find_drift, wait_for_servers
 from wavetank.change.finishing import finish_all
 from wavetank.machine.containers import is_running
 from wavetank.provision.action import WavetankAction
-from wavetank.provision.composed import note_composed
+from wavetank.provision.compose import note_composed
 from wavetank.servers.node import Servers
 from wavetank.topology.proxies import proxysqls
 

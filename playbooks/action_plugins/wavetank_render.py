@@ -2,7 +2,7 @@
 
 from wavetank.machine import containers
 from wavetank.provision.action import WavetankAction
-from wavetank.provision.composed import stopped_ones
+from wavetank.provision.compose import stopped_ones
 from wavetank.provision.missing import images_of
 from wavetank.provision.planning import preflight, with_images
 from wavetank.provision.rendering import proxy_file, render_instance

@@ -14,8 +14,8 @@ from rich.console import Console
 from wavetank import own_command
 from wavetank.drills.campaign import command, report, runner
 from wavetank.drills.campaign.choices import MOST_SERVERS, all_choices
+from wavetank.drills.campaign.drawing import Choice, Setting, Storm, draw
 from wavetank.drills.campaign.figures import ALL, Spread, spread, summed_up
-from wavetank.drills.campaign.plan import Choice, Setting, Storm, draw
 from wavetank.drills.campaign.progress import Progress
 from wavetank.drills.campaign.report import Campaign
 from wavetank.drills.campaign.results import Result, Results

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import product
 
-from wavetank.drills.campaign.plan import Choice, Setting
+from wavetank.drills.campaign.drawing import Choice, Setting
 from wavetank.drills.drill import DrillModule
 from wavetank.drills.runner import all_drills
 from wavetank.drills.second_faults import possible

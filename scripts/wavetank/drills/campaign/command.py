@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wavetank.drills.campaign.choices import all_choices
-from wavetank.drills.campaign.plan import MOST_JOBS, MOST_STORMS, Storm, draw
+from wavetank.drills.campaign.drawing import MOST_JOBS, MOST_STORMS, Storm, draw
 from wavetank.drills.campaign.report import Campaign, directory_of
 from wavetank.drills.campaign.results import Results
 from wavetank.drills.campaign.runner import run_campaign

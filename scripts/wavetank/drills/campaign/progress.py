@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
-from wavetank.drills.campaign.plan import Storm
+from wavetank.drills.campaign.drawing import Storm
 from wavetank.drills.campaign.results import Result
 
 # What a storm takes as long as none of its drill is over, in seconds.

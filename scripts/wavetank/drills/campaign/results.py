@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from wavetank.drills.campaign.plan import Setting, Storm
+from wavetank.drills.campaign.drawing import Setting, Storm
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from wavetank.drills.campaign.choices import PREFIX
+from wavetank.drills.campaign.drawing import Setting, Storm
 from wavetank.drills.campaign.leftovers import end_orphans, left_behind
-from wavetank.drills.campaign.plan import Setting, Storm
 from wavetank.drills.campaign.progress import Progress
 from wavetank.drills.campaign.results import Result, Results
 from wavetank.drills.runner import PAGE

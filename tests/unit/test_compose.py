@@ -9,7 +9,7 @@ from unit.conftest import Engine, MakeTopology
 from wavetank.errors import UsageError
 from wavetank.files import write_if_changed
 from wavetank.machine import containers, disk, network
-from wavetank.provision import composed, missing
+from wavetank.provision import compose, missing
 from wavetank.provision.engine import Engine as EngineState
 from wavetank.topology.instance import Instance
 from wavetank.topology.model import Topology
@@ -28,19 +28,19 @@ def topology(make_topology: MakeTopology, engine: Engine, monkeypatch: pytest.Mo
     file = Instance(made.instance).compose_file
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("services: {}")
-    composed.note_composed(made)
+    compose.note_composed(made)
     return made
 
 
 def test_compose_is_not_asked_where_all_is_as_it_made_it(topology: Topology) -> None:
-    assert composed.stopped_ones(topology) == []
+    assert compose.stopped_ones(topology) == []
 
 
 @pytest.mark.parametrize("stopped", [[1], [0, 1, 2]])
 def test_who_has_only_ended_is_started_without_compose(topology: Topology, engine: Engine, stopped: list[int]) -> None:
     for at in stopped:
         engine.states[at] = replace(engine.states[at], status="exited")
-    assert composed.stopped_ones(topology) == [topology.container(topology.nodes[at]) for at in stopped]
+    assert compose.stopped_ones(topology) == [topology.container(topology.nodes[at]) for at in stopped]
 
 
 def test_compose_is_asked_where_somebody_who_runs_is_disturbed_while_others_have_ended(
@@ -49,7 +49,7 @@ def test_compose_is_asked_where_somebody_who_runs_is_disturbed_while_others_have
     engine.states[1] = replace(engine.states[1], status="exited")
     running = [topology.container(node) for node in topology.nodes if node.name != "db2"]
     monkeypatch.setattr(network, "disturbed", lambda names: names if names == running else [])
-    assert composed.stopped_ones(topology) is None
+    assert compose.stopped_ones(topology) is None
 
 
 def _stop_halfway(engine: Engine, _: Topology, __: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_compose_is_asked_whatever_happened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     happen(engine, topology, monkeypatch)
-    assert composed.stopped_ones(topology) is None
+    assert compose.stopped_ones(topology) is None
 
 
 # --- asking it
@@ -132,7 +132,7 @@ def test_compose_has_changed_what_is_another_than_before(
     topology: Topology, engine: Engine, monkeypatch: pytest.MonkeyPatch, makes: str
 ) -> None:
     composes(engine, monkeypatch, makes=makes)
-    assert composed.compose_up(topology) is bool(makes)
+    assert compose.compose_up(topology) is bool(makes)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_what_compose_does_not_do_is_refused_with_its_last_word(
 ) -> None:
     composes(engine, monkeypatch, code=1, said=said)
     with pytest.raises(UsageError, match=f"^compose: {line}$"):
-        composed.compose_up(topology)
+        compose.compose_up(topology)
 
 
 # --- what has to be there first
