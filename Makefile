@@ -30,7 +30,7 @@ help: ## This list, and the topologies there are
 		printf '  %-20s %s\n' "$$(basename "$$file" .yml)" "$$(sed -n '1s/^# *//p' "$$file")"; done
 
 setup:
-	@python3 scripts/bootstrap.py
+	@python3 -S scripts/bootstrap.py
 
 engine: setup
 	@$(BIN)/wavetank prepare
