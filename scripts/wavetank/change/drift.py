@@ -118,7 +118,8 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
     if node.is_source and state["closed"]:
         drift.statements.append("SET GLOBAL read_only = OFF")
         # Its event beats once a second; the checks would wait for that. Nobody is waited for who is to acknowledge it.
-        drift.statements += [] if servers.topology.semi_sync else [FIRST_BEAT]
+        if not servers.topology.semi_sync:
+            drift.statements.append(FIRST_BEAT)
     if not node.is_source and not state["closed_to_all"]:
         drift.statements.append("SET GLOBAL super_read_only = ON")
     return drift

@@ -45,16 +45,15 @@ def stopped_ones(topology: Topology) -> list[str] | None:
     compose made them of must be the one that is written there now.
     """
     instance = Instance(topology.instance)
-    states = {state.name: state for state in containers.containers(topology.project)}
-    if not instance.composed.exists() or instance.composed.read_text() != _made(topology, states.values()):
+    states = containers.containers(topology.project)
+    if not instance.composed.exists() or instance.composed.read_text() != _made(topology, states):
         return None
-    by_status: dict[str, list[str]] = {}
-    for member in topology.members:
-        name = topology.container(member)
-        by_status.setdefault(states[name].status if name in states else "gone", []).append(name)
-    running, stopped = by_status.pop("running", []), by_status.pop("exited", [])
-    disturbed = by_status or len(states) > len(topology.members) or disk.moved(topology.project)
-    return None if disturbed or network.disturbed(running) else stopped
+    status = {state.name: state.status for state in states}
+    names = [topology.container(each) for each in topology.members]
+    running, stopped = ([name for name in names if status.get(name) == wanted] for wanted in ("running", "exited"))
+    if not len(running) + len(stopped) == len(names) == len(states):
+        return None
+    return None if disk.moved(topology.project) or network.disturbed(running) else stopped
 
 
 def _made(topology: Topology, states: Iterable[ContainerState]) -> str:

@@ -81,17 +81,18 @@ def settled_containers(topology: Topology) -> list[ContainerState]:
     container, which does not run yet, or any more.
     """
 
-    def look() -> list[ContainerState] | None:
-        states = containers.containers(topology.project)
+    def look() -> list[ContainerState]:
+        return containers.containers(topology.project)
+
+    def are_settled(states: list[ContainerState]) -> bool:
         down = {state.name for state in states if not state.has_ports}
         ports = (port for each in topology.members if topology.container(each) in down for port in each.ports)
-        return states if all(map(is_free, ports)) else None
+        return all(map(is_free, ports))
 
     with contextlib.suppress(WaitedInVain):
-        seen = wait_until("the engine", look, timeout_s=SETTLING_S, interval_s=0.05, good=lambda seen: seen is not None)
-        return seen or []
+        return wait_until("the engine", look, timeout_s=SETTLING_S, interval_s=0.05, good=are_settled)
     # Somebody else has a port: that is refused by its name.
-    return containers.containers(topology.project)
+    return look()
 
 
 def refuse_taken_ports(topology: Topology, members: Iterable[Member]) -> None:
