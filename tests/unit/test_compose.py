@@ -153,6 +153,15 @@ def test_what_compose_does_not_do_is_refused_with_its_last_word(
         compose.compose_up(topology)
 
 
+def test_a_compose_that_does_not_end_is_refused_in_a_line(topology: Topology, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], *, timeout: float, **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(UsageError, match=f"^compose: it did not end within {compose.COMPOSE_S} s$"):
+        compose.compose_up(topology)
+
+
 # --- what has to be there first
 
 

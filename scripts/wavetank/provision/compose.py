@@ -23,10 +23,11 @@ def compose_up(topology: Topology) -> bool:
     """
     before = set(containers.containers(topology.project))
     file = Instance(topology.instance).compose_file
-    done = subprocess.run(
-        ["docker", "compose", "--ansi", "never", "--file", str(file), "up", "--detach"],  # noqa: S607 - the user's docker
-        capture_output=True, text=True, check=False, timeout=COMPOSE_S,
-    )  # fmt: skip
+    command = ["docker", "compose", "--ansi", "never", "--file", str(file), "up", "--detach"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=COMPOSE_S)
+    except subprocess.TimeoutExpired as late:
+        raise UsageError(f"compose: it did not end within {COMPOSE_S} s") from late
     if done.returncode:
         said = done.stderr.strip().splitlines()
         raise UsageError(f"compose: {said[-1] if said else f'it ended with {done.returncode}'}")
