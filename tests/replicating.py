@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import pytest
+from wavetank.change.failover.detection import ANSWER_TIMEOUT_S
 from wavetank.change.failover_log import FailoverLog
 from wavetank.errors import UnreachableError
 from wavetank.machine.containers import ContainerState
@@ -151,6 +152,10 @@ class PretendedServer:
         """Its own channel, not one for fetching."""
         return self.channels[""]
 
+    def attached_to(self, source: str) -> bool:
+        """Return whether it receives what a source sends."""
+        return not self.dead and any(each.host == source and each.receives for each in self.channels.values())
+
     def query(self, statement: str, parameters: Any = (), *, account: str = "monitor") -> list[dict[str, Any]]:  # noqa: ANN401
         """Answer as wavetank.servers.node.Server does; whoever monitors may only ask."""
         self.fleet.before(self.name, statement)
@@ -187,6 +192,8 @@ class PretendedServer:
             return [{"late": 0 if read(wanted) <= self.executed else 1}]
         if "GTID_SUBTRACT(%s" in statement:
             return [{"missing": write(read(parameters[0]) - self.executed)}]
+        if "Rpl_semi_sync_source_clients" in statement:
+            return [{"attached": str(sum(each.attached_to(self.name) for each in self.fleet.servers.values()))}]
         if "gtid_owned" in statement:
             return [{"gtids": ""}]
         if "gtid_executed" in statement:
@@ -299,12 +306,10 @@ class PretendedFleet:
         """Return the server of that name."""
         return self.servers[name]
 
-    def __enter__(self) -> Self:
-        """Be used as a context, as connections are."""
+    def hurried(self, read_timeout_s: int) -> Self:
+        """Return itself: it answers at once."""
+        assert read_timeout_s == ANSWER_TIMEOUT_S
         return self
-
-    def __exit__(self, *_: object) -> None:
-        """Have nothing to close."""
 
     def strike_at(self, at: int, fault: str, patch: pytest.MonkeyPatch, *, from_file: bool = False) -> Fault:
         """Let a fault happen at the n-th step from now on: the process is killed, or the server of that name dies."""

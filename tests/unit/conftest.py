@@ -9,7 +9,7 @@ import pytest
 from pretended_clock import Clock
 from replicating import PretendedFleet
 from wavetank.change import role_transition
-from wavetank.change.failover import collecting, detection, dry_run, run
+from wavetank.change.failover import collecting, detection
 from wavetank.machine import containers
 from wavetank.machine.containers import ContainerState
 from wavetank.provision import port_allocation, rendering
@@ -123,13 +123,6 @@ def make_fleet(make_topology: MakeTopology, monkeypatch: pytest.MonkeyPatch) -> 
         fleet = PretendedFleet(make_topology(hosts, **options))
         # One instance after the other has the same directory.
         (fleet.instance.directory / "failovers.json").unlink(missing_ok=True)
-
-        def impatient(topology: Topology, timeout_s: float) -> PretendedFleet:
-            assert (topology, timeout_s) == (fleet.topology, detection.ANSWER_TIMEOUT_S)
-            return fleet
-
-        for module in (run, dry_run):
-            monkeypatch.setattr(module, "Servers", impatient)
         monkeypatch.setattr(containers, "containers", fleet.containers)
         monkeypatch.setattr(containers, "kill", fleet.kill)
         return fleet

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from fronts import settings_of
 from wavetank.drills.traffic.choosing import all_routes, choose_route
+from wavetank.drills.traffic.client_routes import direct
 from wavetank.errors import UsageError
 from wavetank.topology.instance import HOME
 from wavetank.topology.model import Topology
@@ -57,3 +58,32 @@ def test_there_is_no_way_through_a_proxysql_that_is_not_there(
 def test_the_library_routes_over_servers_that_share_their_data_only(make_topology: Callable[..., Topology]) -> None:
     with pytest.raises(UsageError, match=r"via=routing needs servers that replicate one another.*it has: direct$"):
         choose_route("routing", make_topology(APART))
+
+
+class _ClosedUntilTold:
+    """A server as SearchingSession connects to it: it counts its logins, and takes writes when it is told to."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.logins = 0
+        self.takes_writes = False
+
+    def connect(self, _account: str, _patience_s: int) -> "_ClosedUntilTold":
+        self.logins += 1
+        return self
+
+    def close(self) -> None:
+        pass
+
+
+def test_who_looks_for_a_source_logs_in_to_each_server_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        direct, "answer_on", lambda connection, *_, **__: ([{"yes": connection.takes_writes}], 0)
+    )  # fmt: skip
+    servers = [_ClosedUntilTold("db1"), _ClosedUntilTold("db2")]
+    session = direct.SearchingSession(servers, must_be_open=True)  # type: ignore[arg-type]
+
+    assert [session.find() for _ in range(5)] == [False] * 5
+    servers[1].takes_writes = True
+    assert session.find()
+    assert (session.asks, [each.logins for each in servers]) == ("db2", [1, 1])

@@ -621,3 +621,39 @@ def test_whatever_the_scene_a_second_fault_loses_nothing(
     for name in fleet.open_ones if not force else ():
         assert committed("db1", 1, 2, 3) <= fleet[name].executed, second
     assert fleet.discarded <= set.union(*(server.executed for server in fleet.servers.values()))
+
+
+def test_where_several_acknowledge_they_are_attached_before_the_new_source_is_opened(
+    make_fleet: Callable[..., PretendedFleet],
+) -> None:
+    hosts = {"db1": {"server_id": 1}} | {f"db{n}": {"server_id": n, "replicates_from": "db1"} for n in (2, 3, 4)}
+    fleet = make_fleet(hosts, semi_sync=2)
+    fleet.commit("db1", 1)
+    attached: list[int] = []
+
+    def note(name: str, statement: str) -> None:
+        if statement == "SET GLOBAL read_only = OFF":
+            attached.append(sum(each.attached_to(name) for each in fleet.servers.values()))
+
+    fleet.harm = note
+    fleet.die("db1")
+    change = fail_over(fleet)
+
+    assert attached == [2]
+    assert fleet[change.new].is_open
+
+
+def test_a_second_acknowledger_that_does_not_come_is_not_waited_for_without_end(
+    make_fleet: Callable[..., PretendedFleet],
+) -> None:
+    hosts = {"db1": {"server_id": 1}} | {f"db{n}": {"server_id": n, "replicates_from": "db1"} for n in (2, 3, 4)}
+    fleet = make_fleet(hosts, semi_sync=2)
+    fleet.commit("db1", 1)
+
+    def keep_out(name: str, statement: str) -> None:
+        if name == "db4" and statement.startswith("START REPLICA"):
+            fleet.die("db4")
+
+    fleet.die("db1")
+    fleet.harm = keep_out
+    assert fleet[fail_over(fleet).new].is_open

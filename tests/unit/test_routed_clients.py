@@ -4,6 +4,7 @@ import pytest
 from fleet import Fleet, PretendedCursor
 from wavetank.client.splitting import Bounds, driver
 from wavetank.drills.traffic.client_routes.routing import Past, ReadingSession, WritingSession
+from wavetank.errors import UnreachableError
 
 # No health check unless something is wrong.
 BOUNDS = Bounds(look=3600, new_source=0.2)
@@ -56,3 +57,15 @@ def test_where_the_source_went_away_before_it_said_what_to_see_the_source_is_rea
         writer.run(WRITE, 2)
         fleet["db2"].executed = 2
         assert answered_by(reader) == "db2"
+
+
+def test_while_none_takes_writes_servers_are_checked_more_often_than_that() -> None:
+    fleet, past = Fleet(replicas=1), Past()
+    # By the usual interval the new source would be found when nobody waits any more.
+    with fleet.router(bounds=Bounds(look=6.0, new_source=0.9)) as router:
+        fleet["db1"].dead = True
+        with pytest.raises(UnreachableError):
+            WritingSession(router, past).run(WRITE, 1)
+        fleet["db2"].writable = True
+        WritingSession(router, past).run(WRITE, 2)
+    assert WRITE in fleet.told()["db2"]

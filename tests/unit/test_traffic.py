@@ -138,6 +138,7 @@ def table(open_with: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(outage, "AFTER_S", 0.3)
     monkeypatch.setattr(outage, "COME_BACK_S", 0.6)
     monkeypatch.setattr(outage, "demand_green", lambda _: None)
+    monkeypatch.setattr(outage, "keep_connections", lambda _: None)
     monkeypatch.setattr(outage, "after_the_storm", lambda _: ("all good", []))
     monkeypatch.setattr(outage, "ask_all", lambda _: Report("master-slave", "sea"))
     monkeypatch.setattr(outage, "held_ids", lambda _: list(table.ids))

@@ -28,8 +28,7 @@ def fence(servers: Servers, source: Node, *, answers: bool) -> Fence:
             close(servers[source.name], FENCE_S)
             return Fence.CLOSED
     container = servers.topology.container(source)
-    states = {state.name: state.status for state in containers.containers(servers.topology.project)}
-    if states.get(container) in (None, "exited", "created", "dead"):
+    if containers.has_ended(container, servers.topology.project):
         return Fence.GONE
     containers.kill(container)
     return Fence.KILLED

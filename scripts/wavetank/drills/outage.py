@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from wavetank.change.failover.detection import SourceAnswersError
+from wavetank.change.failover.detection import ANSWER_TIMEOUT_S, SourceAnswersError
 from wavetank.change.failover.run import fail_over
 from wavetank.change.failover_log import FailoverLog
 from wavetank.change.timeline import Step
@@ -26,7 +26,7 @@ from wavetank.drills.traffic.log import READ, WRITE
 from wavetank.drills.traffic.promises import Promises
 from wavetank.errors import UsageError, WaitedInVain
 from wavetank.own_command import UP_TIMEOUT_S, last_line, run_command
-from wavetank.servers.node import Servers
+from wavetank.servers.node import Servers, silent_ones
 from wavetank.topology.instance import Instance
 from wavetank.waiting import wait_until
 
@@ -96,6 +96,7 @@ class OutageDrill:
     def baseline(self) -> None:
         """Demand a green instance, and let its clients do what they do when all is well."""
         demand_green(self._servers)
+        keep_connections(self._servers)
         self._traffic.start()
         self._lag.start()
         let_traffic_run(BEFORE_S)
@@ -234,6 +235,12 @@ def bring_up(instance: str, **options: str) -> str:
     return f"exit code {done.returncode if done else 'none'}: {last_line(done)}"
 
 
+def keep_connections(servers: Servers) -> None:
+    """Have connections to all servers, as whoever watches over them has: a login is time without a writer."""
+    for each, account in ((servers, "admin"), (servers.hurried(ANSWER_TIMEOUT_S), "monitor")):
+        silent_ones(each, servers.topology.nodes, account)
+
+
 def failover_of(servers: Servers) -> list[str]:
     """Return the command that replaces the source there is now, and does no more when it is run again."""
     source, *_ = servers.topology.sources
@@ -254,6 +261,6 @@ def replace_source(servers: Servers, *, force: bool = False) -> tuple[Step, ...]
 
     # Each drill is a storm of its own: no earlier one blocks its failover.
     FailoverLog(servers.instance).end_recovery_block()
-    wait_until("the failover", accepted, timeout_s=DETECT_S, interval_s=0.05)
+    wait_until("the failover", accepted, timeout_s=DETECT_S, interval_s=0.02)
     waited_s = time.monotonic() - started - changes[0].steps[-1].at_s
     return tuple(Step(step.what, round(waited_s + step.at_s, 3)) for step in changes[0].steps)

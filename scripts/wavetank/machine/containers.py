@@ -2,14 +2,17 @@
 
 import contextlib
 import functools
+import os
 import re
 import secrets
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from wavetank.errors import UsageError
+from wavetank.machine import control_groups
 from wavetank.threads import side_by_side
 from wavetank.waiting import wait_until
 
@@ -179,6 +182,52 @@ def kill(name: str) -> None:
     container = _client().containers.get(name)
     container.kill()
     container.wait(timeout=ENGINE_TIMEOUT_S)
+
+
+def kill_if_running(name: str) -> None:
+    """Have the engine kill a container that it still thinks runs; one that has ended stays so."""
+    with contextlib.suppress(_errors().APIError):
+        kill(name)
+
+
+def kill_at_once(name: str) -> None:
+    """Send SIGKILL to a container's server; wait for nothing, unless only the engine can reach it."""
+    container = _client().containers.get(name)
+    pid = int(container.attrs["State"]["Pid"])
+    if control_groups.holds(str(container.id), pid):
+        os.kill(pid, signal.SIGKILL)
+    else:
+        kill(name)
+
+
+def has_ended(name: str, project: str) -> bool:
+    """Return whether a container of a project has certainly no process: it is gone, or stopped, or the kernel says so."""
+    found = {each.name: each for each in containers(project)}
+    if name not in found or found[name].status in ("exited", "created", "dead"):
+        return True
+    fellows = [each.id for each in found.values() if each.name != name and each.has_ports]
+    return control_groups.is_empty(found[name].id, fellows)
+
+
+def start_idle(name: str, image: str, project: str) -> None:
+    """Start a container that does nothing on a compose project's network; it goes away with the project."""
+    remove_if_there(name)
+    _client().containers.run(
+        image,
+        name=name,
+        entrypoint=["sleep"],
+        command=["infinity"],
+        detach=True,
+        network=project,
+        init=True,
+        labels={PROJECT_LABEL: project, "com.docker.compose.service": name, "com.docker.compose.oneoff": "False"},
+    )
+
+
+def remove_if_there(name: str) -> None:
+    """Remove a container, running or not; nothing where there is none of that name."""
+    with contextlib.suppress(_errors().NotFound):
+        remove(name)
 
 
 def pause(name: str) -> None:

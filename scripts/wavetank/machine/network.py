@@ -50,30 +50,30 @@ def cut(one: str, other: str) -> None:
     place = containers.network_place(other)
     if place is None:
         raise UsageError(f"{other} does not run, so that nobody can be cut from it")
-    if _iptables(one, "-N", _CHAIN).returncode == 0:
+    if iptables(one, "-N", _CHAIN).returncode == 0:
         for hook in ("INPUT", "OUTPUT"):
-            _demand(one, "-I", hook, "-j", _CHAIN)
+            demand(one, "-I", hook, "-j", _CHAIN)
     for side in ("-s", "-d"):
-        _demand(one, "-A", _CHAIN, side, place.address, "-j", "DROP")
+        demand(one, "-A", _CHAIN, side, place.address, "-j", "DROP")
 
 
 def cut_off(names: Iterable[str]) -> list[str]:
     """Return those of the running containers that are cut from others."""
-    return [name for name in names if "DROP" in _iptables(name, "-S", _CHAIN).stdout]
+    return [name for name in names if "DROP" in iptables(name, "-S", _CHAIN).stdout]
 
 
 def disturbed(names: Sequence[str]) -> list[str]:
     """Return those of the running containers that are cut from others or slow; each is asked once, side by side."""
     look = f"iptables --wait -S {_CHAIN}; iptables --wait -S {_LOSS_CHAIN}; tc qdisc show dev {_DEVICE}"
     marks = ("DROP", *(f"qdisc {kind} " for kind in _QDISCS))
-    found = side_by_side(lambda name: _in_network_of(name, "sh", "-c", look).stdout, names)
+    found = side_by_side(lambda name: in_network_of(name, "sh", "-c", look).stdout, names)
     return [name for name, said in zip(names, found, strict=True) if any(mark in said for mark in marks)]
 
 
 def heal(names: Iterable[str]) -> None:
     """Take all cuts of these running containers back."""
     for name in cut_off(names):
-        _demand(name, "-F", _CHAIN)
+        demand(name, "-F", _CHAIN)
 
 
 def slow(name: str, slowness: Slowness) -> str:
@@ -102,14 +102,25 @@ def lose_packets(name: str, percent: float) -> None:
     Raises:
         UsageError: this machine does not let us; see slow().
     """
-    _iptables(name, "-N", _LOSS_CHAIN)
-    _demand(name, "-F", _LOSS_CHAIN)
+    iptables(name, "-N", _LOSS_CHAIN)
+    demand(name, "-F", _LOSS_CHAIN)
     for hook, direction in (("INPUT", "-i"), ("OUTPUT", "-o")):
         rule = (hook, direction, _DEVICE, "-j", _LOSS_CHAIN)
-        if _iptables(name, "-C", *rule).returncode:
-            _demand(name, "-I", *rule)
+        if iptables(name, "-C", *rule).returncode:
+            demand(name, "-I", *rule)
     chance = f"{percent / 100:.6f}"
-    _demand(name, "-A", _LOSS_CHAIN, "-m", "statistic", "--mode", "random", "--probability", chance, "-j", "DROP")
+    demand(name, "-A", _LOSS_CHAIN, "-m", "statistic", "--mode", "random", "--probability", chance, "-j", "DROP")
+
+
+def throttle(name: str, rate_kbit: int) -> None:
+    """Let a running container send no more than so many kilobits a second; quicken() takes it back.
+
+    Raises:
+        UsageError: this kernel has no tbf, or this machine does not let us; see slow().
+    """
+    done = _tc(name, "replace", "root", "tbf", "rate", f"{rate_kbit}kbit", "burst", "64kb", "latency", f"{_QUEUE_MS}ms")
+    if done.returncode:
+        raise UsageError(f"the network of {name} cannot be made slow: {done.stderr.strip()}")
 
 
 def packets_lost(name: str) -> int:
@@ -121,7 +132,7 @@ def packets_lost(name: str) -> int:
 
 def slowed(names: Iterable[str]) -> list[str]:
     """Return those of the running containers whose network is slow."""
-    return [name for name in names if _has_qdisc(name) or "DROP" in _iptables(name, "-S", _LOSS_CHAIN).stdout]
+    return [name for name in names if _has_qdisc(name) or "DROP" in iptables(name, "-S", _LOSS_CHAIN).stdout]
 
 
 def quicken(names: Iterable[str]) -> None:
@@ -129,15 +140,20 @@ def quicken(names: Iterable[str]) -> None:
     for name in slowed(names):
         if _has_qdisc(name):
             _tc(name, "del", "root")
-        _iptables(name, "-F", _LOSS_CHAIN)
+        iptables(name, "-F", _LOSS_CHAIN)
 
 
 def _has_qdisc(name: str) -> bool:
     return any(f"qdisc {kind} " in _tc(name, "show").stdout for kind in _QDISCS)
 
 
-def _demand(name: str, *arguments: str) -> None:
-    done = _iptables(name, *arguments)
+def demand(name: str, *arguments: str) -> None:
+    """Have iptables do something in the network of a running container.
+
+    Raises:
+        UsageError: this machine does not let us; see slow().
+    """
+    done = iptables(name, *arguments)
     if done.returncode != 0:
         raise UsageError(
             f"the network of {name} cannot be changed, which takes root and iptables on the engine's machine: "
@@ -145,19 +161,21 @@ def _demand(name: str, *arguments: str) -> None:
         )
 
 
-def _iptables(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return _in_network_of(name, "iptables", "--wait", *arguments)
+def iptables(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run iptables in the network of a running container."""
+    return in_network_of(name, "iptables", "--wait", *arguments)
 
 
 def _filter_rules(name: str) -> str:
-    return _in_network_of(name, "iptables-save", "--counters", "--table", "filter").stdout
+    return in_network_of(name, "iptables-save", "--counters", "--table", "filter").stdout
 
 
 def _tc(name: str, action: str, *arguments: str, verb: str = "") -> subprocess.CompletedProcess[str]:
-    return _in_network_of(name, "tc", *([verb] if verb else []), "qdisc", action, "dev", _DEVICE, *arguments)
+    return in_network_of(name, "tc", *([verb] if verb else []), "qdisc", action, "dev", _DEVICE, *arguments)
 
 
-def _in_network_of(name: str, *command: str) -> subprocess.CompletedProcess[str]:
+def in_network_of(name: str, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of this machine in the network of a running container."""
     place = containers.network_place(name)
     whole = ["nsenter", f"--net=/proc/{place.pid if place else 0}/ns/net", *command]
     try:

@@ -199,6 +199,13 @@ class Servers:
         for proxy in topology.proxies:
             endpoints |= {proxy.name: proxy.port, proxy.side: proxy.side_port}
         self._servers = {name: Server(name, port, self.instance, read_timeout_s) for name, port in endpoints.items()}
+        self._hurried: dict[int, Servers] = {}
+
+    def hurried(self, read_timeout_s: int) -> "Servers":
+        """Return the same servers, of which an answer may not take longer; their connections are kept, too."""
+        found = self._hurried.setdefault(read_timeout_s, Servers(self.topology, read_timeout_s))
+        found.topology = self.topology
+        return found
 
     def __getitem__(self, name: str) -> Server:
         """Return the server of the node called `name`, or what a proxy's port of that name leads to."""
@@ -210,6 +217,8 @@ class Servers:
 
     def __exit__(self, *_: object) -> None:
         """Close every connection."""
+        for servers in self._hurried.values():
+            servers.__exit__()
         for server in self._servers.values():
             server.close()
 

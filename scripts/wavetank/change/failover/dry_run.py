@@ -17,26 +17,26 @@ from wavetank.topology.model import Node
 def plan_failover(servers: Servers, name: str = "", *, force: bool = False) -> Plan:
     """Return what fail_over() would do with the same arguments, or why it would refuse."""
     log = FailoverLog(servers.instance)
-    with Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
-        try:
-            request = failover_request(impatient, log, name)
-        except UsageError as refusal:
-            return Plan(refused=str(refusal))
-        if request.done:
-            return Plan(request.done.old, request.done.new, steps=(f"{request.done.new} is the source already",))
-        if request.begun:
-            step = f"{request.begun.new} was recorded as the source instead of {request.begun.old}: it would be opened"
-            return Plan(request.begun.old, request.begun.new, steps=(step,))
-        try:
-            if not force:
-                log.refuse_in_recovery_block(request.source)
-            found, refused = agree(impatient, request.source, force=force), ""
-        except UsageError as refusal:
-            # Who would win is worth knowing before it comes to that.
-            found, refused = analyse(impatient, request.source), str(refusal)
-        known = what_is_known(impatient, log, request.source, found)
-        plan = _weighed(request.source, found, known, force=force, refused=refused)
-        own = executed_by(impatient, request.source) if found.answers else ""
+    impatient = servers.hurried(ANSWER_TIMEOUT_S)
+    try:
+        request = failover_request(impatient, log, name)
+    except UsageError as refusal:
+        return Plan(refused=str(refusal))
+    if request.done:
+        return Plan(request.done.old, request.done.new, steps=(f"{request.done.new} is the source already",))
+    if request.begun:
+        step = f"{request.begun.new} was recorded as the source instead of {request.begun.old}: it would be opened"
+        return Plan(request.begun.old, request.begun.new, steps=(step,))
+    try:
+        if not force:
+            log.refuse_in_recovery_block(request.source)
+        found, refused = agree(impatient, request.source, force=force), ""
+    except UsageError as refusal:
+        # Who would win is worth knowing before it comes to that.
+        found, refused = analyse(impatient, request.source), str(refusal)
+    known = what_is_known(impatient, log, request.source, found)
+    plan = _weighed(request.source, found, known, force=force, refused=refused)
+    own = executed_by(impatient, request.source) if found.answers else ""
     return _with_own(plan, request.source, found, own)
 
 

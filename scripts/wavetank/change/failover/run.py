@@ -48,7 +48,8 @@ def fail_over(servers: Servers, name: str = "", *, force: bool = False) -> Chang
         UnreachableError: the new source died after it was recorded; the same command takes another one.
     """
     timeline = Timeline()
-    with only_change(servers), Servers(servers.topology, ANSWER_TIMEOUT_S) as impatient:
+    with only_change(servers):
+        impatient = servers.hurried(ANSWER_TIMEOUT_S)
         log = FailoverLog(servers.instance)
         request = failover_request(impatient, log, name)
         if request.done:

@@ -12,6 +12,8 @@ from wavetank.servers.node import Connection
 from wavetank.threads import side_by_side
 from wavetank.waiting import repeat
 
+# How many times as often servers are checked while none takes writes: clients wait for it.
+HURRY = 10
 _HEALTH = "SELECT @@GLOBAL.read_only AS closed, ({heartbeat}) AS age_us"
 
 
@@ -137,4 +139,9 @@ class HealthMonitor:
             self._health[name] = health
 
     def _go_on(self, name: str) -> None:
-        repeat(lambda: self.check(name, time.monotonic()), interval_s=self._bounds.look, stop=self._stop)
+        repeat(lambda: self._check_when_due(name), interval_s=self._bounds.look / HURRY, stop=self._stop)
+
+    def _check_when_due(self, name: str) -> None:
+        now = time.monotonic()
+        if self.source() is None or now - self._checked_at.get(name, 0.0) >= self._bounds.look:
+            self.check(name, now)

@@ -66,7 +66,7 @@ class Bounds:
     Attributes:
         lag: the age of a replica's newest heartbeat from which on it gets no reads. A healthy one is as old as
             the heart's period. Of an instance it is what bounds_of() says, not this default.
-        look: between two health checks of a server.
+        look: between two health checks of a server; a tenth of it while none takes writes.
         look_timeout: for the answer to a health check, whole seconds; after that the server is out.
         statement: for the answer to a statement, whole seconds.
         own_writes: for a replica to catch up with what the session wrote; then the source is read.

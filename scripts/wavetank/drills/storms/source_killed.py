@@ -26,5 +26,5 @@ def prepare(servers: Servers, options: Options, say: Say) -> Drill:
 
 
 def kill_source(servers: Servers) -> None:
-    """Kill it."""
-    containers.kill(servers.topology.container(servers.topology.sources[0]))
+    """Kill it; what mends it does not wait for the engine either."""
+    containers.kill_at_once(servers.topology.container(servers.topology.sources[0]))

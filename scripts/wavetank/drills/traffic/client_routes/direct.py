@@ -58,6 +58,8 @@ class SearchingSession:
         self._must_be_open = must_be_open
         self._leaves_at_refusal = leaves_at_refusal
         self._connection: Connection | None = None
+        # To servers that took no writes when they were asked: a login to each at every search would be most of it.
+        self._refusing: dict[str, Connection] = {}
         self.asks = ""
 
     def run(self, statement: str, *parameters: int) -> tuple[list[dict[str, Any]], int]:
@@ -67,11 +69,11 @@ class SearchingSession:
         try:
             return answer_on(self._connection, statement, parameters, node=self.asks)
         except UnreachableError:
-            self.close()
+            self._leave()
             raise
         except StatementError:
             if self._leaves_at_refusal:
-                self.close()
+                self._leave()
             raise
 
     def find(self) -> bool:
@@ -79,16 +81,27 @@ class SearchingSession:
         for endpoint in list(self._endpoints):
             self._endpoints.append(self._endpoints.pop(0))
             try:
-                self._connection, self.asks = endpoint.connect(APP_ACCOUNT, PATIENCE_S), endpoint.name
+                kept = self._refusing.pop(endpoint.name, None)
+                self._connection, self.asks = kept or endpoint.connect(APP_ACCOUNT, PATIENCE_S), endpoint.name
                 if not self._must_be_open or self.run(_TAKES_WRITES)[0][0]["yes"]:
+                    self._forget_refusing()
                     return True
+                self._refusing[endpoint.name], self._connection = self._connection, None
             except (UnreachableError, StatementError):
                 pass
-            self.close()
+            self._leave()
         return False
 
     def close(self) -> None:
-        """Give the connection up, without waiting for a goodbye."""
+        """Give all connections up, without waiting for a goodbye."""
+        self._leave()
+        self._forget_refusing()
+
+    def _leave(self) -> None:
         if self._connection is not None:
             self._connection.close()
         self._connection, self.asks = None, ""
+
+    def _forget_refusing(self) -> None:
+        while self._refusing:
+            self._refusing.popitem()[1].close()
