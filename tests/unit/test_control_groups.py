@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from wavetank.machine import control_groups
 
 PLACES = ("pids/docker/{}", "docker/{}", "pids/system.slice/docker-{}.scope", "system.slice/docker-{}.scope")
@@ -43,7 +42,8 @@ def test_a_group_that_is_gone_is_empty_where_its_fellows_are_seen(root: Path) ->
     assert control_groups.is_empty("killed", ["stopped", "fellow"])
 
 
-def test_of_an_engine_elsewhere_nothing_is_known(root: Path) -> None:
+@pytest.mark.usefixtures("root")
+def test_of_an_engine_elsewhere_nothing_is_known() -> None:
     assert not control_groups.is_empty("killed", ["fellow"])
     assert not control_groups.holds("killed", 17)
 

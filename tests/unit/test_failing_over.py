@@ -16,6 +16,7 @@ from wavetank.change.failover_log import FailoverLog
 from wavetank.change.finishing import finish_all
 from wavetank.change.role_transition import Change
 from wavetank.errors import UnreachableError, UsageError
+from wavetank.servers.lag import BEAT
 from wavetank.topology.instance import Instance
 from wavetank.topology.model import Topology
 
@@ -325,7 +326,7 @@ def begun_and_interrupted(fleet: PretendedFleet, source: str, *, force: bool = F
     """Fail one source over until its new source is recorded, and no further."""
 
     def stop(_name: str, statement: str) -> None:
-        if statement == "SET GLOBAL read_only = OFF":
+        if statement == BEAT:
             raise Killed
 
     fleet.harm = stop
@@ -623,7 +624,7 @@ def test_whatever_the_scene_a_second_fault_loses_nothing(
     assert fleet.discarded <= set.union(*(server.executed for server in fleet.servers.values()))
 
 
-def test_where_several_acknowledge_they_are_attached_before_the_new_source_is_opened(
+def test_where_several_acknowledge_something_is_written_once_they_are_attached(
     make_fleet: Callable[..., PretendedFleet],
 ) -> None:
     hosts = {"db1": {"server_id": 1}} | {f"db{n}": {"server_id": n, "replicates_from": "db1"} for n in (2, 3, 4)}
@@ -632,7 +633,7 @@ def test_where_several_acknowledge_they_are_attached_before_the_new_source_is_op
     attached: list[int] = []
 
     def note(name: str, statement: str) -> None:
-        if statement == "SET GLOBAL read_only = OFF":
+        if statement == BEAT:
             attached.append(sum(each.attached_to(name) for each in fleet.servers.values()))
 
     fleet.harm = note

@@ -4,7 +4,6 @@ import signal
 from types import SimpleNamespace
 
 import pytest
-
 from wavetank.machine import containers, control_groups
 
 PID = 4_321
@@ -12,7 +11,7 @@ PID = 4_321
 
 @pytest.mark.parametrize("here", [True, False])
 def test_a_process_is_killed_here_only_where_it_is_seen_in_its_container(
-    monkeypatch: pytest.MonkeyPatch, here: bool
+    monkeypatch: pytest.MonkeyPatch, *, here: bool
 ) -> None:
     sent: list[tuple[int, int] | str] = []
     container = SimpleNamespace(id="c1", attrs={"State": {"Pid": PID}})
@@ -32,7 +31,7 @@ def test_a_process_is_killed_here_only_where_it_is_seen_in_its_container(
     [("exited", False, True), ("running", True, True), ("running", False, False), ("paused", False, False)],
 )
 def test_a_container_has_ended_by_the_word_of_the_engine_or_of_the_kernel(
-    monkeypatch: pytest.MonkeyPatch, status: str, empty: bool, ended: bool
+    monkeypatch: pytest.MonkeyPatch, *, status: str, empty: bool, ended: bool
 ) -> None:
     asked: list[tuple[str, list[str]]] = []
 

@@ -9,6 +9,7 @@ from wavetank.machine.containers import refuse_if_dead
 from wavetank.servers.accounts import ACCOUNTS
 from wavetank.servers.effective import deviating_settings
 from wavetank.servers.gtid import is_hole
+from wavetank.servers.lag import BEAT
 from wavetank.servers.node import Server, Servers, StatementError
 from wavetank.servers.replication import (
     ACCOUNT,
@@ -24,8 +25,6 @@ from wavetank.topology.model import Node
 from wavetank.waiting import wait_until
 
 START_TIMEOUT_S = 90.0
-# What the event of the heartbeat does.
-FIRST_BEAT = "INSERT INTO wavetank.heartbeat VALUES (@@server_id, SYSDATE(6)) AS n ON DUPLICATE KEY UPDATE ts = n.ts"
 SETTLE_TIMEOUT_S = 30.0
 CATCH_UP_S = 20
 
@@ -119,7 +118,7 @@ def _drift_of(node: Node, servers: Servers) -> Drift:
         drift.statements.append("SET GLOBAL read_only = OFF")
         # Its event beats once a second; the checks would wait for that. Nobody is waited for who is to acknowledge it.
         if not servers.topology.semi_sync:
-            drift.statements.append(FIRST_BEAT)
+            drift.statements.append(BEAT)
     if not node.is_source and not state["closed_to_all"]:
         drift.statements.append("SET GLOBAL super_read_only = ON")
     return drift

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from wavetank.change.timeline import Step, Timeline
 from wavetank.errors import UnreachableError, UsageError, WaitedInVain
 from wavetank.proxysql.switch import switch_proxies
+from wavetank.servers.lag import BEAT
 from wavetank.servers.node import Server, Servers, StatementError
 from wavetank.servers.replication import channels_of, is_replicating, mend_channels
 from wavetank.topology.model import Node, Topology
@@ -24,7 +25,6 @@ LOGINS_AT_ONCE = 2
 # How long a new source waits, in seconds, for the replicas that are to acknowledge, where there are several.
 ATTACH_S = 1.0
 SEVERAL = 2
-_OPEN = "SET GLOBAL read_only = OFF"
 _ATTACHED = """
     SELECT VARIABLE_VALUE FROM performance_schema.global_status
      WHERE VARIABLE_NAME = 'Rpl_semi_sync_source_clients'
@@ -101,8 +101,7 @@ def open_promoted(  # noqa: PLR0913, PLR0917 - what is known of a change by then
     """Open the recorded source `name`, which has all that there is to have, and let the others replicate from it.
 
     The source `old` must be closed or gone. The new one is opened first: its channel brings nothing any more, and
-    every statement before that is time without a writer; but where several acknowledge, they are there before it is
-    opened. Proxies are told next. Who is `absent` acknowledges nothing
+    every statement before that is time without a writer. Proxies are told next. Who is `absent` acknowledges nothing
     for now. The new one has the GTID set `held`: who has received something else applies that first.
 
     Returns:
@@ -113,14 +112,13 @@ def open_promoted(  # noqa: PLR0913, PLR0917 - what is known of a change by then
     with ThreadPoolExecutor(len(after.members)) as pool:
         awaited = acknowledgements_to_wait_for(after, name, absent)
         following = [pool.submit(_follow, servers, node, held) for node in behind]
-        new.execute(*_waiting_for(awaited, after.semi_sync), *([_OPEN] if awaited < SEVERAL else []))
-        if awaited >= SEVERAL:
-            wait(following, ATTACH_S)
-            _wait_for_acknowledgers(new, awaited)
-            new.execute(_OPEN)
+        new.execute(*_waiting_for(awaited, after.semi_sync), "SET GLOBAL read_only = OFF")
         fewer = f", waiting for {awaited} of {after.semi_sync} acknowledgements" if awaited < after.semi_sync else ""
         timeline.add(f"{name} opened{fewer}")
         switching = switch_proxies(servers, name, old, pool, timeline.add)
+        if awaited >= SEVERAL:
+            wait(following, ATTACH_S)
+            _have_acknowledged(new, awaited)
         for channel in channels_of(new, account="admin"):
             new.execute(f"STOP REPLICA FOR CHANNEL '{channel}'", f"RESET REPLICA ALL FOR CHANNEL '{channel}'")
         followers = [name for name in (future.result() for future in following) if name]
@@ -130,16 +128,18 @@ def open_promoted(  # noqa: PLR0913, PLR0917 - what is known of a change by then
     return [node.name for node in behind if node.name not in followers]
 
 
-def _wait_for_acknowledgers(new: Server, awaited: int) -> None:
-    """Wait until as many replicas are attached as acknowledge a commit, or for ATTACH_S.
+def _have_acknowledged(new: Server, awaited: int) -> None:
+    """Write something once as many replicas are attached as acknowledge a commit, or after ATTACH_S.
 
-    A commit that is waiting when the second one is attached would wait a second longer: the source listens to those
-    that it knows until one of them says something, or a second is over (MySQL's semisync_source_ack_receiver.cc).
+    A commit that waits when the second one is attached would wait a second longer: the source listens to those that
+    it knows until one of them says something, or a second is over (MySQL's semisync_source_ack_receiver.cc). Now the
+    first one acknowledges this.
     """
     with contextlib.suppress(WaitedInVain):
         wait_until(
             "replicas to attach", lambda: int(new.value(_ATTACHED) or 0) >= awaited, timeout_s=ATTACH_S, interval_s=0.01
         )
+    new.execute(BEAT)
 
 
 def acknowledgements_to_wait_for(after: Topology, name: str, absent: Collection[str]) -> int:

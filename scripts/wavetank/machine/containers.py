@@ -201,7 +201,7 @@ def kill_at_once(name: str) -> None:
 
 
 def has_ended(name: str, project: str) -> bool:
-    """Return whether a container of a project has certainly no process: it is gone, or stopped, or the kernel says so."""
+    """Return whether a container of a project certainly has no process, by the word of the engine or of the kernel."""
     found = {each.name: each for each in containers(project)}
     if name not in found or found[name].status in ("exited", "created", "dead"):
         return True

@@ -27,6 +27,8 @@ _APPLIER_LAG = """
            MAX(GREATEST(0, TIMESTAMPDIFF(MICROSECOND, origin, until))) AS end_to_end_us
       FROM worker WHERE busy OR until = (SELECT MAX(until) FROM worker WHERE NOT busy)
 """
+# What the event of the heartbeat does; see 10-heartbeat.sql.
+BEAT = "INSERT INTO wavetank.heartbeat VALUES (@@server_id, SYSDATE(6)) AS n ON DUPLICATE KEY UPDATE ts = n.ts"
 HEARTBEAT_AGE = "SELECT TIMESTAMPDIFF(MICROSECOND, MAX(ts), NOW(6)) FROM wavetank.heartbeat"
 # The event beats once a second, so a healthy heartbeat is up to this old.
 HEARTBEAT_PERIOD_S = 1.0

@@ -133,7 +133,7 @@ def agree(servers: Servers, source: Node, *, force: bool) -> Analysis:
         return bool(analyses[0].replicas) and (force or not analyses[0].hearing)
 
     with contextlib.suppress(WaitedInVain):
-        wait_until("the replicas to agree", analyse_again, timeout_s=AGREE_S, interval_s=0.02)
+        wait_until("the replicas to agree", analyse_again, timeout_s=AGREE_S, interval_s=0.01)
     (seen,) = analyses
     if not seen.replicas:
         raise UsageError(f"no replica of {source.name} answers, so that none can take its place")
@@ -148,15 +148,16 @@ def agree(servers: Servers, source: Node, *, force: bool) -> Analysis:
 def analyse(servers: Servers, source: Node) -> Analysis:
     """Ask the source whether it is there, and everybody behind it what they have, all at once.
 
-    One that is frozen is waited for. What the others said is old by then, so they are asked once more: who heard from
-    it when the waiting began may have heard nothing since.
+    One that is frozen, or just ends, is waited for. What the others said is old by then, so they are asked once more:
+    who heard from it when the waiting began may have heard nothing since.
     """
     began_s = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         there = pool.submit(answers, servers[source.name])
         replicas = tuple(ask_replicas(servers, source))
         answered = there.result()
-    if not answered and time.monotonic() - began_s > STALE_S:
+    old = time.monotonic() - began_s > STALE_S
+    if not answered and (old or any(replica.hears for replica in replicas)):
         replicas = tuple(ask_replicas(servers, source))
     return Analysis(answered, replicas)
 
