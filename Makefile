@@ -29,8 +29,16 @@ help: ## This list, and the topologies there are
 	@for file in inventories/*.yml; do \
 		printf '  %-20s %s\n' "$$(basename "$$file" .yml)" "$$(sed -n '1s/^# *//p' "$$file")"; done
 
-setup:
-	@python3 -S scripts/bootstrap.py
+# Looked at by make itself: starting Python takes longer than what make topology-up has to ask of a healthy instance.
+CHECKED := .venv/checked-in$(subst /,+,$(CURDIR))
+ifeq ($(wildcard $(BIN)/python),)
+.PHONY: $(CHECKED)
+endif
+
+setup: $(CHECKED)
+
+$(CHECKED): requirements.lock pyproject.toml scripts/bootstrap.py
+	@python3 -S scripts/bootstrap.py && touch $@
 
 engine: setup
 	@$(BIN)/wavetank prepare

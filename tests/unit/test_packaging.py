@@ -58,3 +58,15 @@ def test_an_installed_client_finds_the_clone_that_it_is_told_of(tmp_path: Path) 
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert done.stdout.strip() == str(expected)
+
+
+@pytest.mark.parametrize("newer", ["requirements.lock", "pyproject.toml", "scripts/bootstrap.py"])
+def test_make_looks_at_the_environment_only_where_something_it_depends_on_is_newer(newer: str) -> None:
+    def steps(*arguments: str) -> str:
+        return subprocess.run(
+            ["make", "--dry-run", *arguments, "setup"], cwd=HOME, check=True, capture_output=True, text=True
+        ).stdout
+
+    subprocess.run(["make", "setup"], cwd=HOME, check=True, capture_output=True)
+    assert "bootstrap" not in steps()
+    assert "scripts/bootstrap.py" in steps(f"--what-if={newer}")
