@@ -9,15 +9,15 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 LANES ?= 2
-PYTEST := env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u RUNS -u MAX_RTO -u MAX_LOST -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD \
+PYTEST := env -u TOPOLOGY -u INSTANCE -u BASE_PORT -u SHARDS -u SHARD_BY -u SOURCES -u ACTIVE -u REPLICAS -u PROXIES -u VIA -u RUNS -u MAX_RTO -u MAX_LOST -u SEMI_SYNC -u NODE_MEMORY -u NODE_CPUS -u REBUILD -u SUBJECT -u SUBJECTS -u FAULT -u FAULTS -u HARDENED \
 	$(BIN)/pytest -n $(LANES)
 
 export TOPOLOGY INSTANCE BASE_PORT SHARDS SHARD_BY SOURCES ACTIVE REPLICAS PROXIES SEMI_SYNC NODE_MEMORY NODE_CPUS MYSQL_IMAGE
-export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE DRY_RUN VIA RUNS SQL MAX_RTO MAX_LOST WITHOUT_REPLICA
+export PROXYSQL_IMAGE REBUILD NODE FROM TO FORCE DRY_RUN VIA RUNS SQL MAX_RTO MAX_LOST WITHOUT_REPLICA SUBJECT SUBJECTS FAULT FAULTS HARDENED PUBLISH
 # Compiled Python is what makes the second call fast.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup engine topology-up topology-down status verify check sql logs switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign recover load shard-map shard-query shard-analytics list test test-quick test-unit mutants lint lint-playbooks lint-types lint-files docs format bench lock
+.PHONY: help setup engine topology-up topology-down status verify check sql logs switchover failover repoint reshard reshard-abort conflicts resolve drill judge compare campaign clients recover load shard-map shard-query shard-analytics list test test-quick test-unit mutants lint lint-playbooks lint-types lint-files docs format bench lock
 
 help: ## This list, and the topologies there are
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed '/^Compiled/d'
@@ -94,6 +94,10 @@ compare: engine ## One storm under several settings, in one table: DRILL=, also 
 campaign: engine ## Many storms drawn from a seed, second faults included: STORMS=100 SEED=1; again goes on; also DRILL= JOBS=1, STORM=<number> for one of them
 	@$(BIN)/wavetank campaign
 
+clients: engine ## Client libraries through faults, as a matrix: SUBJECTS= FAULTS= RUNS=1 HARDENED=0|1; one of each explains a cell, LIST=1 lists them, PUBLISH=1 writes docs/clients
+	@python3 scripts/bootstrap.py clients
+	@$(BIN)/wavetank clients $(if $(LIST),--list)
+
 recover: setup ## End the transactions across shards whose client is gone, as was decided; all shards alike
 	@$(BIN)/wavetank shard recover $(if $(OLDER_THAN),--older-than $(OLDER_THAN))
 
@@ -162,3 +166,5 @@ lock: setup ## Pin what pyproject.toml asks for anew
 	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
 		| $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras --generate-hashes --constraint requirements.lock \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements-docs.lock -
+	@$(BIN)/pip-compile --quiet --upgrade --extra clients --allow-unsafe --strip-extras --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements-clients.lock pyproject.toml

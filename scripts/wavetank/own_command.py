@@ -23,7 +23,8 @@ _INHERITED = ("mysql_image", "proxysql_image", "node_memory", "node_cpus")
 _NOT_INHERITED = frozenset({
     *(option.upper() for option in OPTIONS if option not in _INHERITED),
     "TOPOLOGY", "INSTANCE", "REBUILD", "VIA", "NODE", "FROM", "TO", "FORCE", "RUNS", "SEED", "OPERATIONS", "STRATEGY",
-    "SECOND", "SECOND_AT", "MAX_RTO", "MAX_LOST", "DRY_RUN", "STORMS", "STORM", "JOBS",
+    "SECOND", "SECOND_AT", "MAX_RTO", "MAX_LOST", "DRY_RUN", "STORMS", "STORM", "JOBS", "SUBJECT",
+    "SUBJECTS", "FAULT", "FAULTS", "HARDENED", "PUBLISH",
 })  # fmt: skip
 
 

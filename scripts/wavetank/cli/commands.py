@@ -9,6 +9,7 @@ import typer
 
 from wavetank.cli import (
     asking_commands,
+    client_commands,
     drill_commands,
     life_commands,
     role_commands,
@@ -46,6 +47,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = {
     "picture": drill_commands.picture,
     "compare": drill_commands.compare,
     "campaign": drill_commands.campaign,
+    "clients": client_commands.clients,
     "list": asking_commands.list_,
     "sql": server_commands.sql,
     "logs": server_commands.logs,

@@ -54,8 +54,8 @@ class Access:
 
     def login(self, endpoint: Endpoint, account: Account) -> Login:
         """Return how `account` comes to a server."""
-        # A health check needs no right to the schema.
-        database = "" if account == self.watcher else self.database
+        # A health check needs no right to the schema, unless its account is one of the others, too.
+        database = self.database if account in (self.writer, self.reader) else ""
         return Login(endpoint.name, endpoint.port, account.user, account.password, self.ca, endpoint.host, database)
 
 

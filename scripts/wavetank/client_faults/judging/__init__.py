@@ -1,0 +1,1 @@
+"""What is made of a cell: its outcome, from what the client told and what the tables hold. Asks nobody."""
