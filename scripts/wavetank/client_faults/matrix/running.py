@@ -12,10 +12,13 @@ from wavetank.client_faults.lab.batches import CellRun, run_batch
 from wavetank.client_faults.lab.bench import Bench, set_up
 from wavetank.client_faults.matrix.plan import AT_ONCE, Batch, Plan
 from wavetank.client_faults.matrix.results import Results
+from wavetank.errors import UnreachableError, UsageError
+from wavetank.servers.node import StatementError
 from wavetank.topology.instance import Instance
 
 Say = Callable[[str], None]
 RUNS_FILE = "runs.jsonl"
+NOT_APPLICABLE_EVENT = "not applicable"
 # What a batch takes as long as none of its fault is over, in seconds.
 USUAL_S = 12.0
 
@@ -46,10 +49,12 @@ def run_matrix(plan: Plan, instance: Instance, directory: Path, results: Results
 def _run(bench: Bench, batch: Batch, first: int, cap_s: float) -> list[CellRun]:
     if lack := batch.fault.lacks(bench.servers.topology):
         return [CellRun(cell, events=[{"event": NOT_APPLICABLE_EVENT, "says": lack}]) for cell in batch.cells]
-    return run_batch(bench, batch.fault, batch.cells, first, cap_s)
-
-
-NOT_APPLICABLE_EVENT = "not applicable"
+    try:
+        return run_batch(bench, batch.fault, batch.cells, first, cap_s)
+    except (UsageError, UnreachableError, StatementError) as failure:
+        # One fault that could not be made is no reason to give up all others.
+        bench.restore()
+        return [CellRun(cell, last_words=f"the fault could not be made: {failure}") for cell in batch.cells]
 
 
 def _in_words(names: list[str]) -> str:
