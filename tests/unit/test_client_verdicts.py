@@ -93,6 +93,19 @@ def test_what_is_acknowledged_is_there_once(held: dict[int, int], outcome: Outco
     assert of(told(wrote(), held=held)) is outcome
 
 
+@pytest.mark.parametrize(
+    ("message", "outcome"),
+    [
+        ("The Read Operation timed out", outcomes.UNKNOWN),
+        ("Query execution was interrupted, maximum statement execution time exceeded", outcomes.FAILED_AND_THERE),
+    ],
+)
+def test_a_number_that_the_connector_uses_for_its_own_timeout_says_nothing(message: str, outcome: Outcome) -> None:
+    write = failed("write", 10.2, 3024, kind="write", nonces=[2])
+    write["error"]["message"] = message
+    assert of(told(write)) is outcome
+
+
 @pytest.mark.parametrize("held", [{2: 1, 4: 1}, {5: 1, 4: 1}])
 def test_of_a_transaction_all_or_nothing_is_there(held: dict[int, int]) -> None:
     assert of(told(failed("transaction", 10.2, 2013, kind="write", nonces=[2, 5]), held=held)) is outcomes.HALF

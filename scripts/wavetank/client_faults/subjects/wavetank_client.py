@@ -137,5 +137,7 @@ def limit(split: Split) -> int | None:
 
 def held(split: Split) -> int:
     """Return how many connections it has: those that its pools count, and one to each server that it checks."""
+    # A health check that has lost its connection finds that out when it asks the next time.
+    split.handle.recheck_servers()
     checked = sum(not health.why for health in split.handle.health().values())
     return int(checked + sum(figures.borrowed + figures.idle for figures in split.handle.figures()))
