@@ -186,8 +186,10 @@ def test_who_does_not_come_as_far_as_the_fault_is_not_ready_and_says_why() -> No
 
 @pytest.mark.parametrize(("code", "outcome"), [(1, outcomes.BROKEN), (-6, outcomes.CRASH)])
 def test_who_ends_before_the_fault_has_no_excuse(code: int, outcome: Outcome) -> None:
-    verdict = judge(Told((), None, None, {}, exit_code=code, last_words="PoolError: exhausted"))
+    opened = ({"event": "opened", "at_s": 1.0},)
+    verdict = judge(Told(opened, None, None, {}, exit_code=code, last_words="PoolError: exhausted"))
     assert verdict.outcome is outcome
+    assert of(Told((), None, None, {}, exit_code=1, last_words="SSL is required")) is outcomes.NOT_READY
     assert "PoolError: exhausted" in verdict.findings[0][1]
 
 

@@ -48,9 +48,11 @@ def refuse(clients: str, address: str, port: str = _PORT) -> None:
 
 def lead(clients: str, address: str, to: str) -> None:
     """Let new connections to an address go to another one, as a name or a virtual address that has been moved does."""
-    network.demand(clients, "-t", "nat", "-F", _NAT)
     rule = ("-p", "tcp", "-d", address, "--dport", _PORT, "-j", "DNAT", "--to-destination", to)
-    network.demand(clients, "-t", "nat", "-A", _NAT, *rule)
+    # Who connects while there is none goes nowhere.
+    if network.iptables(clients, "-t", "nat", "-C", _NAT, *rule).returncode:
+        network.demand(clients, "-t", "nat", "-F", _NAT)
+        network.demand(clients, "-t", "nat", "-A", _NAT, *rule)
 
 
 def reset(clients: str, server: str, port: str = _PORT) -> None:

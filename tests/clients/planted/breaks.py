@@ -5,8 +5,12 @@ from wavetank.client_faults.subjects.pymysql import close, connect, read, run, t
 __all__ = ["borrow", "close", "connect", "give_back", "limit", "read", "run", "transaction", "write"]
 
 
-def borrow(_pool):
-    raise RuntimeError("nothing to lend")
+def borrow(pool):
+    if pool.hardened is None:
+        raise RuntimeError("nothing to lend")
+    # Once, and never again.
+    pool.hardened = None
+    return pool.borrow()
 
 
 def give_back(_pool, _lease):

@@ -41,6 +41,7 @@ class CellClient:
     def open(self) -> None:
         """Connect; where a library does that only when it is used, it is used later."""
         self.handle = self.subject.connect(self.server, hardened=self.hardened)
+        tell("opened")
 
     def another(self, server: Server | None = None) -> "CellClient":
         """Return a second client of the same library, not connected, whose rows are the same cell's."""

@@ -125,7 +125,8 @@ class _Judge:
         if skipped := self._skipped():
             yield skipped
             return
-        if self.told.struck_s is None and self.told.exit_code:
+        # Who could not connect before there was any fault has not been measured; who could has no excuse.
+        if self.told.struck_s is None and self.told.exit_code and (self.told.exit_code < 0 or self._all("opened")):
             yield from self._process()
             return
         if self.told.struck_s is None:

@@ -24,9 +24,12 @@ def publish(read: Read, directory: Path) -> list[Path]:
 
 
 def _about(read: Read) -> str:
+    runs = "one run" if read["runs"] == 1 else f"{read['runs']} runs"
+    there, all_ = len(read["cells"]), len(read["subjects"]) * len(read["faults"]) * len(_SETTINGS)
+    part = "" if there >= all_ else f" Only {there} of {all_} cells were measured: the others are blank."
     return (
-        f"Measured on {read['started'][:10]} by `{read['command']}`: {read['runs']} runs of each cell, MySQL "
-        f"{read['server']}, Python {read['python']}. An answer was waited for {read['cap_s']:g} s."
+        f"Measured on {read['started'][:10]} by `{read['command']}`: {runs} of each cell, MySQL {read['server']}, "
+        f"Python {read['python']}. An answer was waited for {read['cap_s']:g} s.{part}"
     )
 
 
@@ -65,6 +68,9 @@ def _repeatability(read: Read) -> Iterator[str]:
     share = 100 * (len(measured) - len(unlike)) / max(1, len(measured))
     yield "## Cells that did not always end alike"
     yield ""
+    if read["runs"] == 1:
+        yield "Each was run once: nothing is known of that."
+        return
     yield f"{len(measured) - len(unlike)} of {len(measured)} measured cells ({share:.1f} %) ended alike in every run."
     yield ""
     for cell in unlike:
@@ -124,8 +130,9 @@ def _fault(read: Read, fault: Read) -> Iterator[str]:
 
 
 def _said(cell: Read) -> str:
-    parts = [f"{name}: {says}" for name, says in cell["findings"][:2]]
-    return "; ".join(parts).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")[:300]
+    """Return what was found, as code: what a library says may look like anything."""
+    said = "; ".join(f"{name}: {says}" for name, says in cell["findings"][:2])
+    return f"`{' '.join(said.split())[:300].replace('|', '/').replace('`', chr(39))}`" if said else ""
 
 
 def _seconds(values: Sequence[float] | None) -> str:
