@@ -1,5 +1,7 @@
 """What an application installs and imports: the client, and nothing of the testbed's."""
 
+import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -70,3 +72,16 @@ def test_make_looks_at_the_environment_only_where_something_it_depends_on_is_new
     subprocess.run(["make", "setup"], cwd=HOME, check=True, capture_output=True)
     assert "bootstrap" not in steps()
     assert "scripts/bootstrap.py" in steps(f"--what-if={newer}")
+
+
+def test_what_is_built_from_source_can_be_left_out_of_the_client_libraries_lock() -> None:
+    spec = importlib.util.spec_from_file_location("bootstrap_script", HOME / "scripts" / "bootstrap.py")
+    assert spec
+    assert spec.loader
+    bootstrap = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bootstrap)
+    entries = bootstrap._lock_entries((HOME / "requirements-clients.lock").read_text())  # noqa: SLF001
+    assert set(bootstrap.BUILT) < entries.keys()
+    assert all("--hash=sha256:" in entry and f"{name}==" in entry for name, entry in entries.items())
+    asked = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]["optional-dependencies"]["clients"]
+    assert {re.split(r"[\[>=<]", each)[0].lower() for each in asked} <= entries.keys()

@@ -42,9 +42,17 @@ class Client(Driver):
         verify the server's name: ssl_verify_identity has no effect, since it does not tell TLS whom it talks to.
         """
         chosen = settings(self, HARDENED, verified)
-        if self.hardened:
-            os.environ["SSL_CERT_FILE"] = chosen.pop("ssl_ca")
-        return await mysql.connector.aio.connect(**chosen)
+        if not self.hardened:
+            return await mysql.connector.aio.connect(**chosen)
+        os.environ["SSL_CERT_FILE"] = chosen.pop("ssl_ca")
+        connection = mysql.connector.aio.MySQLConnection(**chosen)
+        try:
+            await connection.connect()
+        except BaseException:
+            # What is cancelled meanwhile would keep its connection: nobody has it who could close it.
+            await connection.shutdown()
+            raise
+        return connection
 
     async def close(self) -> None:
         """Close it."""

@@ -75,8 +75,13 @@ class Pool(Client):
                 return connection
 
     def take_back(self, connection: Connection, error: BaseException | None) -> None:
-        """End the with-block that its documentation has."""
-        connection.__exit__(type(error) if error else None, error, None)
+        """End the with-block that its documentation has.
+
+        Hardened without the error, after which the session was reset: the pool would close the connection for it, and
+        go on counting it.
+        """
+        told = None if self.hardened else error
+        connection.__exit__(type(told) if told else None, told, None)
 
     def clean(self, connection: Connection) -> None:
         """Reset the session."""
