@@ -83,7 +83,9 @@ def make_clients() -> int:
         return 0
     print("wavetank: making the client libraries' environment in .venv-clients, once, about a minute", flush=True)
     shutil.rmtree(CLIENTS, ignore_errors=True)
-    _run(sys.executable, "-m", "venv", str(CLIENTS))
+    done = _run(sys.executable, "-m", "venv", str(CLIENTS))
+    if done.returncode != 0:
+        return _refuse(f"the client libraries' environment cannot be made: {_last(done)}")
     entries = _lock_entries(CLIENTS_LOCK.read_text())
     wheels = "\n".join(text for name, text in entries.items() if name not in BUILT)
     done = _install_locked(wheels)

@@ -203,7 +203,9 @@ class Servers:
 
     def hurried(self, read_timeout_s: int) -> "Servers":
         """Return the same servers, of which an answer may not take longer; their connections are kept, too."""
-        found = self._hurried.setdefault(read_timeout_s, Servers(self.topology, read_timeout_s))
+        if read_timeout_s not in self._hurried:
+            self._hurried[read_timeout_s] = Servers(self.topology, read_timeout_s)
+        found = self._hurried[read_timeout_s]
         found.topology = self.topology
         return found
 

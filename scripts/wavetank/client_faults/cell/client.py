@@ -12,7 +12,7 @@ from wavetank.client_faults.subjects.server import Server
 INSERT = "INSERT INTO writes (cell, nonce) VALUES (%s, %s)"
 _SLOW_INSERT = "INSERT INTO writes (cell, nonce) SELECT %s, %s FROM (SELECT SLEEP(%s)) AS slow"
 _ANSWER = "SELECT %s"
-_SLOW_ANSWER = "SELECT %s FROM (SELECT SLEEP(%s)) AS slow"
+SLOW_ANSWER = "SELECT %s FROM (SELECT SLEEP(%s)) AS slow"
 COUNT = "SELECT COUNT(*) FROM writes WHERE cell = %s AND nonce = %s"
 CONNECTION = "SELECT CONNECTION_ID()"
 
@@ -59,7 +59,7 @@ class CellClient:
     def slow_read(self, seconds: float, what: str = "read") -> None:
         """Ask for a number that takes its time."""
         nonce = self.nonce()
-        attempt(what, lambda: self._asked(_SLOW_ANSWER, nonce, seconds), kind="read", nonce=nonce)
+        attempt(what, lambda: self._asked(SLOW_ANSWER, nonce, seconds), kind="read", nonce=nonce)
 
     def _asked(self, statement: str, *parameters: float) -> int:
         return int(self.subject.read(self.handle, statement, parameters)[0][0])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from wavetank.client_faults.lab.bench import Bench
-from wavetank.client_faults.lab.faults import Fault
+from wavetank.client_faults.lab.faults import IN_FLIGHT_S, Fault
 from wavetank.client_faults.lab.processes import CellProcess
 from wavetank.errors import WaitedInVain
 from wavetank.servers.node import StatementError
@@ -14,7 +14,6 @@ from wavetank.waiting import wait_until
 IDLE_S = 2
 # What is ended is gone within this time, in seconds.
 GONE_S = 15.0
-IN_FLIGHT_S = 0.5
 _NEW_PASSWORD = "rotated"  # noqa: S105 - nobody has it, which is what it is for
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from wavetank.client_faults.lab.bench import Bench
-from wavetank.client_faults.lab.faults import Fault
+from wavetank.client_faults.lab.faults import IN_FLIGHT_S, Fault
 from wavetank.client_faults.lab.processes import CellProcess
 from wavetank.machine import client_network, network
 
-IN_FLIGHT_S = 0.5
 HEALS_AFTER_S = 5.0
 # What each client gets of the network, in kilobits a second: 12 MB take 8 s.
 RATE_KBIT = 12_000
@@ -25,7 +24,8 @@ def _drop_answers(bench: Bench, _: Sequence[CellProcess]) -> None:
     client_network.drop_answers(bench.container, bench.address(bench.source))
 
 
-def _clear(bench: Bench, _: Sequence[CellProcess]) -> None:
+def let_all_pass(bench: Bench, _: Sequence[CellProcess]) -> None:
+    """Take back what was lost or refused."""
     client_network.clear(bench.container)
 
 
@@ -48,27 +48,27 @@ FAULTS = (
     ),
     Fault(
         "dropped-idle", "network", "All packets are lost both ways when an INSERT is sent.",
-        "connection.writes_after_idling", strike=_drop, heal=_clear,
+        "connection.writes_after_idling", strike=_drop, heal=let_all_pass,
     ),
     Fault(
         "dropped-in-flight", "network", "All packets are lost both ways in the middle of an INSERT.",
-        "connection.writes_meanwhile", strike=_drop, heal=_clear, in_flight_s=IN_FLIGHT_S,
+        "connection.writes_meanwhile", strike=_drop, heal=let_all_pass, in_flight_s=IN_FLIGHT_S,
     ),
     Fault(
         "dropped-connect", "network", "All packets are lost both ways when the client connects.",
-        "connection.connects", strike=_drop, heal=_clear,
+        "connection.connects", strike=_drop, heal=let_all_pass,
     ),
     Fault(
         "answer-dropped", "network", "An INSERT arrives and is committed; its acknowledgement is lost.",
-        "connection.writes_after_idling", strike=_drop_answers, heal=_clear,
+        "connection.writes_after_idling", strike=_drop_answers, heal=let_all_pass,
     ),
     Fault(
         "commit-answer-dropped", "network", "A COMMIT arrives and is done; its acknowledgement is lost.",
-        "connection.commits", strike=_drop_answers, heal=_clear,
+        "connection.commits", strike=_drop_answers, heal=let_all_pass,
     ),
     Fault(
         "dropped-5s", "network", f"All packets are lost both ways for {HEALS_AFTER_S:g} s when an INSERT is sent.",
-        "connection.writes_after_idling", strike=_drop, heal=_clear, heals_after_s=HEALS_AFTER_S,
+        "connection.writes_after_idling", strike=_drop, heal=let_all_pass, heals_after_s=HEALS_AFTER_S,
     ),
     Fault(
         "slow-result", "network", "A large result comes slowly, but comes: 12 MB in some 8 s.",

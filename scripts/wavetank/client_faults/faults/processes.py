@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from wavetank.client_faults.faults.networks import let_all_pass
 from wavetank.client_faults.lab.bench import Bench
-from wavetank.client_faults.lab.faults import Fault
+from wavetank.client_faults.lab.faults import IN_FLIGHT_S, Fault
 from wavetank.client_faults.lab.processes import CellProcess
 from wavetank.machine import client_network, containers
 
-IN_FLIGHT_S = 0.5
 # Later than a client that bounds its reads by 5 s gives up.
 AFTER_TIMEOUT_S = 7.0
 
@@ -36,10 +36,6 @@ def _refuse(bench: Bench, _: Sequence[CellProcess]) -> None:
     client_network.refuse(bench.container, bench.address(bench.source))
 
 
-def _clear(bench: Bench, _: Sequence[CellProcess]) -> None:
-    client_network.clear(bench.container)
-
-
 def _pause(bench: Bench, _: Sequence[CellProcess]) -> None:
     containers.pause(bench.source_container)
 
@@ -59,7 +55,7 @@ FAULTS = (
     ),
     Fault(
         "refused", "process", "Nobody listens: a new connection is refused (2003).",
-        "connection.connects", strike=_refuse, heal=_clear,
+        "connection.connects", strike=_refuse, heal=let_all_pass,
     ),
     Fault(
         "frozen-connect", "process", "The server stands still; the kernel accepts a new connection for it.",

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from wavetank.change.failover_log import FailoverLog
 from wavetank.client_faults.lab.bench import MOVING, Bench
-from wavetank.client_faults.lab.faults import Fault
+from wavetank.client_faults.lab.faults import IN_FLIGHT_S, Fault
 from wavetank.client_faults.lab.processes import CellProcess
 from wavetank.client_faults.subjects.server import Server
 from wavetank.errors import UsageError
@@ -14,7 +14,6 @@ from wavetank.own_command import last_line, run_command
 from wavetank.topology.model import Topology
 from wavetank.topology.proxies import MYSQL_ROUTER
 
-IN_FLIGHT_S = 0.5
 CHANGE_S = 120.0
 
 

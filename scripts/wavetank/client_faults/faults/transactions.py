@@ -1,5 +1,7 @@
 """Another transaction is in the way, or the connection is lost in the middle of one."""
 
+import contextlib
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -7,7 +9,8 @@ from wavetank.client_faults.faults.connections import kill_connections
 from wavetank.client_faults.lab.bench import SCHEMA, Bench
 from wavetank.client_faults.lab.faults import Fault
 from wavetank.client_faults.lab.processes import CellProcess
-from wavetank.servers.node import Connection, query_on
+from wavetank.errors import UnreachableError
+from wavetank.servers.node import Connection, StatementError, query_on
 from wavetank.waiting import wait_until
 
 # Rows of the one that is in the way: InnoDB ends the transaction that has changed fewer.
@@ -34,12 +37,11 @@ def _holder(bench: Bench, cell: int) -> Connection:
 def _cross(bench: Bench, cells: Sequence[CellProcess]) -> None:
     """Take the row that each client wants next, and then want the one that it has."""
     _hold(bench, cells)
-    pool = bench.threads(len(cells))
     for holder, cell in zip(bench.kept["holders"], cells, strict=True):
         number = int(cell.spec["cell"])
         ask = partial(query_on, holder, node=bench.source)
         ask(f"INSERT INTO {SCHEMA}.writes (cell, nonce) VALUES " + ", ".join(["(0, 0)"] * _HEAVY))
-        pool.submit(_take_and_commit, ask, number)
+        threading.Thread(target=_take_and_commit, args=(ask, number), daemon=True).start()
     wait_until(
         "the transactions to wait for the clients",
         lambda: int(bench.node.value(_WAITING, account="admin")) >= len(cells),
@@ -49,8 +51,10 @@ def _cross(bench: Bench, cells: Sequence[CellProcess]) -> None:
 
 def _take_and_commit(ask: Callable[..., object], cell: int) -> None:
     """Wait for the row that the client has; once its transaction is ended, let it have both."""
-    ask(_TAKE, (cell, "left"))
-    ask("COMMIT")
+    # Who waits in vain is ended when the fault is over.
+    with contextlib.suppress(UnreachableError, StatementError):
+        ask(_TAKE, (cell, "left"))
+        ask("COMMIT")
 
 
 def _let_go(bench: Bench, _: Sequence[CellProcess]) -> None:

@@ -76,10 +76,10 @@ CLAIMS = {
 
 def judge(told: Told) -> Verdict:
     """Return the verdict on one run."""
-    found = list(_Judge(told).findings())
+    reader = _Judge(told)
+    found = list(reader.findings())
     order = {outcome.name: at for at, outcome in enumerate(OUTCOMES)}
     worst = min(found, key=lambda finding: order[finding[0].name])[0] if found else outcomes.OK
-    reader = _Judge(told)
     return Verdict(
         worst, tuple((outcome.name, says) for outcome, says in found), reader.error, reader.answered_s, reader.again_s
     )

@@ -95,10 +95,11 @@ def _let_hit(
     there = [each for each in processes if each.wait(lambda each=each: each.at in GATES, ready_s)]  # type: ignore[misc]
     if not there:
         return
+    hit = [(run, process) for run, process in zip(runs, processes, strict=True) if process in there]
     try:
         struck_s = _strike(bench, fault, there)
-        for run, process in zip(runs, processes, strict=True):
-            run.struck_s = struck_s if process in there else None
+        for run, _ in hit:
+            run.struck_s = struck_s
         answered = _answered_by(there, struck_s + (fault.heals_after_s or cap_s))
     finally:
         fault.heal(bench, there)
@@ -107,10 +108,9 @@ def _let_hit(
         answered = _answered_by(there, struck_s + cap_s)
     if not answered:
         _answered_by(there, time.monotonic() + LATE_S)
-    for run, process in zip(runs, processes, strict=True):
-        run.healed_s = healed_s if process in there else None
-    pairs = [(run, process) for run, process in zip(runs, processes, strict=True) if process in there]
-    side_by_side(lambda pair: _finish(bench, *pair), pairs)
+    for run, _ in hit:
+        run.healed_s = healed_s
+    side_by_side(lambda pair: _finish(bench, *pair), hit)
 
 
 def _strike(bench: Bench, fault: Fault, there: Sequence[CellProcess]) -> float:

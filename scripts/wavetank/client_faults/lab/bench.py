@@ -4,7 +4,6 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from wavetank.client_faults.lab.processes import CellProcess
@@ -102,8 +101,9 @@ class Bench:
         containers.remove_if_there(self.container)
         self._hosts.unlink(missing_ok=True)
         self.look_again()
-        self._keep_clients_out()
-        self.execute(f"DROP DATABASE IF EXISTS {SCHEMA}")
+        with self.servers:
+            self._keep_clients_out()
+            self.execute(f"DROP DATABASE IF EXISTS {SCHEMA}")
 
     def _let_clients_in(self) -> None:
         """Have an account for each client, and servers that are no stricter than a client expects."""
@@ -203,11 +203,8 @@ class Bench:
 
     def look_again(self) -> None:
         """See who is the source now."""
+        self.servers.__exit__()
         self.servers = Servers(self.instance.topology())
-
-    def threads(self, number: int) -> ThreadPoolExecutor:
-        """Return threads in which something can wait that a fault has begun."""
-        return ThreadPoolExecutor(number)
 
     def prepare_locks(self, cells: range) -> None:
         """Have the rows that transactions of these cells take."""

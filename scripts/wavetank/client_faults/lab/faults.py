@@ -8,6 +8,9 @@ from wavetank.client_faults.lab.processes import CellProcess
 from wavetank.client_faults.subjects.server import Server
 from wavetank.topology.model import Topology
 
+# How long a statement has been in flight, in seconds, when a fault hits it that waits for one.
+IN_FLIGHT_S = 0.5
+
 Do = Callable[[Bench, Sequence[CellProcess]], None]
 Lead = Callable[[Bench, Server], Server]
 

@@ -1,6 +1,7 @@
 """Which subjects there are, read without importing any: their libraries are not in this environment."""
 
 import ast
+import functools
 import importlib.metadata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -57,9 +58,15 @@ class Subject:
 
     def versions(self) -> dict[str, str]:
         """Return the version of each of its packages, as far as it is installed where clients run."""
-        site = [str(path) for path in (PYTHON.parent.parent / "lib").glob("python*/site-packages")]
-        found = {_plain(each.name): each.version for each in importlib.metadata.distributions(path=site) if each.name}
+        found = _installed()
         return {name: found[_plain(name)] for name in self.packages if _plain(name) in found}
+
+
+@functools.cache
+def _installed() -> Mapping[str, str]:
+    """Return the version of each distribution where clients run, by its plain name."""
+    site = [str(path) for path in (PYTHON.parent.parent / "lib").glob("python*/site-packages")]
+    return {_plain(each.name): each.version for each in importlib.metadata.distributions(path=site) if each.name}
 
 
 def _plain(name: str) -> str:

@@ -13,6 +13,7 @@ _SETTINGS = ((False, "defaults"), (True, "hardened"))
 
 def publish(read: Read, directory: Path) -> list[Path]:
     """Write the pages of a matrix into a directory of docs; return those that are there now."""
+    read = {**read, "by_key": {(cell["subject"], cell["fault"], cell["hardened"]): cell for cell in read["cells"]}}
     pages = {
         directory / "matrix.md": _matrix(read),
         directory / "settings.md": _settings(read),
@@ -90,9 +91,8 @@ def _pair(read: Read, subject: str, fault: str) -> str:
 
 
 def _cell(read: Read, subject: str, fault: str, *, hardened: bool) -> Read | None:
-    wanted = (subject, fault, hardened)
-    cells = (cell for cell in read["cells"] if (cell["subject"], cell["fault"], cell["hardened"]) == wanted)
-    return next(cells, None)
+    found: Read | None = read["by_key"].get((subject, fault, hardened))
+    return found
 
 
 def _name(read: Read, key: str) -> str:

@@ -5,17 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from rich.table import Table
 from rich.text import Text
 
-from wavetank.client_faults.judging.outcomes import NOT_APPLICABLE, OUTCOMES, Colour, Outcome
+from wavetank.client_faults.judging.outcomes import OUTCOMES, Colour
 from wavetank.client_faults.lab.batches import Cell
 from wavetank.client_faults.matrix.catalogue import Subject
 from wavetank.client_faults.matrix.plan import Plan
 from wavetank.client_faults.matrix.results import Result, Results
 from wavetank.client_faults.matrix.timeline import timeline
-from wavetank.drills.reporting.page import TEMPLATES as SHARED
+from wavetank.drills.reporting.page import rendered
 from wavetank.files import write_if_changed
 
 PAGE, JSON = "clients.html", "clients.json"
@@ -68,16 +67,15 @@ def table(plan: Plan, results: Results) -> Table:
         for subject in plan.subjects:
             text = Text()
             for hardened in plan.settings:
-                found = _found(results, subject, fault.name, hardened=hardened)
-                text.append(found.letter if found else " ", _STYLES[found.colour] if found else "")
+                result = _result_of(results, subject, fault.name, hardened=hardened)
+                text.append(*(result.outcome.letter, _STYLES[result.outcome.colour]) if result else " ")
             cells.append(text)
         shown.add_row(fault.name, *cells)
     return shown
 
 
-def _found(results: Results, subject: Subject, fault: str, *, hardened: bool) -> Outcome | None:
-    result = results.of(Cell(subject.loaded_as, fault, hardened))
-    return result.outcome if result else None
+def _result_of(results: Results, subject: Subject, fault: str, *, hardened: bool) -> Result | None:
+    return results.of(Cell(subject.loaded_as, fault, hardened))
 
 
 def _title(plan: Plan) -> str:
@@ -119,15 +117,10 @@ def _wrapped(parts: Sequence[str], width: int = 110) -> list[str]:
 
 def page(plan: Plan, results: Results, about: Mapping[str, str]) -> str:
     """Return the page of a matrix."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([Path(__file__).parent, SHARED]), autoescape=True,
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    found = {(result.cell.subject, result.cell.fault, result.cell.hardened): result for result in results.all}
-    return environment.get_template("clients.html.j2").render(
-        plan=plan, results=results, about=about, found=found, outcomes=OUTCOMES, title=_title(plan),
-        not_applicable=NOT_APPLICABLE, timeline=timeline, seconds=_seconds, counts=results.counts(), colours=Colour,
-        setting=_setting,
+    return rendered(
+        "clients.html.j2", beside=Path(__file__).parent,
+        plan=plan, results=results, about=about, result_of=_result_of, outcomes=OUTCOMES, title=_title(plan),
+        timeline=timeline, seconds=_seconds, counts=results.counts(), colours=Colour, setting=_setting,
     )  # fmt: skip
 
 

@@ -18,10 +18,10 @@ _SHOWN_OTHERWISE = (
 )  # fmt: skip
 
 
-def rendered(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the template asks for
-    """Return a page of this package's template."""
+def rendered(template: str, *, beside: Path = TEMPLATES, **values: Any) -> str:  # noqa: ANN401 - whatever the template asks for
+    """Return a page of a template in the directory `beside`, which may include this package's, or of one of these."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader([beside, TEMPLATES]), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["s"] = lambda value: f"{value:,.3f} s"

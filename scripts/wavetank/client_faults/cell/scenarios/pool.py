@@ -3,16 +3,17 @@
 import contextlib
 import gc
 import os
-import threading
 from typing import Any
 
 from wavetank.client_faults.cell.client import CellClient
 from wavetank.client_faults.cell.scenarios.ending import bounded, claim, recover
+from wavetank.client_faults.cell.scenarios.sharing import read_side_by_side
 from wavetank.client_faults.cell.telling import attempt, gate, tell
 
 # As many are borrowed of a pool that has no limit, before it is said that it has none.
 PLENTY = 40
-THREADS_OF_FIVE = 6
+# One more than a pool of five has connections.
+THREADS_OF_FIVE, READS = 6, 10
 # How long a borrower that waits may take once a connection has come back, in seconds.
 NEXT_S = 5.0
 
@@ -111,20 +112,7 @@ def _wrong_answers(client: CellClient) -> int:
 
 def in_six_threads(client: CellClient) -> None:
     """Let six threads read by one pool, each again and again: nobody gets what another one asked for."""
-    client.open()
-    gate("struck")
-    threads = [threading.Thread(target=_read_often, args=(client,), daemon=True) for _ in range(THREADS_OF_FIVE)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(client.cap_s)
-    claim("all end", holds=not any(thread.is_alive() for thread in threads), says="threads that have ended")
-    recover(client)
-
-
-def _read_often(client: CellClient) -> None:
-    for _ in range(10):
-        client.read("read in a thread")
+    read_side_by_side(client, THREADS_OF_FIVE, READS)
 
 
 def _borrow_all(client: CellClient) -> list[Any]:

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from wavetank.client_faults.cell.client import INSERT, CellClient, Statements
+from wavetank.client_faults.cell.client import INSERT, SLOW_ANSWER, CellClient, Statements
 from wavetank.client_faults.cell.scenarios.ending import claim, recover
 from wavetank.client_faults.cell.telling import attempt, gate, pause, tell
 
@@ -15,22 +15,27 @@ CANCELLED = 3
 
 def in_parallel(client: CellClient) -> None:
     """Let threads use one client at once: each asks for numbers of its own."""
+    read_side_by_side(client, THREADS, READS)
+
+
+def read_side_by_side(client: CellClient, number: int, reads: int) -> None:
+    """Let so many threads read so often, each its own numbers."""
+
+    def read_often() -> None:
+        for _ in range(reads):
+            client.read("read in a thread")
+
     client.open()
     gate("struck")
-    threads = [threading.Thread(target=_read_often, args=(client,), daemon=True) for _ in range(THREADS)]
+    threads = [threading.Thread(target=read_often, daemon=True) for _ in range(number)]
     for thread in threads:
         thread.start()
     ends = time.monotonic() + client.cap_s
     for thread in threads:
         thread.join(max(0.0, ends - time.monotonic()))
     stuck = sum(thread.is_alive() for thread in threads)
-    claim("all end", holds=not stuck, says=f"{stuck} of {THREADS} threads have not ended")
+    claim("all end", holds=not stuck, says=f"{stuck} of {number} threads have not ended")
     recover(client)
-
-
-def _read_often(client: CellClient) -> None:
-    for _ in range(READS):
-        client.read("read in a thread")
 
 
 def in_turn(client: CellClient) -> None:
@@ -57,8 +62,7 @@ def cancelled(client: CellClient) -> None:
 
 def _cancel_one(client: CellClient) -> None:
     nonce = client.nonce()
-    statement = "SELECT %s FROM (SELECT SLEEP(%s)) AS slow"
-    waiting = client.subject.begin(client.subject.module.read, client.handle, statement, (nonce, CANCELLED_TAKES_S))
+    waiting = client.subject.begin(client.subject.module.read, client.handle, SLOW_ANSWER, (nonce, CANCELLED_TAKES_S))
     pause(CANCEL_AFTER_S)
     waiting.cancel()
     tell("note", says="an await was cancelled")

@@ -49,7 +49,8 @@ def open_transaction(client: CellClient) -> None:
 
     def leave(client: CellClient, connection: Any) -> None:  # noqa: ANN401
         client.run(connection, "START TRANSACTION")
-        client.run(connection, *_flat(client.insert(nonce)))
+        statement, parameters = client.insert(nonce)
+        client.run(connection, statement, *parameters)
 
     def look(client: CellClient, connection: Any) -> str:  # noqa: ANN401
         client.subject.commit(connection)
@@ -57,10 +58,6 @@ def open_transaction(client: CellClient) -> None:
 
     tell("never acknowledged", nonces=[nonce])
     _handed_on(client, leave, look)
-
-
-def _flat(statement: tuple[str, Any]) -> tuple[Any, ...]:
-    return statement[0], *statement[1]
 
 
 def session_variable(client: CellClient) -> None:
